@@ -1,0 +1,1 @@
+"""A laboratory for low-bit federated learning."""

@@ -1,0 +1,103 @@
+"""A quantizer plus what each end of the link remembers."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.quantizers import Layout, Message, Quantizer
+
+Memory = Any
+
+
+class Broadcast(NamedTuple):
+    """What every client hears with the model, and so both ends know.
+
+    Attributes:
+        round_index: i32[], counted from 0.
+        movements: f32[h], newest first: ||theta^k - theta^(k-1)||^2 / step^2 of the
+            server model over the last h rounds, zero where there was no round yet. The
+            step is the server's on the mean update, so a movement is in units of
+            ||update||^2.
+    """
+
+    round_index: jax.Array | int = 0
+    movements: jax.Array | tuple = ()
+
+
+class Compressor(NamedTuple):
+    """A link with memory: x_hat follows x, message by message.
+
+    A silent message (num_bits = 0) is decoded too: it leaves the server's memory as it
+    was, and where the server remembers the client's last estimate, it decodes to that.
+
+    Attributes:
+        init: d -> (client memory, server memory) before the first round.
+        encode: (key, x, client memory, broadcast) -> (Message, client memory).
+        decode: (key, message, server memory, broadcast) -> (x_hat f32[d], server
+            memory); `key` is the encoder's.
+        layout: d -> `Layout` of the messages about f32[d].
+        overload: (x, client memory, broadcast) -> bool[], see `Quantizer.overload`.
+        estimate: client memory -> f32[d], the estimate that the server holds of this
+            client, as the client knows it; None if the server holds none. Then a silent
+            client counts for nothing in the server's mean.
+        history: h, how many movements `encode` wants in the broadcast.
+    """
+
+    init: Callable[[int], tuple[Memory, Memory]]
+    encode: Callable[..., tuple[Message, Memory]]
+    decode: Callable[..., tuple[jax.Array, Memory]]
+    layout: Callable[[int], Layout]
+    overload: Callable[..., jax.Array]
+    estimate: Callable[[Memory], jax.Array] | None = None
+    history: int = 0
+
+
+def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
+    """Raises ValueError, with the reason, unless `quantizer` is a `Quantizer`."""
+    if not isinstance(quantizer, Quantizer):
+        came = type(quantizer).__name__
+        raise ValueError(f"{where}: needs a quantizer, got a {came}: {why}")
+
+
+def require_any_round(where: str, quantizer: Quantizer, why: str) -> None:
+    """Raises ValueError, with the reason, if the grid shrinks on a schedule."""
+    if quantizer.schedule is not None:
+        raise ValueError(f"{where}: takes no grid with a prescribed radius: {why}")
+
+
+def silence(message: Message, send: jax.Array) -> Message:
+    """The message itself if `send` (bool[]), otherwise silence: all zeros."""
+    return jax.tree.map(
+        lambda leaf: jnp.where(send, leaf, jnp.zeros_like(leaf)), message
+    )
+
+
+def direct(quantizer: Quantizer) -> Compressor:
+    """Sends Q(x); nobody remembers anything: x_hat = Q(x).
+
+    Args:
+        quantizer: a `Quantizer` without a schedule; ValueError otherwise.
+    """
+    require_quantizer("direct", quantizer, "a compressor needs no wrapping")
+    require_any_round("direct", quantizer, "x itself does not shrink to zero")
+
+    def init(d):
+        del d
+        return (), ()
+
+    def encode(key, x, memory, broadcast=Broadcast()):
+        del broadcast
+        return quantizer.encode(key, x), memory
+
+    def decode(key, message, memory, broadcast=Broadcast()):
+        del broadcast
+        x_hat = quantizer.decode(key, message)
+        return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
+
+    def overload(x, memory, broadcast=Broadcast()):
+        del memory, broadcast
+        return quantizer.overload(x)
+
+    return Compressor(init, encode, decode, quantizer.layout, overload)

@@ -1,0 +1,102 @@
+"""Messages that are worth sending, and silence otherwise."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.compressors.base import Broadcast, Compressor, silence
+
+
+class LazyMemory(NamedTuple):
+    """What a lazy client remembers.
+
+    Attributes:
+        inner: the client memory of the wrapped compressor.
+        silent_rounds: t_m, rounds since the last message, i32[].
+        squared_error: ||x - x_hat||^2 at the last message, f32[].
+    """
+
+    inner: Any
+    silent_rounds: jax.Array
+    squared_error: jax.Array
+
+
+def lazy(
+    compressor: Compressor,
+    *,
+    history: int = 10,
+    weight: float = 0.8,
+    max_silence: int = 100,
+    error_terms: bool = True,
+) -> Compressor:
+    """Stays silent while the news is small against the model's own movement.
+
+    With q the estimate that the server holds and q' what a message would make of it,
+    e = x - q' and e_last the error at the last message, a client is silent iff
+    (Sun et al. 2019, Eqs. 7a-7b, with xi_d = weight / D)
+
+        ||q' - q||^2 <= sum_{d=1..D} xi_d movement_d + 3 (||e||^2 + ||e_last||^2)
+        and it has been silent for fewer than max_silence rounds,
+
+    where movement_d = ||theta^(k+1-d) - theta^(k-d)||^2 / (alpha M)^2 comes with the
+    broadcast. While k < D the k movements there are share the weight, xi_d = weight / k.
+    The first round has no movement to compare with.
+
+    Args:
+        compressor: one whose server holds an estimate of each client, such as
+            `innovation`; ValueError otherwise, for the server could make nothing of
+            silence.
+        history: D, 1 or more.
+        weight: xi, the sum of the xi_d, 0 or more.
+        max_silence: t_bar, 1 or more.
+        error_terms: whether the rule has the quantization errors. LAQ has them; with
+            one bit they are as large as the news, and the client would never speak.
+    """
+    if not isinstance(compressor, Compressor) or compressor.estimate is None:
+        raise ValueError(
+            "lazy: needs a compressor whose server remembers each client's estimate, "
+            "such as innovation(...): of a silent client there is nothing else to use"
+        )
+    if compressor.history:
+        raise ValueError("lazy: is lazy already; the inner rule would hide the outer's")
+    if history < 1 or max_silence < 1:
+        raise ValueError(
+            f"lazy: history and max_silence must be 1 or more, got {history=} "
+            f"{max_silence=}"
+        )
+    if not weight >= 0.0:
+        raise ValueError(f"lazy: weight must be 0 or more, got {weight=}")
+
+    def init(d):
+        client, server = compressor.init(d)
+        return LazyMemory(client, jnp.int32(0), jnp.float32(0.0)), server
+
+    def encode(key, x, memory, broadcast=Broadcast()):
+        message, inner = compressor.encode(key, x, memory.inner, broadcast)
+        before, after = compressor.estimate(memory.inner), compressor.estimate(inner)
+        news, error = _squared_norm(after - before), _squared_norm(x - after)
+        rounds = jnp.clip(jnp.asarray(broadcast.round_index), 1, history)
+        threshold = weight / rounds * jnp.sum(jnp.asarray(broadcast.movements))
+        if error_terms:
+            threshold += 3.0 * (error + memory.squared_error)
+        send = (news > threshold) | (memory.silent_rounds >= max_silence)
+        spoken = LazyMemory(inner, jnp.int32(0), error)
+        silent = memory._replace(silent_rounds=memory.silent_rounds + 1)
+        memory = jax.tree.map(lambda a, b: jnp.where(send, a, b), spoken, silent)
+        return silence(message, send), memory
+
+    def overload(x, memory, broadcast=Broadcast()):
+        return compressor.overload(x, memory.inner, broadcast)
+
+    return compressor._replace(
+        init=init,
+        encode=encode,
+        overload=overload,
+        estimate=lambda memory: compressor.estimate(memory.inner),
+        history=history,
+    )
+
+
+def _squared_norm(x: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(x))

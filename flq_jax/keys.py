@@ -1,0 +1,40 @@
+"""Random streams: every key is a function of (seed, round, stream), never state."""
+
+from typing import NamedTuple
+
+import jax
+
+
+class RoundKeys(NamedTuple):
+    """Keys of one round. Appending a field changes no earlier stream."""
+
+    participation: jax.Array
+    local: jax.Array
+    uplink: jax.Array
+    downlink: jax.Array
+    channel: jax.Array
+
+
+def seed_key(seed: int) -> jax.Array:
+    """The root key of a run; it never changes while the run lasts."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
+def init_key(root: jax.Array) -> jax.Array:
+    """The key that initialises the model: of no round, hence of no round's stream."""
+    return jax.random.fold_in(root, 2**31 - 1)
+
+
+def round_keys(root: jax.Array, round_index: jax.Array | int) -> RoundKeys:
+    """Derives the keys of round `round_index` from the root key.
+
+    Two methods under one seed see the same participants, batches and channels, and
+    a resumed run needs no key of its own.
+
+    Args:
+        root: the run's key, see `seed_key`.
+        round_index: i32[], 0 or more.
+    """
+    key = jax.random.fold_in(root, round_index)
+    streams = range(len(RoundKeys._fields))
+    return RoundKeys(*(jax.random.fold_in(key, i) for i in streams))

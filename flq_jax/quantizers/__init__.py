@@ -1,0 +1,19 @@
+"""Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
+
+from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
+from flq_jax.quantizers.identity import identity
+from flq_jax.quantizers.sign import sign
+from flq_jax.quantizers.stochastic import stochastic
+from flq_jax.quantizers.uniform import geometric, uniform
+
+__all__ = [
+    "Layout",
+    "Message",
+    "Quantizer",
+    "geometric",
+    "identity",
+    "segmented",
+    "sign",
+    "stochastic",
+    "uniform",
+]

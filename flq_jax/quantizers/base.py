@@ -1,0 +1,143 @@
+"""What crosses the link, and the pair of functions that makes and reads it."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Message(NamedTuple):
+    """Everything that crosses the link; a decoder may look at nothing else.
+
+    Attributes:
+        codes: integer codes, u8[...] or u32[...].
+        side: side information such as ranges and norms, f32[s]; s may be 0.
+        num_bits: length as transmitted, i32[]; 0 when the client stays silent.
+    """
+
+    codes: jax.Array
+    side: jax.Array
+    num_bits: jax.Array
+
+
+class Layout(NamedTuple):
+    """The shape of a quantizer's messages: what both ends know without being told.
+
+    Attributes:
+        scheme: the quantizer's name with its parameters; a frame of another scheme is
+            refused.
+        code_bits: the true width of one code, 1 to 32.
+        num_codes: codes in a message.
+        num_sides: f32 numbers of side information in a message.
+        floats: whether a code is an uncompressed float, which some papers count with
+            32 bits and others with 64.
+    """
+
+    scheme: str
+    code_bits: int
+    num_codes: int
+    num_sides: int
+    floats: bool = False
+
+    @property
+    def num_bits(self) -> int:
+        """Length of a message that is sent: code_bits num_codes + 32 num_sides."""
+        return self.code_bits * self.num_codes + 32 * self.num_sides
+
+
+def _never(x: jax.Array) -> jax.Array:
+    return jnp.zeros((), bool)
+
+
+class Quantizer(NamedTuple):
+    """A map without memory: f32[d] -> `Message` -> f32[d].
+
+    Attributes:
+        encode: (key, x) -> Message.
+        decode: (key, message) -> f32[d]; `key` is the encoder's, for schemes whose two
+            ends share their randomness.
+        layout: d -> `Layout` of the messages about f32[d].
+        overload: x -> bool[], whether x lies outside what the grid can represent, so
+            that the stated error bound does not hold. Most grids fit any x.
+        schedule: round index i32[] -> the `Quantizer` of that round, for grids agreed
+            upon in advance; None where all rounds are alike.
+    """
+
+    encode: Callable[[jax.Array, jax.Array], Message]
+    decode: Callable[[jax.Array, Message], jax.Array]
+    layout: Callable[[int], Layout]
+    overload: Callable[[jax.Array], jax.Array] = _never
+    schedule: Callable[[jax.Array], "Quantizer"] | None = None
+
+    def at(self, round_index: jax.Array | int) -> "Quantizer":
+        """The quantizer of round `round_index`, i32[]."""
+        return self if self.schedule is None else self.schedule(round_index)
+
+
+def require_bits(where: str, bits: int, low: int = 1, high: int = 8) -> None:
+    """Raises ValueError unless `bits` is an integer in low..high."""
+    if isinstance(bits, bool) or not isinstance(bits, int) or not low <= bits <= high:
+        raise ValueError(
+            f"{where}: bits must be an integer in {low}..{high}, got {bits=}"
+        )
+
+
+def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
+    """Applies `quantizer` to each segment of x: one range per tensor of a model.
+
+    The segments' codes and sides follow one another in the message.
+
+    Args:
+        quantizer: applied to f32[sizes[i]], each with a key of its own.
+        sizes: lengths of the segments, each 1 or more; ValueError otherwise. They must
+            add up to the length of x.
+    """
+    sizes = tuple(int(size) for size in sizes)
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"segmented: sizes must be 1 or more each, got {sizes=}")
+    layouts = [quantizer.layout(size) for size in sizes]
+    total = Layout(
+        f"{layouts[0].scheme}/{','.join(map(str, sizes))}",
+        layouts[0].code_bits,
+        sum(layout.num_codes for layout in layouts),
+        sum(layout.num_sides for layout in layouts),
+        layouts[0].floats,
+    )
+
+    def layout(d):
+        if d != sum(sizes):
+            raise ValueError(f"segmented: {sizes=} must add up to the length, got {d=}")
+        return total
+
+    def encode(key, x):
+        layout(x.size)
+        keys = jax.random.split(key, len(sizes))
+        parts = [quantizer.encode(k, part) for k, part in zip(keys, _split(x, sizes))]
+        return Message(
+            jnp.concatenate([part.codes for part in parts]),
+            jnp.concatenate([part.side for part in parts]),
+            sum(part.num_bits for part in parts),
+        )
+
+    def decode(key, message):
+        keys = jax.random.split(key, len(sizes))
+        codes = _split(message.codes, [layout.num_codes for layout in layouts])
+        sides = _split(message.side, [layout.num_sides for layout in layouts])
+        return jnp.concatenate(
+            [
+                quantizer.decode(k, Message(c, s, message.num_bits))
+                for k, c, s in zip(keys, codes, sides)
+            ]
+        )
+
+    def overload(x):
+        parts = [quantizer.overload(part) for part in _split(x, sizes)]
+        return jnp.any(jnp.stack(parts))
+
+    return Quantizer(encode, decode, layout, overload)
+
+
+def _split(x: jax.Array, sizes: Sequence[int]) -> list[jax.Array]:
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [x[end - size : end] for end, size in zip(ends, sizes)]

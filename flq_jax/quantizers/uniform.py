@@ -1,0 +1,110 @@
+"""The uniform grid, with a measured radius (LAQ) or a prescribed one (Magnusson)."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+
+
+def uniform(
+    bits: int, radius: Callable[[jax.Array], jax.Array] | None = None
+) -> Quantizer:
+    """Rounds each coordinate to the nearest of 2**bits levels in [-R, R].
+
+    With tau = 1 / (2**bits - 1)  (Sun et al. 2019, Eqs. 5-6):
+
+        code_i  = floor((x_i + R) / (2 tau R) + 1/2)
+        x_hat_i = 2 tau R code_i - R,   hence   |x_i - x_hat_i| <= tau R.
+
+    The radius is measured, R = max_i |x_i|, and sent along; or it is prescribed for
+    each round (Magnusson et al. 2020, Eq. 13), known to both ends and not sent. An x
+    outside a prescribed radius is an overload: it saturates at +-R, the bound does not
+    hold, and `overload` says so.
+
+    Args:
+        bits: bits per coordinate, 1 to 8; ValueError otherwise. A prescribed radius
+            needs 2 or more: with one bit the error bound is the radius itself, so that
+            no shrinking sequence of grids can follow x.
+        radius: round index i32[] -> R f32[], see `geometric`; None measures it.
+
+    Returns:
+        A `Quantizer` on f32[d]. A message is u8[d] codes and, if the radius is measured,
+        f32[1] side = R; it costs bits * d + 32 bits, or bits * d with a prescribed
+        radius. With a measured radius x = 0 decodes to exactly 0.
+    """
+    require_bits("uniform", bits)
+    if radius is None:
+        return _measured(bits)
+    if bits == 1:
+        raise ValueError(
+            "uniform: a prescribed radius needs bits >= 2 (at 1 bit the error bound "
+            f"r / (2**bits - 1) is the radius itself and never contracts), got {bits=}"
+        )
+    first = _prescribed(bits, radius(jnp.int32(0)))
+    return first._replace(schedule=lambda k: _prescribed(bits, radius(k)))
+
+
+def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
+    """The prescribed radius r^k = scale * rate**k (Magnusson et al. 2020).
+
+    Args:
+        scale: K > 0, the radius of round 0, in the units of x; ValueError otherwise.
+        rate: alpha in (0, 1]; ValueError otherwise.
+    """
+    if not scale > 0.0:
+        raise ValueError(f"geometric: scale must be positive, got {scale=}")
+    if not 0.0 < rate <= 1.0:
+        raise ValueError(f"geometric: rate must be in (0, 1], got {rate=}")
+    return lambda k: jnp.float32(scale) * jnp.float32(rate) ** k
+
+
+def _measured(bits: int) -> Quantizer:
+    def layout(d):
+        return Layout(f"uniform{bits}", bits, d, 1)
+
+    def encode(key, x):
+        del key  # deterministic
+        radius = jnp.max(jnp.abs(x))
+        codes = _codes(bits, x, radius)
+        return Message(codes, radius[None], jnp.int32(layout(x.size).num_bits))
+
+    def decode(key, message):
+        del key
+        (radius,) = message.side
+        return _levels(bits, message.codes, radius)
+
+    return Quantizer(encode, decode, layout)
+
+
+def _prescribed(bits: int, radius: jax.Array) -> Quantizer:
+    def layout(d):
+        return Layout(f"uniform{bits}-prescribed", bits, d, 0)
+
+    def encode(key, x):
+        del key  # deterministic
+        codes = _codes(bits, jnp.clip(x, -radius, radius), radius)
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+
+    def decode(key, message):
+        del key
+        return _levels(bits, message.codes, radius)
+
+    def overload(x):
+        return jnp.max(jnp.abs(x)) > radius
+
+    return Quantizer(encode, decode, layout, overload)
+
+
+def _codes(bits: int, x: jax.Array, radius: jax.Array) -> jax.Array:
+    """The nearest grid points' numbers, u8[d]."""
+    step = 2.0 / (2**bits - 1) * radius
+    step = jnp.where(step > 0.0, step, 1.0)  # x = 0, and radii that underflow
+    return jnp.floor((x + radius) / step + 0.5).astype(jnp.uint8)
+
+
+def _levels(bits: int, codes: jax.Array, radius: jax.Array) -> jax.Array:
+    """The grid points with these numbers, f32[d]."""
+    step = 2.0 / (2**bits - 1) * radius
+    return step * codes.astype(jnp.float32) - radius
