@@ -26,6 +26,9 @@ class Broadcast(NamedTuple):
     movements: jax.Array | tuple = ()
 
 
+NO_BROADCAST = Broadcast()
+
+
 class Compressor(NamedTuple):
     """A link with memory: x_hat follows x, message by message.
 
@@ -55,10 +58,10 @@ class Compressor(NamedTuple):
 
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
-    """Raises ValueError, with the reason, unless `quantizer` is a `Quantizer`."""
+    """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
     if not isinstance(quantizer, Quantizer):
         came = type(quantizer).__name__
-        raise ValueError(f"{where}: needs a quantizer, got a {came}: {why}")
+        raise TypeError(f"{where}: needs a quantizer, got a {came}: {why}")
 
 
 def require_any_round(where: str, quantizer: Quantizer, why: str) -> None:
@@ -78,7 +81,7 @@ def direct(quantizer: Quantizer) -> Compressor:
     """Sends Q(x); nobody remembers anything: x_hat = Q(x).
 
     Args:
-        quantizer: a `Quantizer` without a schedule; ValueError otherwise.
+        quantizer: a `Quantizer`, else TypeError, without a schedule, else ValueError.
     """
     require_quantizer("direct", quantizer, "a compressor needs no wrapping")
     require_any_round("direct", quantizer, "x itself does not shrink to zero")
@@ -87,16 +90,16 @@ def direct(quantizer: Quantizer) -> Compressor:
         del d
         return (), ()
 
-    def encode(key, x, memory, broadcast=Broadcast()):
+    def encode(key, x, memory, broadcast=NO_BROADCAST):
         del broadcast
         return quantizer.encode(key, x), memory
 
-    def decode(key, message, memory, broadcast=Broadcast()):
+    def decode(key, message, memory, broadcast=NO_BROADCAST):
         del broadcast
         x_hat = quantizer.decode(key, message)
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
 
-    def overload(x, memory, broadcast=Broadcast()):
+    def overload(x, memory, broadcast=NO_BROADCAST):
         del memory, broadcast
         return quantizer.overload(x)
 

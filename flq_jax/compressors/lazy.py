@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors.base import Broadcast, Compressor, silence
+from flq_jax.compressors.base import NO_BROADCAST, Compressor, silence
 
 
 class LazyMemory(NamedTuple):
@@ -72,7 +72,7 @@ def lazy(
         client, server = compressor.init(d)
         return LazyMemory(client, jnp.int32(0), jnp.float32(0.0)), server
 
-    def encode(key, x, memory, broadcast=Broadcast()):
+    def encode(key, x, memory, broadcast=NO_BROADCAST):
         message, inner = compressor.encode(key, x, memory.inner, broadcast)
         before, after = compressor.estimate(memory.inner), compressor.estimate(inner)
         news, error = _squared_norm(after - before), _squared_norm(x - after)
@@ -86,7 +86,7 @@ def lazy(
         memory = jax.tree.map(lambda a, b: jnp.where(send, a, b), spoken, silent)
         return silence(message, send), memory
 
-    def overload(x, memory, broadcast=Broadcast()):
+    def overload(x, memory, broadcast=NO_BROADCAST):
         return compressor.overload(x, memory.inner, broadcast)
 
     return compressor._replace(

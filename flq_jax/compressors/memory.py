@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.compressors.base import (
-    Broadcast,
+    NO_BROADCAST,
     Compressor,
     direct,
     require_any_round,
@@ -21,7 +21,7 @@ def error_feedback(quantizer: Quantizer) -> Compressor:
     Then the sum of all x_hat differs from the sum of all x by the last e alone.
 
     Args:
-        quantizer: a `Quantizer` without a schedule; ValueError otherwise.
+        quantizer: a `Quantizer`, else TypeError, without a schedule, else ValueError.
     """
     require_quantizer(
         "error_feedback",
@@ -35,13 +35,13 @@ def error_feedback(quantizer: Quantizer) -> Compressor:
     def init(d):
         return jnp.zeros(d), ()
 
-    def encode(key, x, error, broadcast=Broadcast()):
+    def encode(key, x, error, broadcast=NO_BROADCAST):
         del broadcast
         corrected = x + error
         message = quantizer.encode(key, corrected)
         return message, corrected - quantizer.decode(jax.random.clone(key), message)
 
-    def overload(x, error, broadcast=Broadcast()):
+    def overload(x, error, broadcast=NO_BROADCAST):
         del broadcast
         return quantizer.overload(x + error)
 
@@ -59,7 +59,7 @@ def innovation(quantizer: Quantizer) -> Compressor:
     taken to stand where it stood, x_hat = r.
 
     Args:
-        quantizer: a `Quantizer`; ValueError otherwise. One with a schedule makes the
+        quantizer: a `Quantizer`; TypeError otherwise. One with a schedule makes the
             scheme of Magnusson et al. (2020), whose grid zooms in on a prescribed
             radius.
     """
@@ -73,17 +73,17 @@ def innovation(quantizer: Quantizer) -> Compressor:
     def init(d):
         return jnp.zeros(d), jnp.zeros(d)
 
-    def encode(key, x, reference, broadcast=Broadcast()):
+    def encode(key, x, reference, broadcast=NO_BROADCAST):
         message = quantizer.at(broadcast.round_index).encode(key, x - reference)
         _, reference = decode(jax.random.clone(key), message, reference, broadcast)
         return message, reference
 
-    def decode(key, message, reference, broadcast=Broadcast()):
+    def decode(key, message, reference, broadcast=NO_BROADCAST):
         change = quantizer.at(broadcast.round_index).decode(key, message)
         x_hat = jnp.where(message.num_bits > 0, reference + change, reference)
         return x_hat, x_hat
 
-    def overload(x, reference, broadcast=Broadcast()):
+    def overload(x, reference, broadcast=NO_BROADCAST):
         return quantizer.at(broadcast.round_index).overload(x - reference)
 
     return Compressor(

@@ -1,0 +1,72 @@
+"""Every option of an experiment, with its default; other configs list what differs.
+
+`python -m experiments.main --config_help` prints this list.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """A fresh config: SGD on MNIST, logistic regression, ten clients."""
+    config = ConfigDict()
+    config.seed = 0  # root of every random stream, 0 or more
+    config.rounds = 1000  # communication rounds, 1 or more
+    config.clients = 10  # M, at most one per training example
+    config.sampled = 0  # clients drawn at random each round; 0: all of them
+    config.l2 = 0.01  # lambda of lambda/2 ||theta||^2, over all parameters
+
+    config.data = ConfigDict()
+    config.data.name = "mnist"  # mnist (shipped), or idx / npz files in data.dir
+    config.data.dir = ""  # folder with the files; empty: those of the package
+    config.data.partition = "contiguous"  # contiguous, iid
+
+    config.model = ConfigDict()
+    config.model.name = "logistic"  # logistic, mlp
+    config.model.hidden = 200  # units of the mlp's hidden layer
+    config.model.bias = True  # whether layers have a bias
+    config.model.weight_bits = 32  # W, 1 to 8; 32: full precision
+    config.model.activation_bits = 32  # A, 1 to 8; 32: full precision
+    config.model.gradient_bits = 32  # G, 1 to 8; 32: full precision
+
+    config.client = ConfigDict()
+    config.client.batch = 500  # examples of a minibatch; 0: all the client has
+    config.client.epochs = 0  # local epochs, then upload a delta; 0: one gradient
+    config.client.learning_rate = 0.1  # of the local epochs
+
+    config.compressor = ConfigDict()
+    config.compressor.quantizer = "identity"  # identity, sign, uniform, stochastic
+    config.compressor.bits = 4  # bits a coordinate of uniform (1-8), stochastic (2-8)
+    config.compressor.norm = "l2"  # of stochastic: l2, max
+    config.compressor.radius = "measured"  # of uniform: measured, geometric
+    config.compressor.radius_scale = 1.0  # K of the geometric radius K alpha^k
+    config.compressor.radius_rate = 0.998  # alpha of the geometric radius, in (0, 1]
+    config.compressor.memory = "direct"  # direct, error_feedback, innovation
+    config.compressor.lazy = False  # whether to stay silent by rule (7a), (7b)
+    config.compressor.lazy_history = 10  # D, rounds of model movement in (7a)
+    config.compressor.lazy_weight = 0.8  # xi, the sum of the weights xi_d in (7a)
+    config.compressor.lazy_max_silence = 100  # t_bar of (7b)
+    config.compressor.lazy_error_terms = True  # whether (7a) has the error terms
+
+    config.downlink = ConfigDict()
+    config.downlink.quantizer = "identity"  # identity, uniform, tanh
+    config.downlink.bits = 8  # bits a weight, 1 to 8
+
+    config.server = ConfigDict()
+    config.server.optimizer = "sgd"  # sgd, momentum, adam
+    config.server.learning_rate = 0.02  # alpha, 0 or more
+    config.server.momentum = 0.9  # of momentum
+    config.server.aggregate = "sum"  # sum (LAQ's; the step on the mean is alpha M), mean
+
+    config.stop = ConfigDict()
+    config.stop.residual = 0.0  # stop when f - f* is at most this; 0: never
+
+    config.accounting = ConfigDict()
+    config.accounting.uplink = "payload"  # payload, laq (codes only, no ranges)
+    config.accounting.downlink = "broadcast_once"  # or unicast_uploaders, unicast_all
+    config.accounting.float_bits = 32  # of an uncompressed float: 32, 64
+
+    config.log = ConfigDict()
+    config.log.every = 50  # rounds between evaluations
+    config.log.checkpoint_every = 200  # rounds between checkpoints, a multiple of every
+    config.log.tensorboard = False  # also write TensorBoard event files
+    return config
