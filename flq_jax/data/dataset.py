@@ -1,0 +1,135 @@
+"""What a data set is, wherever it came from."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from flq_jax.data.errors import DataError
+
+MAX_CLASSES = 2**16
+
+
+class Dataset(NamedTuple):
+    """A classification data set on the host, checked by `make_dataset`.
+
+    Attributes:
+        train_inputs: u8[n, ...] (0..255 stands for 0..1) or f32[n, ...], finite.
+        train_labels: i32[n] in 0..num_classes-1.
+        test_inputs: as train_inputs, [n_test, ...].
+        test_labels: i32[n_test] in 0..num_classes-1.
+        num_classes: number of classes, 1 or more.
+        name: what it is called in logs.
+        digest: hex SHA-256 over the four arrays, types and shapes included.
+    """
+
+    train_inputs: np.ndarray
+    train_labels: np.ndarray
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+    num_classes: int
+    name: str
+    digest: str
+
+
+def make_dataset(
+    name: str,
+    train_inputs: np.ndarray,
+    train_labels: np.ndarray,
+    test_inputs: np.ndarray,
+    test_labels: np.ndarray,
+    *,
+    num_classes: int | None = None,
+    source: str | None = None,
+) -> Dataset:
+    """Checks four arrays against each other and makes them a `Dataset`.
+
+    Args:
+        name: the data set's name.
+        train_inputs: u8[n, ...], or floats[n, ...] that are cast to f32; n >= 1.
+        train_labels: integers[n].
+        test_inputs: integers or floats[n_test, ...] of the same type and row shape.
+        test_labels: integers[n_test].
+        num_classes: K, 1 to 65536; None: one more than the largest training label.
+        source: what error messages call the data set, such as its folder; None: name.
+
+    Raises:
+        DataError: for other types or shapes, counts of inputs and labels that differ,
+            labels outside 0..K-1, or floats that are not finite in f32.
+    """
+    source = name if source is None else source
+    inputs = train_inputs, test_inputs
+    inputs = [
+        _inputs(f"{source}: {which} inputs", array)
+        for which, array in zip(("train", "test"), inputs)
+    ]
+    if inputs[0].dtype != inputs[1].dtype or inputs[0].shape[1:] != inputs[1].shape[1:]:
+        raise DataError(
+            f"{source}: train and test inputs must have one type and row shape, got "
+            f"{_type(inputs[0])} and {_type(inputs[1])}"
+        )
+    train_labels = _labels(f"{source}: train labels", train_labels, inputs[0])
+    test_labels = _labels(f"{source}: test labels", test_labels, inputs[1])
+    if num_classes is None:
+        num_classes = min(int(train_labels.max(initial=0)) + 1, MAX_CLASSES)
+    _require_range(f"{source}: train labels", train_labels, num_classes)
+    _require_range(f"{source}: test labels", test_labels, num_classes)
+    arrays = (
+        inputs[0],
+        train_labels.astype(np.int32, copy=False),
+        inputs[1],
+        test_labels.astype(np.int32, copy=False),
+    )
+    return Dataset(*arrays, num_classes, name, digest(arrays))
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """Hex SHA-256 over each array's type, shape and bytes."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array))
+    return total.hexdigest()
+
+
+def _inputs(where: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim < 2 or array.size == 0:
+        raise DataError(
+            f"{where}: must be [n, ...] with at least one entry, got {_type(array)}"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"{where}: must be uint8 or floats, got {_type(array)}")
+    with np.errstate(over="ignore"):  # an overflow is not finite, which is said below
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise DataError(
+            f"{where}: must be finite as float32, got "
+            f"{np.count_nonzero(~np.isfinite(array))} entries that are not"
+        )
+    return array
+
+
+def _labels(where: str, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(f"{where}: must be integers[n], got {_type(labels)}")
+    if len(labels) != len(inputs):
+        raise DataError(
+            f"{where}: must be as many as the inputs, got {len(labels)} labels and "
+            f"{len(inputs)} inputs"
+        )
+    return labels
+
+
+def _require_range(where: str, labels: np.ndarray, num_classes: int) -> None:
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise DataError(
+            f"{where}: must be in 0..{num_classes - 1}, got labels from {low} to {high}"
+        )
+
+
+def _type(array: np.ndarray) -> str:
+    return f"{array.dtype.name}{list(array.shape)}"

@@ -1,0 +1,102 @@
+"""A folder of files as a data set: four IDX files, or one npz file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from flq_jax.data.dataset import Dataset, make_dataset
+from flq_jax.data.errors import DataError
+from flq_jax.data.idx import read_idx
+
+# The standard names, with the number of dimensions of each.
+IDX_FILES = {
+    "train-images-idx3-ubyte": 3,
+    "train-labels-idx1-ubyte": 1,
+    "t10k-images-idx3-ubyte": 3,
+    "t10k-labels-idx1-ubyte": 1,
+}
+NPZ_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # with and without members
+
+
+def load_idx(
+    name: str,
+    folder: str | os.PathLike,
+    *,
+    sha256: Mapping[str, str] | None = None,
+    num_classes: int | None = None,
+) -> Dataset:
+    """Reads the four IDX files of `folder`, each plain or with the ending .gz.
+
+    Args:
+        name: the data set's name.
+        folder: holds every file of `IDX_FILES`; a plain one is preferred.
+        sha256: file name without .gz -> hex digest as unpacked; None: no check.
+        num_classes: see `make_dataset`.
+
+    Raises:
+        DataError: see `read_idx` and `make_dataset`.
+    """
+    arrays = [
+        read_idx(_plain_or_gz(folder, file), ndim=ndim, sha256=(sha256 or {}).get(file))
+        for file, ndim in IDX_FILES.items()
+    ]
+    return make_dataset(name, *arrays, num_classes=num_classes, source=str(folder))
+
+
+def load_npz(name: str, path: str | os.PathLike) -> Dataset:
+    """Reads the arrays `NPZ_ARRAYS` of a numpy archive; pickles are refused.
+
+    Raises:
+        DataError: for a file that is missing, broken, or lacks one of the arrays; see
+            also `make_dataset`.
+    """
+    try:
+        arrays = _npz_arrays(path)
+    # numpy and zipfile name no closed list of what damaged bytes may raise.
+    except Exception as error:
+        raise DataError(
+            f"{path}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, got "
+            f"{_one_line(error)}"
+        ) from error
+    return make_dataset(name, *arrays, source=str(path))
+
+
+def load_folder(name: str, folder: str | os.PathLike) -> Dataset:
+    """Reads `folder`/`name`.npz if there is one, else the folder's IDX files.
+
+    Raises:
+        DataError: if there is neither; see also `load_npz` and `load_idx`.
+    """
+    npz = Path(folder, f"{name}.npz")
+    if npz.exists():
+        return load_npz(name, npz)
+    if not any(_plain_or_gz(folder, file).exists() for file in IDX_FILES):
+        raise DataError(
+            f"{folder}: must hold {name}.npz or {', '.join(IDX_FILES)} (plain or .gz), "
+            "got none of them"
+        )
+    return load_idx(name, folder)
+
+
+def _npz_arrays(path: str | os.PathLike) -> list[np.ndarray]:
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    if magic not in ZIP_MAGICS:  # or numpy would try it as an array or a pickle
+        raise ValueError(f"a file that begins with {magic}, no zip archive")
+    with np.load(path, allow_pickle=False) as archive:
+        missing = [key for key in NPZ_ARRAYS if key not in archive]
+        if missing:
+            raise ValueError(f"{archive.files} without {missing}")
+        return [archive[key] for key in NPZ_ARRAYS]
+
+
+def _plain_or_gz(folder: str | os.PathLike, file: str) -> Path:
+    plain = Path(folder, file)
+    return plain if plain.exists() else Path(folder, f"{file}.gz")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,87 @@
+"""Four arrays are a data set only if they fit each other."""
+
+import numpy as np
+import pytest
+
+from flq_jax.data import DataError, make_dataset
+from flq_jax.data.dataset import digest
+
+
+def arrays(**changes):
+    good = {
+        "train_inputs": np.arange(24, dtype=np.uint8).reshape(6, 2, 2),
+        "train_labels": np.array([0, 1, 2, 0, 1, 2], np.uint8),
+        "test_inputs": np.zeros((2, 2, 2), np.uint8),
+        "test_labels": np.array([2, 0], np.int64),
+    }
+    return good | changes
+
+
+def test_labels_become_i32_and_count_the_classes():
+    data = make_dataset("small", **arrays())
+    assert data.num_classes == 3
+    assert data.name == "small"
+    assert data.train_labels.dtype == data.test_labels.dtype == np.int32
+    assert data.train_inputs.dtype == np.uint8
+    np.testing.assert_array_equal(data.test_labels, [2, 0])
+
+
+def test_floats_become_f32():
+    values = np.linspace(-1.0, 1.0, 6).reshape(6, 1)
+    data = make_dataset("f", **arrays(train_inputs=values, test_inputs=values[:2]))
+    assert data.train_inputs.dtype == data.test_inputs.dtype == np.float32
+    np.testing.assert_allclose(data.train_inputs, values, rtol=1e-7)
+
+
+def test_given_classes_may_be_more_than_those_seen():
+    assert make_dataset("small", **arrays(), num_classes=10).num_classes == 10
+
+
+BROKEN = {
+    "no rows": ({"test_inputs": np.zeros((0, 2, 2), np.uint8)}, r"uint8\[0, 2, 2\]"),
+    "no columns": ({"train_inputs": np.zeros(6, np.uint8)}, r"\[n, ...\].*uint8\[6\]"),
+    "input type": ({"train_inputs": np.zeros((6, 2), int)}, r"floats, got int64\[6"),
+    "not finite": ({"train_inputs": np.full((6, 2), np.nan)}, "finite.*got 12 entries"),
+    "overflow": ({"train_inputs": np.full((6, 1), 1e39)}, "finite.*got 6 entries"),
+    "other rows": ({"test_inputs": np.zeros((2, 3), np.uint8)}, r"one type.*\[2, 3\]"),
+    "other type": ({"test_inputs": np.zeros((2, 2, 2))}, "one type.*float32"),
+    "fewer labels": ({"train_labels": np.zeros(5, int)}, "got 5 labels and 6 inputs"),
+    "label shape": ({"test_labels": np.zeros((2, 1), int)}, r"test labels.*\[2, 1\]"),
+    "label type": ({"test_labels": np.zeros(2)}, r"integers\[n\], got float64\[2\]"),
+    "negative": ({"train_labels": np.full(6, -1)}, "train labels.*from -1 to -1"),
+    "unseen": ({"test_labels": np.array([0, 3])}, "test labels.*0..2.*from 0 to 3"),
+    "wraps": ({"train_labels": np.full(6, 2**32)}, "0..65535.*to 4294967296"),
+}
+
+
+@pytest.mark.parametrize("changes, message", BROKEN.values(), ids=BROKEN.keys())
+def test_arrays_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(DataError, match=f"^folder: .*{message}"):
+        make_dataset("small", **arrays(**changes), source="folder")
+
+
+def test_labels_beyond_the_given_classes_are_refused():
+    with pytest.raises(DataError, match=r"0..1, got labels from 0 to 2"):
+        make_dataset("small", **arrays(), num_classes=2)
+
+
+def test_digest_sees_every_array_its_type_and_its_shape():
+    a, b = np.zeros((2, 3), np.uint8), np.zeros(3, np.int32)
+    same = digest([a.copy(), b.copy()])
+    assert same == digest([a, b])
+    assert len(same) == 64
+    changed = a.copy()
+    changed[1, 2] = 1
+    others = [
+        [changed, b],
+        [a, b + 1],
+        [b, a],
+        [a.reshape(3, 2), b],
+        [a.astype(np.int8), b],
+    ]
+    assert len({same, *(digest(other) for other in others)}) == 6
+
+
+def test_digest_reads_strided_arrays_in_their_order():
+    a = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert digest([a.T]) == digest([np.ascontiguousarray(a.T)])

@@ -1,0 +1,210 @@
+"""Every way to deal the rows deals each of them once."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flq_jax.data import partition
+from flq_jax.data.partition import contiguous, dirichlet, iid, quantity_skew, shards
+
+# name: (function, its keyword arguments)
+PARTITIONS = {
+    "contiguous": (contiguous, {}),
+    "iid": (iid, {}),
+    "shards": (shards, {"shards_per_client": 1}),
+    "dirichlet": (dirichlet, {"alpha": 0.5}),
+    "dirichlet, extreme": (dirichlet, {"alpha": 1e-300}),
+    "dirichlet, even": (dirichlet, {"alpha": 1e9}),
+    "quantity_skew": (quantity_skew, {"alpha": 0.5}),
+    "quantity_skew, extreme": (quantity_skew, {"alpha": 1e-300}),
+}
+RANDOM = [name for name in PARTITIONS if name != "contiguous"]
+every = pytest.mark.parametrize(
+    "deal, options", PARTITIONS.values(), ids=PARTITIONS.keys()
+)
+LABELS = np.arange(1000, dtype=np.int32) * 7 % 10
+
+
+def sizes(parts):
+    return [len(part) for part in parts]
+
+
+@every
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**63), n=st.integers(1, 80))
+def test_every_row_is_dealt_once_in_ascending_order(deal, options, data, seed, n):
+    clients = data.draw(st.integers(1, n))
+    classes = data.draw(st.integers(1, 12))
+    labels = np.random.default_rng(seed).integers(0, classes, n, dtype=np.int32)
+    parts = deal(labels, clients, seed, **options)
+    assert len(parts) == clients
+    assert sorted(np.concatenate(parts).tolist()) == list(range(n))
+    for part in parts:
+        assert part.dtype.kind == "i"
+        assert np.all(np.diff(part) > 0)
+
+
+@every
+def test_a_seed_is_a_partition(deal, options):
+    first = deal(LABELS, 7, 5, **options)
+    for again in 5, np.random.default_rng(5):
+        assert_same(deal(LABELS, 7, again, **options), first)
+
+
+def assert_same(parts, others):
+    for part, other in zip(parts, others, strict=True):
+        np.testing.assert_array_equal(part, other)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_seeds_differ(name):
+    deal, options = PARTITIONS[name]
+    digests = {
+        partition.summary(deal(LABELS, 7, seed, **options), LABELS).digest
+        for seed in range(20)
+    }
+    assert len(digests) > 1
+
+
+@every
+@pytest.mark.parametrize("clients", [-1, 0, 1001])
+def test_too_few_or_too_many_clients_are_refused(deal, options, clients):
+    with pytest.raises(ValueError, match=rf"{deal.__name__}: .*1..1000.*{clients=}"):
+        deal(LABELS, clients, 0, **options)
+
+
+def test_contiguous_follows_the_order_of_the_rows():
+    parts = contiguous(LABELS, 10)
+    for m, part in enumerate(parts):
+        assert part.tolist() == list(range(100 * m, 100 * (m + 1)))
+
+
+def test_contiguous_gives_the_remainder_to_the_first_clients():
+    assert [p.tolist() for p in contiguous(LABELS[:5], 3)] == [[0, 1], [2, 3], [4]]
+
+
+def test_iid_sizes_differ_by_one_at_most():
+    assert sizes(iid(LABELS[:11], 4)) == [3, 3, 3, 2]
+
+
+def test_iid_labels_are_hypergeometric():
+    """A client's count of one label: mean K n_m / n, within 5 standard errors."""
+    draws = [np.sum(LABELS[iid(LABELS, 4, seed)[0]] == 3) for seed in range(200)]
+    n, ones, drawn = 1000, 100, 250
+    rate = ones / n
+    variance = drawn * rate * (1 - rate) * (n - drawn) / (n - 1)
+    assert abs(np.mean(draws) - drawn * rate) <= 5 * (variance / 200) ** 0.5
+
+
+def test_shards_of_one_label_each_give_few_labels_to_a_client():
+    """1000 rows, 10 even labels: 20 shards of 50 rows hold one label each."""
+    histogram = partition.summary(shards(LABELS, 10, 1), LABELS).histogram
+    assert np.all(histogram % 50 == 0)
+    assert np.all(histogram.sum(1) == 100)
+    assert np.all((histogram > 0).sum(1) <= 2)
+
+
+@pytest.mark.parametrize("shards_per_client", [0, 101])
+def test_shards_that_do_not_fit_are_refused(shards_per_client):
+    with pytest.raises(ValueError, match=f"1000 examples.*{shards_per_client=}"):
+        shards(LABELS, 10, 0, shards_per_client=shards_per_client)
+
+
+def test_dirichlet_shares_have_the_moments_of_the_distribution():
+    """Of Dir_M(alpha): mean 1/M, variance (1/M)(1 - 1/M) / (M alpha + 1).
+
+    Rounding to whole rows moves a share of a class of 100 by at most 1/100, and a sum
+    of squares over 2000 shares estimates the variance to a few percent.
+    """
+    clients, alpha = 4, 2.0
+    histograms = [
+        partition.summary(dirichlet(LABELS, clients, s, alpha=alpha), LABELS).histogram
+        for s in range(200)
+    ]
+    shares = np.stack(histograms)[:, 0] / 100
+    variance = (1 / clients) * (1 - 1 / clients) / (clients * alpha + 1)
+    assert abs(shares.mean() - 1 / clients) <= 5 * (variance / shares.size) ** 0.5
+    assert abs(shares.var() / variance - 1) <= 0.2
+
+
+def test_dirichlet_of_a_tiny_alpha_gives_each_class_to_one_client():
+    parts = dirichlet(LABELS, 5, 0, alpha=1e-30)
+    histogram = partition.summary(parts, LABELS).histogram
+    assert np.all((histogram > 0).sum(0) == 1)
+
+
+def test_dirichlet_of_a_huge_alpha_gives_all_the_same_mix():
+    parts = dirichlet(LABELS, 5, 0, alpha=1e9)
+    assert np.all(np.abs(partition.summary(parts, LABELS).histogram - 20) <= 1)
+
+
+def test_quantity_skew_sizes_have_the_variance_of_the_distribution():
+    clients, alpha = 4, 2.0
+    shares = [
+        sizes(quantity_skew(LABELS, clients, s, alpha=alpha))[0] / 1000
+        for s in range(1000)
+    ]
+    variance = (1 / clients) * (1 - 1 / clients) / (clients * alpha + 1)
+    assert abs(np.mean(shares) - 1 / clients) <= 5 * (variance / 1000) ** 0.5
+    assert abs(np.var(shares) / variance - 1) <= 0.25
+
+
+def test_quantity_skew_shuffles():
+    """Of rows sorted by label, half of all rows hold a hypergeometric count of one."""
+    labels = np.repeat(np.arange(2, dtype=np.int32), 500)
+    part = quantity_skew(labels, 2, 0, alpha=1e9)[0]
+    assert abs(len(part) - 500) <= 1
+    variance = 500 * 0.25 * 500 / 999
+    assert abs(np.sum(labels[part] == 0) - 250) <= 5 * variance**0.5 + 1
+
+
+skewed = pytest.mark.parametrize("deal", [dirichlet, quantity_skew])
+
+
+@skewed
+def test_min_size_holds_for_every_client(deal):
+    for seed in range(10):
+        plain = min(sizes(deal(LABELS, 10, seed, alpha=0.5)))
+        assert min(sizes(deal(LABELS, 10, seed, alpha=0.5, min_size=20))) >= 20
+        if plain < 20:
+            return
+    pytest.fail("no seed needed min_size: the test shows nothing")
+
+
+@skewed
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan"), float("inf"), 1e10])
+def test_alpha_out_of_range_is_refused(deal, alpha):
+    with pytest.raises(ValueError, match=rf"{deal.__name__}: .*\(0, 1e\+09\].*{alpha}"):
+        deal(LABELS, 5, 0, alpha=alpha)
+
+
+@skewed
+@pytest.mark.parametrize("min_size", [-1, 101])
+def test_min_size_out_of_range_is_refused(deal, min_size):
+    with pytest.raises(ValueError, match=f"{deal.__name__}: .*1000 ex.*{min_size=}"):
+        deal(LABELS, 10, 0, alpha=1.0, min_size=min_size)
+
+
+@skewed
+def test_min_size_that_never_happens_is_given_up(deal, monkeypatch):
+    monkeypatch.setattr(partition, "MAX_DRAWS", 3)
+    with pytest.raises(ValueError, match="within 3 draws.*min_size=100: take a larger"):
+        deal(LABELS, 10, 0, alpha=0.01, min_size=100)
+
+
+def test_summary_counts_by_client_and_label():
+    labels = np.array([0, 2, 2, 1, 0], np.int32)
+    came = partition.summary([np.array([0, 1, 4]), np.array([], int)], labels)
+    assert came.sizes.tolist() == [3, 0]
+    assert came.histogram.tolist() == [[2, 0, 1], [0, 0, 0]]
+
+
+def test_digest_tells_partitions_apart():
+    labels = np.zeros(4, np.int32)
+    partitions = [[0, 1], [2, 3]], [[0], [1, 2, 3]], [[2, 3], [0, 1]], [[0, 1, 2, 3]]
+    digests = {
+        partition.summary([np.array(rows) for rows in parts], labels).digest
+        for parts in partitions
+    }
+    assert len(digests) == 4
