@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.name = "logistic"  # logistic, mlp
-    config.model.hidden = 200  # units of the mlp's hidden layer
+    config.model.hidden = (200,)  # units of each of the mlp's hidden layers
     config.model.bias = True  # whether layers have a bias
     config.model.weight_bits = 32  # W, 1 to 8; 32: full precision
     config.model.activation_bits = 32  # A, 1 to 8; 32: full precision
@@ -55,13 +55,15 @@ def get_config() -> ConfigDict:
     config.server.optimizer = "sgd"  # sgd, momentum, adam
     config.server.learning_rate = 0.02  # alpha, 0 or more
     config.server.momentum = 0.9  # of momentum
-    config.server.aggregate = "sum"  # sum (LAQ's; the step on the mean is alpha M), mean
+    config.server.aggregate = (
+        "sum"  # sum (LAQ's; the step on the mean is alpha M), mean
+    )
 
     config.stop = ConfigDict()
     config.stop.residual = 0.0  # stop when f - f* is at most this; 0: never
 
     config.accounting = ConfigDict()
-    config.accounting.uplink = "payload"  # payload, laq (codes only, no ranges)
+    config.accounting.count = "payload"  # payload, laq (codes only, no ranges)
     config.accounting.downlink = "broadcast_once"  # or unicast_uploaders, unicast_all
     config.accounting.float_bits = 32  # of an uncompressed float: 32, 64
 

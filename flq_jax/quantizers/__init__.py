@@ -4,6 +4,7 @@ from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.stochastic import stochastic
+from flq_jax.quantizers.tanh import tanh_grid
 from flq_jax.quantizers.uniform import geometric, uniform
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "segmented",
     "sign",
     "stochastic",
+    "tanh_grid",
     "uniform",
 ]

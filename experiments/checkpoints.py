@@ -1,0 +1,139 @@
+"""Checkpoints that are whole or not used: orbax, and a digest of what was saved."""
+
+import hashlib
+import json
+import logging
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+KEPT = 3
+
+
+class Checkpoints:
+    """The checkpoints of one run, by round.
+
+    A checkpoint holds the leaves of the state and a JSON-able note (ledger, length of
+    the metrics file), with the SHA-256 of both. Orbax writes it beside the others and
+    renames it when it is complete.
+
+    Args:
+        folder: where they lie; made by the first `save`.
+        tell: called with one line for each checkpoint that can't be used.
+    """
+
+    def __init__(self, folder: pathlib.Path, tell: Callable[[str], None]):
+        self._folder = folder.absolute()
+        self._tell = tell
+        self._manager = None
+
+    def save(self, round_index: int, state: Any, note: dict[str, Any]) -> None:
+        """Saves `state`, in the background, as of `round_index` finished rounds."""
+        # Copies: the buffers of `state` are donated to the next round meanwhile.
+        leaves = [np.array(leaf) for leaf in jax.tree.leaves(state)]
+        args = _orbax().args
+        self._open().save(
+            round_index,
+            args=args.Composite(
+                state=args.StandardSave(_named(leaves)),
+                note=args.JsonSave({"note": note, "sha256": _digest(leaves, note)}),
+            ),
+            force=True,
+        )
+
+    def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
+        """The newest checkpoint that is whole.
+
+        Args:
+            like: a state of the same shapes.
+
+        Returns:
+            (finished rounds, state, note), or None if there is no whole checkpoint. The
+            broken ones are set aside in a folder `broken` beside the others, and told.
+        """
+        for round_index in self._rounds():
+            try:
+                state, note = self._read(round_index, like)
+            except Exception as error:  # noqa: BLE001 a broken file may raise anything
+                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+                self._tell(
+                    f"checkpoint of round {round_index} is broken and was set aside "
+                    f"({reason})"
+                )
+                self._set_aside(round_index)
+            else:
+                return round_index, state, note
+        return None
+
+    def close(self) -> None:
+        """Waits until what was saved is on disk."""
+        if self._manager is not None:
+            self._manager.wait_until_finished()
+            self._manager.close()
+            self._manager = None
+
+    def _rounds(self) -> Iterator[int]:
+        if not self._folder.is_dir():
+            return iter(())
+        names = [path.name for path in self._folder.iterdir()]
+        return iter(sorted((int(n) for n in names if n.isdigit()), reverse=True))
+
+    def _read(self, round_index: int, like: Any) -> tuple[Any, dict[str, Any]]:
+        args = _orbax().args
+        leaves, treedef = jax.tree.flatten(like)
+        shapes = [np.empty(leaf.shape, leaf.dtype) for leaf in leaves]
+        found = self._open().restore(
+            round_index,
+            args=args.Composite(
+                state=args.StandardRestore(_named(shapes)), note=args.JsonRestore()
+            ),
+        )
+        # Orbax stores no arrays without entries; there is nothing to restore in them.
+        leaves = [
+            np.asarray(found.state.get(f"leaf{i:04d}", leaf))
+            for i, leaf in enumerate(shapes)
+        ]
+        note = found.note["note"]
+        if _digest(leaves, note) != found.note["sha256"]:
+            raise ValueError("its SHA-256 is not the one it was saved with")
+        return jax.tree.unflatten(treedef, [jax.device_put(x) for x in leaves]), note
+
+    def _set_aside(self, round_index: int) -> None:
+        self.close()
+        aside = self._folder.parent / "broken_checkpoints"
+        aside.mkdir(exist_ok=True)
+        shutil.rmtree(aside / str(round_index), ignore_errors=True)
+        (self._folder / str(round_index)).rename(aside / str(round_index))
+
+    def _open(self):
+        if self._manager is None:
+            orbax = _orbax()
+            self._manager = orbax.CheckpointManager(
+                self._folder,
+                options=orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True),
+            )
+        return self._manager
+
+
+def _named(leaves: list[Any]) -> dict[str, Any]:
+    return {f"leaf{i:04d}": leaf for i, leaf in enumerate(leaves) if leaf.size}
+
+
+def _digest(leaves: list[np.ndarray], note: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
+    for leaf in leaves:
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode())
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _orbax():
+    """Imported when first needed: it takes as long as many a run's first chunk."""
+    import orbax.checkpoint
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return orbax.checkpoint

@@ -1,0 +1,39 @@
+"""Curves of a run, as PNG files beside its log."""
+
+import pathlib
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# file name: (abscissa, its label, whether it is drawn on a logarithmic axis)
+ABSCISSAE = {
+    "rounds": ("round", "communication rounds", False),
+    "bits": ("uplink_bits", "uplink bits", True),
+}
+
+
+def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None:
+    """Draws train loss and test accuracy against rounds and against uplink bits.
+
+    Args:
+        rows: the lines of the metrics file.
+        folder: where `rounds.png` and `bits.png` are written; made if need be.
+        title: printed above the axes.
+    """
+    folder.mkdir(exist_ok=True)
+    for name, (key, label, logarithmic) in ABSCISSAE.items():
+        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title)
+        x = [row[key] for row in rows]
+        loss, accuracy = figure.subplots(1, 2)
+        loss.plot(x, [row["train_loss"] for row in rows], ".-")
+        loss.set(xlabel=label, ylabel="train loss", yscale="log")
+        accuracy.plot(x, [100.0 * row["test_accuracy"] for row in rows], ".-")
+        accuracy.set(xlabel=label, ylabel="test accuracy (%)")
+        for axes in (loss, accuracy):
+            axes.grid(alpha=0.3)
+            if logarithmic and min(x) > 0:
+                axes.set_xscale("log")
+        figure.savefig(folder / f"{name}.png", dpi=120)

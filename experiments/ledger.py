@@ -1,0 +1,129 @@
+"""The exact count of what was sent, under every convention the papers use."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flq_jax.quantizers import Layout
+
+COUNTS = ("payload", "laq")
+DOWNLINKS = ("broadcast_once", "unicast_uploaders", "unicast_all")
+FLOAT_BITS = (32, 64)
+
+
+class Ledger(NamedTuple):
+    """Totals since the first round, Python integers that never round or wrap.
+
+    Attributes:
+        rounds: broadcasts.
+        uploads: messages that were sent.
+        listens: pairs of a broadcast and a client that heard it.
+        uplink_bits: sum of the messages' `num_bits`.
+    """
+
+    rounds: int = 0
+    uploads: int = 0
+    listens: int = 0
+    uplink_bits: int = 0
+
+    def add(self, uplink_bits: np.ndarray, listeners: np.ndarray) -> "Ledger":
+        """The ledger after further rounds.
+
+        Args:
+            uplink_bits: each round's and client's message, i32[t, m], 0 for silence.
+            listeners: clients that heard each round's broadcast, i32[t].
+        """
+        return Ledger(
+            self.rounds + len(listeners),
+            self.uploads + int(np.count_nonzero(uplink_bits)),
+            self.listens + int(np.sum(listeners, dtype=np.int64)),
+            self.uplink_bits + int(np.sum(uplink_bits, dtype=np.int64)),
+        )
+
+
+class Links(NamedTuple):
+    """What one message holds: enough to count a ledger in any convention.
+
+    Attributes:
+        uplink: layout of a client's message.
+        downlink: layout of a broadcast.
+        threshold_bits: what lazy clients need beside the model, 32 where they cannot
+            compute it from two broadcasts, since those are quantized; otherwise 0.
+    """
+
+    uplink: Layout
+    downlink: Layout
+    threshold_bits: int = 0
+
+
+def uplink_bits(ledger: Ledger, links: Links, count: str, float_bits: int) -> int:
+    """Bits from the clients to the server.
+
+    Args:
+        ledger: the totals.
+        links: the messages' layouts.
+        count: "payload", what the messages' `num_bits` says; "laq", the codes alone, as
+            Sun et al. (2019) and Ning et al. (2023) count.
+        float_bits: how many bits an uncompressed float has, 32 or 64.
+    """
+    bits = ledger.uplink_bits
+    if count == "laq":
+        bits -= ledger.uploads * 32 * links.uplink.num_sides
+    return bits * _widening(links.uplink, float_bits)
+
+
+def downlink_bits(
+    ledger: Ledger, links: Links, count: str, downlink: str, float_bits: int
+) -> int:
+    """Bits from the server to the clients.
+
+    Args:
+        ledger: the totals.
+        links: the messages' layouts.
+        count: see `uplink_bits`.
+        downlink: "broadcast_once", one transmission a round; "unicast_uploaders", one
+            for each message that comes back, as in the table of Ning et al. (2023);
+            "unicast_all", one for each client that hears it.
+        float_bits: how many bits an uncompressed float has, 32 or 64.
+    """
+    layout = links.downlink
+    bits = layout.num_bits + links.threshold_bits
+    if count == "laq":
+        bits = layout.code_bits * layout.num_codes
+    times = {
+        "broadcast_once": ledger.rounds,
+        "unicast_uploaders": ledger.uploads,
+        "unicast_all": ledger.listens,
+    }
+    return times[downlink] * bits * _widening(layout, float_bits)
+
+
+def counted(
+    ledger: Ledger, links: Links, count: str, downlink: str, float_bits: int
+) -> dict[str, int]:
+    """Both links' bits under one convention, named as in the metrics file."""
+    return {
+        "uplink_bits": uplink_bits(ledger, links, count, float_bits),
+        "downlink_bits": downlink_bits(ledger, links, count, downlink, float_bits),
+    }
+
+
+def every_convention(ledger: Ledger, links: Links) -> dict[str, dict[str, int]]:
+    """The same run counted in all the ways: {"uplink": {...}, "downlink": {...}}."""
+    return {
+        "uplink": {
+            f"{count}/{bits}": uplink_bits(ledger, links, count, bits)
+            for count in COUNTS
+            for bits in FLOAT_BITS
+        },
+        "downlink": {
+            f"{count}/{way}/{bits}": downlink_bits(ledger, links, count, way, bits)
+            for count in COUNTS
+            for way in DOWNLINKS
+            for bits in FLOAT_BITS
+        },
+    }
+
+
+def _widening(layout: Layout, float_bits: int) -> int:
+    return float_bits // 32 if layout.floats else 1

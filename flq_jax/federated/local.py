@@ -1,0 +1,140 @@
+"""What one client computes on its own examples, before anything is compressed."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from flq_jax.data.clients import ClientData, scaled
+
+Loss = Callable[..., jax.Array]
+LocalUpdate = Callable[..., tuple[jax.Array, optax.Updates]]
+
+
+class Batch(NamedTuple):
+    """Examples to take a gradient of.
+
+    Attributes:
+        inputs: f32[b, ...].
+        labels: i32[b].
+        weights: f32[b]; they add up to 1, or are all 0 where there is no example.
+    """
+
+    inputs: jax.Array
+    labels: jax.Array
+    weights: jax.Array
+
+
+def gradient(loss: Loss, batch: int = 0) -> LocalUpdate:
+    """One gradient of the local loss f_m at the model that was broadcast.
+
+    Args:
+        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
+        batch: b examples drawn with replacement; 0 takes all that the client has.
+            ValueError if negative.
+
+    Returns:
+        (key, params, shard) -> (f_m(params), its gradient), for one client.
+    """
+    if batch < 0:
+        raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
+
+    def update(key, params, shard):
+        key_batch, key_noise = jax.random.split(key)
+        examples = drawn(key_batch, shard, batch) if batch else whole(shard)
+        return jax.value_and_grad(loss)(params, *examples, key_noise)
+
+    return update
+
+
+def local_epochs(
+    loss: Loss, optimizer: optax.GradientTransformation, batch: int, epochs: int
+) -> LocalUpdate:
+    """Epochs of minibatch steps, then the model delta (Ning et al. 2023, Eqs. 3-4).
+
+    Each epoch visits each of the client's examples once, in an order of its own; the
+    last batch of an epoch may be short. A client with fewer examples than another
+    takes fewer steps, and one without examples takes none.
+
+    Args:
+        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
+        optimizer: the client optimizer; its state starts anew each round.
+        batch: examples per step, 1 or more; ValueError otherwise.
+        epochs: passes over the client's examples, 1 or more; ValueError otherwise.
+
+    Returns:
+        (key, params, shard) -> (mean loss over the steps, params - local params), for
+        one client. The sign is a gradient's: a server that steps by 1 against the mean
+        of the updates averages the clients' models.
+    """
+    if batch < 1 or epochs < 1:
+        raise ValueError(
+            f"local_epochs: batch and epochs must be 1 or more, got {batch=} {epochs=}"
+        )
+
+    def update(key, params, shard):
+        steps = -(-shard.labels.shape[0] // batch)
+
+        def step(carry, xs):
+            key, (rows, present) = xs
+            local, opt_state, total = carry
+            value, grads = jax.value_and_grad(loss)(
+                local, *taken(shard, rows, present), key
+            )
+            updates, opt_state = optimizer.update(grads, opt_state, local)
+            stepped = optax.apply_updates(local, updates), opt_state, total + value
+            active = jnp.any(present)
+            return jax.tree.map(partial(jnp.where, active), stepped, carry), None
+
+        def epoch(carry, key):
+            key_order, key_noise = jax.random.split(key)
+            rows = ordered(key_order, shard, steps, batch)
+            return jax.lax.scan(step, carry, (jax.random.split(key_noise, steps), rows))
+
+        start = params, optimizer.init(params), jnp.float32(0.0)
+        (local, _, total), _ = jax.lax.scan(epoch, start, jax.random.split(key, epochs))
+        num_steps = jnp.maximum(epochs * -(-shard.sizes // batch), 1)
+        return total / num_steps, jax.tree.map(jnp.subtract, params, local)
+
+    return update
+
+
+def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
+    """The examples `rows`, i32[b], of which only the `present`, bool[b], count."""
+    weights = present.astype(jnp.float32)
+    weights = weights / jnp.maximum(jnp.sum(weights), 1.0)
+    return Batch(scaled(shard.inputs[rows]), shard.labels[rows], weights)
+
+
+def drawn(key: jax.Array, shard: ClientData, batch: int) -> Batch:
+    """`batch` of a client's examples, uniformly and with replacement."""
+    rows = jax.random.randint(key, (batch,), 0, jnp.maximum(shard.sizes, 1))
+    return taken(shard, rows, jnp.broadcast_to(shard.sizes > 0, (batch,)))
+
+
+def whole(shard: ClientData) -> Batch:
+    """All of a client's examples."""
+    present = jnp.arange(shard.labels.shape[0]) < shard.sizes
+    weights = present.astype(jnp.float32) / jnp.maximum(shard.sizes, 1)
+    return Batch(scaled(shard.inputs), shard.labels, weights)
+
+
+def ordered(
+    key: jax.Array, shard: ClientData, steps: int, batch: int
+) -> tuple[jax.Array, jax.Array]:
+    """A random order of a client's examples, cut into batches.
+
+    Returns:
+        (rows i32[steps, batch], present bool[steps, batch]); each of the client's
+        examples stands in it exactly once, in the first ceil(size / batch) rows.
+    """
+    capacity = shard.labels.shape[0]
+    dice = jax.random.uniform(key, (capacity,))
+    absent = jnp.arange(capacity) >= shard.sizes
+    order = jnp.argsort(jnp.where(absent, 2.0, dice))
+    order = jnp.pad(order, (0, steps * batch - capacity))
+    present = jnp.arange(steps * batch) < shard.sizes
+    return order.reshape(steps, batch), present.reshape(steps, batch)

@@ -1,0 +1,323 @@
+"""One round of federated learning: state in, state and metrics out."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+
+from flq_jax.compressors import Broadcast, Compressor
+from flq_jax.compressors.base import silence
+from flq_jax.data.clients import ClientData
+from flq_jax.federated.downlink import Downlink
+from flq_jax.federated.local import LocalUpdate
+from flq_jax.federated.participation import Participation
+from flq_jax.keys import RoundKeys, round_keys
+from flq_jax.quantizers import Message
+
+
+class Federation(NamedTuple):
+    """What a run is made of; nothing in it changes from round to round.
+
+    Attributes:
+        local_update: what a client computes, see `gradient` and `local_epochs`.
+        compressor: the uplink.
+        downlink: how the model reaches the clients.
+        server_optimizer: applied to the weighted mean of the clients' updates.
+        step_size: the server's step on that mean; it scales the movements which lazy
+            clients compare with (alpha M where the server steps by alpha along a sum).
+        participation: who takes part in a round.
+        unravel: f32[d] -> the params that `local_update` takes.
+    """
+
+    local_update: LocalUpdate
+    compressor: Compressor
+    downlink: Downlink
+    server_optimizer: optax.GradientTransformation
+    step_size: float
+    participation: Participation
+    unravel: Callable[[jax.Array], Any]
+
+
+class State(NamedTuple):
+    """All that a round hands to the next; exactly what a checkpoint holds.
+
+    Attributes:
+        params: the server's model theta, f32[d].
+        opt_state: the server optimizer's.
+        client_memory: what each client remembers, leading axis [m].
+        server_memory: what the server remembers of each client, leading axis [m].
+        movements: f32[h], see `Broadcast`.
+    """
+
+    params: jax.Array
+    opt_state: optax.OptState
+    client_memory: Any
+    server_memory: Any
+    movements: jax.Array
+
+
+class Uplink(NamedTuple):
+    """What the clients of a round send, and what they keep.
+
+    Attributes:
+        who: the clients that heard the broadcast, i32[s].
+        messages: theirs, leading axis [s].
+        client_memory: of all clients, leading axis [m].
+        loss: mean local loss of those whose update was finite, at the model that they
+            heard, f32[]; NaN if there is none.
+        diverged: clients whose update was not finite, i32[].
+        overloads: clients whose update lay outside the quantizer's range, i32[].
+        downlink_bits: length of the broadcast, i32[].
+    """
+
+    who: jax.Array
+    messages: Message
+    client_memory: Any
+    loss: jax.Array
+    diverged: jax.Array
+    overloads: jax.Array
+    downlink_bits: jax.Array
+
+
+class Metrics(NamedTuple):
+    """One round's figures.
+
+    Attributes:
+        loss, diverged, overloads, downlink_bits: see `Uplink`.
+        uplink_bits: each client's message, i32[m]; 0 for the silent ones.
+        listeners: clients that heard the broadcast, i32[].
+    """
+
+    loss: jax.Array
+    diverged: jax.Array
+    overloads: jax.Array
+    downlink_bits: jax.Array
+    uplink_bits: jax.Array
+    listeners: jax.Array
+
+
+def init(federation: Federation, params: Any, clients: int) -> State:
+    """The state before the first round.
+
+    Args:
+        federation: what the run is made of.
+        params: the initial model, any pytree of f32.
+        clients: M.
+    """
+    theta, _ = ravel_pytree(params)
+    client, server = federation.compressor.init(theta.size)
+
+    def each(leaf):
+        return jnp.broadcast_to(leaf, (clients, *jnp.shape(leaf)))
+
+    return State(
+        theta,
+        federation.server_optimizer.init(theta),
+        jax.tree.map(each, client),
+        jax.tree.map(each, server),
+        jnp.zeros(federation.compressor.history),
+    )
+
+
+def uplink(
+    federation: Federation,
+    keys: RoundKeys,
+    state: State,
+    data: ClientData,
+    round_index: jax.Array,
+) -> Uplink:
+    """Broadcasts the model, and lets each client work and speak.
+
+    A client without examples, or whose update is not finite (a squared norm beyond f32
+    counts as such), stays silent and remembers what it did before.
+    """
+    quantizer, compressor = federation.downlink.quantizer, federation.compressor
+    model = quantizer.encode(keys.downlink, state.params)
+    heard = quantizer.decode(jax.random.clone(keys.downlink), model)
+    params = federation.unravel(heard)
+    broadcast = Broadcast(round_index, state.movements)
+    clients = data.sizes.shape[0]
+    who = federation.participation(keys.participation)
+
+    def client(key_local, key_uplink, shard, memory):
+        loss, update = federation.local_update(key_local, params, shard)
+        x, _ = ravel_pytree(update)
+        finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
+        message, new_memory = compressor.encode(key_uplink, x, memory, broadcast)
+        overload = compressor.overload(x, memory, broadcast)
+        return loss, finite, overload, message, new_memory
+
+    shards, memory = _take((data, state.client_memory), who, clients)
+    loss, finite, overload, messages, new_memory = jax.vmap(client)(
+        _per_client(keys.local, who), _per_client(keys.uplink, who), shards, memory
+    )
+    active = finite & (shards.sizes > 0)
+    memory = jax.vmap(_select)(active, new_memory, memory)
+    weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
+    return Uplink(
+        who,
+        jax.vmap(silence)(messages, active),
+        _put(state.client_memory, who, memory, clients),
+        jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
+        jnp.sum(~finite),
+        jnp.sum(overload & active),
+        model.num_bits,
+    )
+
+
+def serve(
+    federation: Federation,
+    keys: RoundKeys,
+    state: State,
+    data: ClientData,
+    round_index: jax.Array,
+    sent: Uplink,
+) -> State:
+    """Decodes the messages, and moves the model against their weighted mean.
+
+    Clients count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
+    counts with the server's last estimate of it, or for nothing where the compressor
+    keeps none; if then nobody is left, the model stays.
+    """
+    compressor, clients = federation.compressor, data.sizes.shape[0]
+    who, messages = sent.who, sent.messages
+    if compressor.estimate is not None and who.shape[0] < clients:
+        who, messages = jnp.arange(clients), _among_all(messages, who, clients)
+    memory = _take(state.server_memory, who, clients)
+    estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
+        _per_client(keys.uplink, who),
+        messages,
+        memory,
+        Broadcast(round_index, state.movements),
+    )
+    weights = _take(data.sizes, who, clients).astype(jnp.float32)
+    if compressor.estimate is None:
+        weights = jnp.where(messages.num_bits > 0, weights, 0.0)
+    total = jnp.sum(weights)
+    mean = (weights / jnp.maximum(total, 1.0)) @ estimates
+    updates, opt_state = federation.server_optimizer.update(
+        federation.downlink.pullback(state.params, mean), state.opt_state, state.params
+    )
+    moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
+    params, opt_state, movement = _select(
+        total > 0.0,
+        (optax.apply_updates(state.params, updates), opt_state, moved),
+        (state.params, state.opt_state, jnp.zeros_like(moved)),
+    )
+    return State(
+        params,
+        opt_state,
+        sent.client_memory,
+        _put(state.server_memory, who, memory, clients),
+        jnp.concatenate([movement[None], state.movements])[:-1],
+    )
+
+
+def round_step(
+    federation: Federation,
+    root: jax.Array,
+    data: ClientData,
+    state: State,
+    round_index: jax.Array,
+) -> tuple[State, Metrics]:
+    """One round: broadcast, local work, uplink, server.
+
+    Args:
+        federation: what the run is made of.
+        root: the run's key, see `seed_key`.
+        data: the clients' examples, leading axis [m].
+        state: before the round.
+        round_index: k, i32[], counted from 0.
+    """
+    keys = round_keys(root, round_index)
+    sent = uplink(federation, keys, state, data, round_index)
+    # The uplink. Below this line the server sees messages and nothing else.
+    new = serve(federation, keys, state, data, round_index, sent)
+    clients, listeners = data.sizes.shape[0], sent.who.shape[0]
+    bits = _among_all(sent.messages.num_bits, sent.who, clients)
+    return new, Metrics(
+        sent.loss,
+        sent.diverged,
+        sent.overloads,
+        sent.downlink_bits,
+        bits,
+        jnp.int32(listeners),
+    )
+
+
+def run_rounds(
+    step: Callable[[State, jax.Array], tuple[State, Metrics]],
+    state: State,
+    start: jax.Array,
+    count: jax.Array,
+    capacity: int,
+    target: jax.Array | float = -jnp.inf,
+) -> tuple[State, Metrics, jax.Array, jax.Array]:
+    """Up to `count` rounds from round `start`, in one loop on the device.
+
+    The number of rounds is traced, so that a short last chunk, or one that stops early,
+    runs the program that the first chunk compiled.
+
+    Args:
+        step: (state, round index) -> (state, metrics).
+        state: before round `start`.
+        start: i32[].
+        count: i32[], 1 to `capacity`.
+        capacity: the length of the metrics' leading axis.
+        target: stop after the first round whose loss is at most this.
+
+    Returns:
+        The state after the last round, the rounds' metrics with leading axis
+        [capacity], of which the first `done` are filled; done, i32[]; and whether the
+        target was reached, bool[].
+    """
+
+    def proceed(carry):
+        _, _, done, stop = carry
+        return (done < count) & ~stop
+
+    def body(carry):
+        state, log, done, _ = carry
+        state, metrics = step(state, start + done)
+        log = jax.tree.map(lambda all_, one: all_.at[done].set(one), log, metrics)
+        return state, log, done + 1, metrics.loss <= target
+
+    shapes = jax.eval_shape(step, state, start)[1]
+    log = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
+    begin = state, log, jnp.int32(0), jnp.zeros((), bool)
+    return jax.lax.while_loop(proceed, body, begin)
+
+
+def _per_client(key: jax.Array, who: jax.Array) -> jax.Array:
+    """A key for each client, the same whoever else takes part."""
+    return jax.vmap(lambda client: jax.random.fold_in(key, client))(who)
+
+
+def _take(tree: Any, who: jax.Array, clients: int) -> Any:
+    """The rows of these clients; all of them need no copy."""
+    if who.shape[0] == clients:
+        return tree
+    return jax.tree.map(lambda leaf: leaf[who], tree)
+
+
+def _put(tree: Any, who: jax.Array, rows: Any, clients: int) -> Any:
+    """The tree with these clients' rows replaced."""
+    if who.shape[0] == clients:
+        return rows
+    return jax.tree.map(lambda leaf, new: leaf.at[who].set(new), tree, rows)
+
+
+def _among_all(rows: Any, who: jax.Array, clients: int) -> Any:
+    """These clients' rows among those of all, the others' being zeros."""
+    zeros = jax.tree.map(
+        lambda leaf: jnp.zeros((clients, *leaf.shape[1:]), leaf.dtype), rows
+    )
+    return _put(zeros, who, rows, clients)
+
+
+def _select(condition: jax.Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(partial(jnp.where, condition), new, old)
