@@ -107,7 +107,7 @@ def _header(path, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
 
 def _length(shape: tuple[int, ...], dtype: np.dtype | None = None) -> int:
     """Bytes of the header and, given their type, of the entries."""
-    entries = math.prod(shape) * dtype.itemsize if dtype else 0
+    entries = math.prod(shape) * dtype.itemsize if dtype is not None else 0
     return 4 + 4 * len(shape) + entries
 
 
