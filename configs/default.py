@@ -16,9 +16,12 @@ def get_config() -> ConfigDict:
     config.l2 = 0.01  # lambda of lambda/2 ||theta||^2, over all parameters
 
     config.data = ConfigDict()
-    config.data.name = "mnist"  # mnist (shipped), or idx / npz files in data.dir
-    config.data.dir = ""  # folder with the files; empty: those of the package
-    config.data.partition = "contiguous"  # contiguous, iid
+    config.data.name = "mnist"  # mnist (shipped), synthetic, or a set in data.dir
+    config.data.dir = ""  # folder with NAME.npz or four IDX files; empty: none
+    config.data.partition = "contiguous"  # iid, shards, dirichlet, quantity_skew
+    config.data.alpha = 0.1  # of dirichlet, quantity_skew: the smaller, the more uneven
+    config.data.shards = 2  # shards a client, of shards
+    config.data.min_size = 0  # examples that each client gets, of the Dirichlet splits
 
     config.model = ConfigDict()
     config.model.name = "logistic"  # logistic, mlp
@@ -55,9 +58,7 @@ def get_config() -> ConfigDict:
     config.server.optimizer = "sgd"  # sgd, momentum, adam
     config.server.learning_rate = 0.02  # alpha, 0 or more
     config.server.momentum = 0.9  # of momentum
-    config.server.aggregate = (
-        "sum"  # sum (LAQ's; the step on the mean is alpha M), mean
-    )
+    config.server.aggregate = "sum"  # sum: the step on the mean is alpha M; mean
 
     config.stop = ConfigDict()
     config.stop.residual = 0.0  # stop when f - f* is at most this; 0: never

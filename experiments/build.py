@@ -1,6 +1,7 @@
 """From a config to the objects of a run."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -87,13 +88,21 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     )
 
 
-def split(config: ConfigDict, labels: np.ndarray) -> list[np.ndarray]:
+def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
     """The examples of each client, as the config's partition has it."""
+    data = config.data
     ways = {
         "contiguous": partition.contiguous,
         "iid": partition.iid,
+        "shards": partial(partition.shards, shards_per_client=data.shards),
+        "dirichlet": partial(
+            partition.dirichlet, alpha=data.alpha, min_size=data.min_size
+        ),
+        "quantity_skew": partial(
+            partition.quantity_skew, alpha=data.alpha, min_size=data.min_size
+        ),
     }
-    return ways[config.data.partition](labels, config.clients, config.seed)
+    return ways[data.partition](labels, config.clients, config.seed)
 
 
 def quantizer(config: ConfigDict) -> Quantizer:

@@ -1,1 +1,33 @@
-"""The one command: python -m experiments.main --config=configs/mnist_flq_binary.py"""
+"""Runs an experiment: python -m experiments.main --config=configs/mnist_flq_binary.py"""
+
+import sys
+
+from absl import app
+
+from experiments import options, validate, workdir
+
+
+def main(argv: list[str]) -> None:
+    """Checks everything that can be wrong, then computes."""
+    del argv
+    config, folder = options.config(), options.workdir()
+    with options.one_line_errors():
+        validate.validate(config)
+    from experiments import console, train  # JAX is imported once the config is good
+    from flq_jax.data import DataError, load
+
+    with options.one_line_errors(DataError):
+        dataset = load(config.data.name, config.data.dir)
+        validate.require_samples(config, len(dataset.train_labels))
+        workdir.prepare(folder, config)
+    try:
+        summary = train.train(config, dataset, folder)
+    except train.Interrupted as interrupted:
+        console.tell(f"{interrupted}; go on with: {train.command()}")
+        sys.exit(interrupted.status)
+    console.summary_table(summary)
+    console.tell(f"{folder}: metrics.jsonl, summary.json, figures/")
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=options.parse)

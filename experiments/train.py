@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import signal
 import time
 from typing import Any
 
@@ -16,12 +17,23 @@ from experiments.interrupt import Interrupt
 from experiments.ledger import Ledger
 from experiments.log import MetricsLog, write_json
 from experiments.optimum import least_loss
-from experiments.provenance import provenance
+from experiments.provenance import command, provenance
 from flq_jax.data.dataset import Dataset
+
+__all__ = ["Interrupted", "command", "train"]
 
 
 class Interrupted(Exception):
-    """A signal ended the run early; what it had finished is in a checkpoint."""
+    """A signal ended the run early; what it had finished is in a checkpoint.
+
+    Args:
+        name: the signal's.
+        rounds: finished rounds.
+    """
+
+    def __init__(self, name: str, rounds: int):
+        super().__init__(f"{name}: stopped after round {rounds}, which is saved")
+        self.status = 128 + signal.Signals[name]
 
 
 def train(
@@ -68,7 +80,7 @@ def train(
                 )
     checkpoints.close()
     if wanted:
-        raise Interrupted(f"{interrupt.requested} after round {progress.rounds}")
+        raise Interrupted(interrupt.requested, progress.rounds)
     spent = seconds + time.monotonic() - begin
     summary = summarize(config, run, dataset, progress, log.rows[-1], spent)
     summary = {"name": workdir.name, **summary}

@@ -1,0 +1,135 @@
+"""The command line: flags, the config file with its overrides, and --config_help."""
+
+import ast
+import contextlib
+import importlib.util
+import pathlib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from configs import default
+from experiments.validate import ConfigError, did_you_mean, flatten
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file; --config.OPTION=VALUE overrides one of its options."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run (default: runs/ and the config's name)."
+)
+_HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
+
+USAGE = (
+    "python -m experiments.main --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
+)
+
+
+def config() -> ConfigDict:
+    """The config of the command line, overrides included."""
+    return _CONFIG.value
+
+
+def workdir() -> pathlib.Path:
+    """The run's folder: --workdir, or runs/ and the config file's name."""
+    if _WORKDIR.value:
+        return pathlib.Path(_WORKDIR.value)
+    return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """The `flags_parser` of `app.run`: bad input ends in one line and exit status 2."""
+    with one_line_errors():
+        argv = list(argv)
+        if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
+            print(config_help(config_file(argv)))
+            sys.exit(0)
+        file = config_file(argv)
+        if not file:
+            raise ConfigError(f"--config: a config file must be given; usage: {USAGE}")
+        require_known(argv, flatten(load(file)))
+        try:
+            return flags.FLAGS(argv)
+        except flags.UnrecognizedFlagError as error:
+            near = did_you_mean(error.flagname, ("config", "workdir", "config_help"))
+            raise ConfigError(f"--{error.flagname}: no such flag{near}") from error
+        except (flags.Error, TypeError, ValueError) as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+
+
+@contextlib.contextmanager
+def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Ends the program with one line and status 2 on a `ConfigError` or these kinds."""
+    try:
+        yield
+    except (ConfigError, *kinds) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+def config_file(argv: Sequence[str]) -> str:
+    """The value of --config, or an empty string."""
+    for i, arg in enumerate(argv):
+        if match := re.fullmatch(r"--?config=(.*)", arg):
+            return match[1]
+        if arg in ("--config", "-config") and i + 1 < len(argv):
+            return argv[i + 1]
+    return ""
+
+
+def load(file: str) -> ConfigDict:
+    """What the file's `get_config()` returns; `ConfigError` if there is no such thing."""
+    path = pathlib.Path(file)
+    if not path.is_file():
+        here = [str(other) for other in path.parent.glob("*.py")]
+        raise ConfigError(f"--config: no file {file}{did_you_mean(file, here)}")
+    spec = importlib.util.spec_from_file_location("flq_config", path)
+    if spec is None:
+        raise ConfigError(f"--config: must be a Python file, got {file}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config()
+    except Exception as error:
+        raise ConfigError(
+            f"--config: {file}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"--config: {file}: get_config() must return a ConfigDict")
+    return config
+
+
+def require_known(argv: Sequence[str], options: dict) -> None:
+    """Raises `ConfigError` for an override of an option that is not there."""
+    for arg in argv:
+        match = re.match(r"--?config\.([^=]*)", arg)
+        if match and match[1] not in options:
+            near = did_you_mean(match[1], options, "--config.")
+            raise ConfigError(f"--config.{match[1]}: no such option{near}")
+
+
+def config_help(file: str = "") -> str:
+    """Every option with its value and comment; `*` marks what `file` changes."""
+    defaults = flatten(default.get_config())
+    values = flatten(load(file)) if file else defaults
+    lines = [f"usage: {USAGE}", "", f"Options{f' of {file}' if file else ''}:", ""]
+    for name, comment in comments().items():
+        mark = "*" if values[name] != defaults[name] else " "
+        option = f"--config.{name}={values[name]}"
+        lines.append(f"{mark} {option:<42} {comment}")
+    return "\n".join(lines)
+
+
+def comments() -> dict[str, str]:
+    """The comment behind each option in `configs/default.py`, in its order."""
+    source = pathlib.Path(default.__file__).read_text()
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+            name = ast.unparse(node.targets[0]).removeprefix("config.")
+            line = source.splitlines()[node.end_lineno - 1]
+            if "  # " in line:
+                found[name] = line.split("  # ", 1)[1]
+    return found

@@ -1,0 +1,65 @@
+"""A run's folder: one config, and no other."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from experiments.log import write_json
+from experiments.validate import ConfigError, flatten
+
+
+def resolve(config: ConfigDict) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """A line for each option that differs: "config.seed: 0 there, 1 here"."""
+    there, here = flatten(old), flatten(new)
+    return [
+        f"config.{name}: {there.get(name)!r} there, {here.get(name)!r} here"
+        for name in sorted(there | here)
+        if there.get(name) != here.get(name)
+    ]
+
+
+def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Makes the folder and writes `config.json`, or checks that it is this config's.
+
+    The same config with more rounds is welcome: the run is prolonged.
+
+    Raises:
+        ConfigError: the folder can't be made or written to, or holds another config.
+    """
+    path, new = workdir / "config.json", resolve(config)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if not os.access(workdir, os.W_OK | os.X_OK):
+            raise PermissionError("it is not writable")
+        old = json.loads(path.read_text()) if path.exists() else None
+        if old is None or _prolonged(old, new):
+            write_json(path, new)
+            return
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
+    except ValueError as error:
+        raise ConfigError(f"--workdir: {path} is not JSON: {error}") from error
+    if changed := differences(old, new):
+        raise ConfigError(
+            f"--workdir: {workdir} holds a run of another config ("
+            f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "
+            "--workdir"
+        )
+
+
+def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether `new` is `old` with more rounds."""
+    return (
+        isinstance(old, dict)
+        and old | {"rounds": 0} == new | {"rounds": 0}
+        and old.get("rounds", 0) < new["rounds"]
+    )
