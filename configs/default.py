@@ -48,7 +48,7 @@ def get_config() -> ConfigDict:
     config.compressor.lazy_history = 10  # D, rounds of model movement in (7a)
     config.compressor.lazy_weight = 0.8  # xi, the sum of the weights xi_d in (7a)
     config.compressor.lazy_max_silence = 100  # t_bar of (7b)
-    config.compressor.lazy_error_terms = True  # whether (7a) has the error terms
+    config.compressor.lazy_error_weight = 3.0  # of the error terms in (7a); 0: none
 
     config.downlink = ConfigDict()
     config.downlink.quantizer = "identity"  # identity, uniform, tanh

@@ -136,7 +136,7 @@ def compressor(config: ConfigDict) -> Compressor:
         history=config.lazy_history,
         weight=config.lazy_weight,
         max_silence=config.lazy_max_silence,
-        error_terms=config.lazy_error_terms,
+        error_weight=config.lazy_error_weight,
     )
 
 

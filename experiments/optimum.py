@@ -20,7 +20,7 @@ def least_loss(run: Run) -> float:
     least the l2 of the loss.
     """
     theta = np.asarray(run.state.params, np.float64)
-    for dtype, tolerance in ((jnp.float32, 1e-4), (jnp.float64, 1e-6)):
+    for dtype, tolerance in ((jnp.float32, 1e-4), (jnp.float64, 1e-8)):
         with jax.enable_x64(dtype == jnp.float64):
             found = scipy.optimize.minimize(
                 _objective(run, dtype),

@@ -89,7 +89,7 @@ RULES = {
     "compressor.lazy_history": integer(1),
     "compressor.lazy_weight": at_least(0),
     "compressor.lazy_max_silence": integer(1),
-    "compressor.lazy_error_terms": ANY,
+    "compressor.lazy_error_weight": at_least(0),
     "downlink.quantizer": one_of("identity", "uniform", "tanh"),
     "downlink.bits": integer(1, 8),
     "server.optimizer": one_of("sgd", "momentum", "adam"),

@@ -28,7 +28,7 @@ def lazy(
     history: int = 10,
     weight: float = 0.8,
     max_silence: int = 100,
-    error_terms: bool = True,
+    error_weight: float = 3.0,
 ) -> Compressor:
     """Stays silent while the news is small against the model's own movement.
 
@@ -36,7 +36,7 @@ def lazy(
     e = x - q' and e_last the error at the last message, a client is silent iff
     (Sun et al. 2019, Eqs. 7a-7b, with xi_d = weight / D)
 
-        ||q' - q||^2 <= sum_{d=1..D} xi_d movement_d + 3 (||e||^2 + ||e_last||^2)
+        ||q' - q||^2 <= sum_{d=1..D} xi_d movement_d + w (||e||^2 + ||e_last||^2)
         and it has been silent for fewer than max_silence rounds,
 
     where movement_d = ||theta^(k+1-d) - theta^(k-d)||^2 / (alpha M)^2 comes with the
@@ -50,8 +50,9 @@ def lazy(
         history: D, 1 or more.
         weight: xi, the sum of the xi_d, 0 or more.
         max_silence: t_bar, 1 or more.
-        error_terms: whether the rule has the quantization errors. LAQ has them; with
-            one bit they are as large as the news, and the client would never speak.
+        error_weight: w, 0 or more: 3 in the paper, 1.5 in its authors' stochastic code.
+            With one bit the errors are as large as the news and a client that minds
+            them would hardly ever speak: 0 leaves them out.
     """
     if not isinstance(compressor, Compressor) or compressor.estimate is None:
         raise ValueError(
@@ -65,8 +66,10 @@ def lazy(
             f"lazy: history and max_silence must be 1 or more, got {history=} "
             f"{max_silence=}"
         )
-    if not weight >= 0.0:
-        raise ValueError(f"lazy: weight must be 0 or more, got {weight=}")
+    if not (weight >= 0.0 and error_weight >= 0.0):
+        raise ValueError(
+            f"lazy: weights must be 0 or more, got {weight=} {error_weight=}"
+        )
 
     def init(d):
         client, server = compressor.init(d)
@@ -78,8 +81,7 @@ def lazy(
         news, error = _squared_norm(after - before), _squared_norm(x - after)
         rounds = jnp.clip(jnp.asarray(broadcast.round_index), 1, history)
         threshold = weight / rounds * jnp.sum(jnp.asarray(broadcast.movements))
-        if error_terms:
-            threshold += 3.0 * (error + memory.squared_error)
+        threshold += error_weight * (error + memory.squared_error)
         send = (news > threshold) | (memory.silent_rounds >= max_silence)
         spoken = LazyMemory(inner, jnp.int32(0), error)
         silent = memory._replace(silent_rounds=memory.silent_rounds + 1)

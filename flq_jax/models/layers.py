@@ -40,8 +40,8 @@ class QuantDense(nn.Module):
     """y = x Q(W)^T + b, with low-bit weights and a low-bit gradient of y.
 
     The weights are mapped as in DoReFa-Net and, at 2 to 8 bits, multiplied by the
-    layer's own scale max |W|, a constant to the gradient: DoReFa leaves them on [-1, 1]
-    because batch normalization follows, and here none does. At 1 bit they have their
+    layer's own max |tanh W|, so that they are tanh W, rounded: DoReFa leaves them on
+    [-1, 1] because batch normalization follows, and here none does. At 1 bit they have their
     scale E|W| already. The bias is in full precision.
 
     The kernel is stored [out, in]: then per-client gradients are products of contiguous
@@ -74,8 +74,11 @@ class QuantDense(nn.Module):
 
 
 def scaled_weights(w: jax.Array, width: int) -> jax.Array:
-    """The low-bit weights of a layer in the range of w, f32 like w."""
+    """The low-bit weights of a layer in their own range, f32 like w.
+
+    At 2 to 8 bits they are the grid on [-m, m] next to tanh w, with m = max |tanh w|.
+    """
     mapped = quantize_weights(w, width)
     if width in (1, FULL_PRECISION):
         return mapped
-    return jax.lax.stop_gradient(jnp.max(jnp.abs(w))) * mapped
+    return jnp.max(jnp.abs(jnp.tanh(w))) * mapped

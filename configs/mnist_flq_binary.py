@@ -1,0 +1,19 @@
+"""FLQ (Binary): 1-bit innovations, 8-bit broadcasts (Ning et al. 2023, Table I).
+
+    python -m experiments.main --config=configs/mnist_flq_binary.py
+
+COST
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "sign"
+    config.compressor.memory = "innovation"
+    config.compressor.lazy = True
+    config.compressor.lazy_error_weight = 0.0
+    config.compressor.lazy_weight = 1.0
+    config.downlink.quantizer = "uniform"
+    return config

@@ -1,0 +1,15 @@
+"""Lazily aggregated gradients: silence instead of old news (Sun et al. 2019, Table 2).
+
+    python -m experiments.main --config=configs/mnist_lag.py
+
+COST
+"""
+
+from configs import mnist_gd
+
+
+def get_config():
+    config = mnist_gd.get_config()
+    config.compressor.memory = "innovation"
+    config.compressor.lazy = True
+    return config

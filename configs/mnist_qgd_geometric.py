@@ -1,0 +1,17 @@
+"""Quantized gradient descent on a grid of prescribed radius (Magnusson et al. 2020).
+
+    python -m experiments.main --config=configs/mnist_qgd_geometric.py
+
+COST
+"""
+
+from configs import mnist_qgd
+
+
+def get_config():
+    config = mnist_qgd.get_config()
+    config.compressor.bits = 8
+    config.compressor.radius = "geometric"
+    config.compressor.radius_scale = 1.0
+    config.compressor.radius_rate = 0.998
+    return config

@@ -1,0 +1,14 @@
+"""Stochastic gradient descent, logistic regression on MNIST (Sun et al. 2019, Table 3).
+
+    python -m experiments.main --config=configs/mnist_sgd.py
+
+COST
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.server.learning_rate = 0.008
+    return config

@@ -1,0 +1,18 @@
+"""SLAQ: 3-bit innovations of minibatch gradients, lazily aggregated (Sun et al. 2019).
+
+    python -m experiments.main --config=configs/mnist_slaq.py
+
+COST
+"""
+
+from configs import mnist_sgd
+
+
+def get_config():
+    config = mnist_sgd.get_config()
+    config.compressor.quantizer = "uniform"
+    config.compressor.bits = 3
+    config.compressor.memory = "innovation"
+    config.compressor.lazy = True
+    config.compressor.lazy_error_weight = 1.5
+    return config
