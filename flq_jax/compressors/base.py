@@ -46,6 +46,7 @@ class Compressor(NamedTuple):
             client, as the client knows it; None if the server holds none. Then a silent
             client counts for nothing in the server's mean.
         history: h, how many movements `encode` wants in the broadcast.
+        scheduled: whether its grid changes from round to round as agreed in advance.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -55,6 +56,7 @@ class Compressor(NamedTuple):
     overload: Callable[..., jax.Array]
     estimate: Callable[[Memory], jax.Array] | None = None
     history: int = 0
+    scheduled: bool = False
 
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:

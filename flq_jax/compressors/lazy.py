@@ -61,6 +61,11 @@ def lazy(
         )
     if compressor.history:
         raise ValueError("lazy: is lazy already; the inner rule would hide the outer's")
+    if compressor.scheduled:
+        raise ValueError(
+            "lazy: takes no grid with a prescribed radius, which shrinks while a silent "
+            "client waits"
+        )
     if history < 1 or max_silence < 1:
         raise ValueError(
             f"lazy: history and max_silence must be 1 or more, got {history=} "

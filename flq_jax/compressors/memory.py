@@ -87,5 +87,11 @@ def innovation(quantizer: Quantizer) -> Compressor:
         return quantizer.at(broadcast.round_index).overload(x - reference)
 
     return Compressor(
-        init, encode, decode, quantizer.layout, overload, estimate=lambda r: r
+        init,
+        encode,
+        decode,
+        quantizer.layout,
+        overload,
+        estimate=lambda reference: reference,
+        scheduled=quantizer.schedule is not None,
     )

@@ -1,0 +1,152 @@
+"""Messages as bytes, and back: what really crosses the link.
+
+A frame is, little-endian throughout:
+
+    header    magic b"FLQM", version u8, code_bits u8, num_sides u16, scheme u32 (the
+              CRC-32 of the layout's name), num_codes u32, num_bits u32
+    payload   the sides as f32, then the codes at their true width, code i in bits
+              i b .. i b + b - 1 of the stream, least significant bit first; the last
+              byte's unused bits are 0
+    check     CRC-32 of all that precedes, u32
+
+The payload is num_bits long, rounded up to a byte, and is what every convention counts;
+header and check, OVERHEAD_BYTES together, are counted by none, as in the literature.
+Silence has no payload.
+"""
+
+import struct
+import zlib
+
+import jax.numpy as jnp
+import numpy as np
+
+from flq_jax.quantizers.base import Layout, Message
+
+MAGIC = b"FLQM"
+VERSION = 1
+_HEADER = struct.Struct("<4sBBHIII")
+_CHECK = struct.Struct("<I")
+OVERHEAD_BYTES = _HEADER.size + _CHECK.size
+
+
+class WireError(ValueError):
+    """Bytes that are not a message of this layout, or a message that is not one."""
+
+
+def payload_bytes(num_bits: int) -> int:
+    """Length of the payload of a message of `num_bits` bits, in bytes."""
+    return -(-num_bits // 8)
+
+
+def pack(message: Message, layout: Layout) -> bytes:
+    """One client's message as a frame.
+
+    Args:
+        message: codes u8 or u32[num_codes], side f32[num_sides], num_bits i32[].
+        layout: of the quantizer that made it.
+
+    Raises:
+        WireError: the message does not fit the layout, has a code wider than
+            `code_bits`, or is silent and not all zeros.
+    """
+    codes, sides = np.asarray(message.codes), np.asarray(message.side)
+    num_bits = int(message.num_bits)
+    _require("codes", codes.shape == (layout.num_codes,), layout.num_codes, codes.shape)
+    _require("codes", codes.dtype == _dtype(layout), _dtype(layout), codes.dtype)
+    _require("side", sides.shape == (layout.num_sides,), layout.num_sides, sides.shape)
+    _require("side", sides.dtype == np.float32, "float32", sides.dtype)
+    widest = int(codes.max(initial=0)).bit_length()
+    _require("codes", widest <= layout.code_bits, f"{layout.code_bits} bits", widest)
+    _require(
+        "num_bits",
+        num_bits in (0, layout.num_bits),
+        f"0 or {layout.num_bits}",
+        num_bits,
+    )
+    payload = b""
+    if num_bits:
+        payload = sides.astype("<f4").tobytes() + _packed(codes, layout.code_bits)
+    else:
+        empty = not codes.any() and not sides.view(np.uint32).any()
+        _require("a silent message", empty, "all zeros", "other codes or sides")
+    frame = _HEADER.pack(*_header(layout), num_bits) + payload
+    return frame + _CHECK.pack(zlib.crc32(frame))
+
+
+def unpack(frame: bytes, layout: Layout) -> Message:
+    """The message that a frame holds, bit for bit.
+
+    Args:
+        frame: any bytes.
+        layout: of the quantizer whose message is expected.
+
+    Raises:
+        WireError: the bytes are truncated, damaged, too long, of another version or of
+            another layout.
+    """
+    size = len(frame)
+    _require("frame", size >= OVERHEAD_BYTES, f">= {OVERHEAD_BYTES} bytes", size)
+    *header, num_bits = _HEADER.unpack_from(frame)
+    _require("magic", header[0] == MAGIC, MAGIC, header[0])
+    (check,) = _CHECK.unpack_from(frame, size - _CHECK.size)
+    _require(
+        "CRC-32", zlib.crc32(frame[: -_CHECK.size]) == check, "that of the frame", check
+    )
+    _require("header", tuple(header) == _header(layout), _header(layout), header)
+    _require(
+        "num_bits",
+        num_bits in (0, layout.num_bits),
+        f"0 or {layout.num_bits}",
+        num_bits,
+    )
+    payload = frame[_HEADER.size : -_CHECK.size]
+    wanted = payload_bytes(num_bits)
+    _require("payload", len(payload) == wanted, f"{wanted} bytes", len(payload))
+    if not num_bits:
+        codes = np.zeros(layout.num_codes, _dtype(layout))
+        return _message(codes, np.zeros(layout.num_sides, np.float32), 0)
+    sides = np.frombuffer(payload, "<f4", layout.num_sides).astype(np.float32)
+    codes = _unpacked(payload[4 * layout.num_sides :], layout)
+    return _message(codes, sides, num_bits)
+
+
+def _message(codes: np.ndarray, sides: np.ndarray, num_bits: int) -> Message:
+    return Message(jnp.asarray(codes), jnp.asarray(sides), jnp.int32(num_bits))
+
+
+def _header(layout: Layout) -> tuple:
+    scheme = zlib.crc32(layout.scheme.encode())
+    return MAGIC, VERSION, layout.code_bits, layout.num_sides, scheme, layout.num_codes
+
+
+def _dtype(layout: Layout) -> np.dtype:
+    return np.dtype(np.uint8 if layout.code_bits <= 8 else np.uint32)
+
+
+def _packed(codes: np.ndarray, width: int) -> bytes:
+    """Codes of `width` bits each, least significant bit first."""
+    if width in (8, 32):
+        return codes.astype(codes.dtype.newbyteorder("<")).tobytes()
+    as_bytes = codes.astype("<u4").view(np.uint8).reshape(-1, 4)[:, : -(-width // 8)]
+    bits = np.unpackbits(as_bytes, axis=1, count=width, bitorder="little")
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def _unpacked(payload: bytes, layout: Layout) -> np.ndarray:
+    """The inverse of `_packed`; bits beyond the last code must be 0."""
+    width, dtype = layout.code_bits, _dtype(layout)
+    if width in (8, 32):
+        return np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype)
+    bits = np.unpackbits(np.frombuffer(payload, np.uint8), bitorder="little")
+    end = layout.num_codes * width
+    _require("padding", not bits[end:].any(), "zeros", "other bits")
+    columns = bits[:end].reshape(-1, width)
+    as_bytes = np.packbits(columns, axis=1, bitorder="little")
+    words = np.zeros((layout.num_codes, 4), np.uint8)
+    words[:, : as_bytes.shape[1]] = as_bytes
+    return words.view("<u4")[:, 0].astype(dtype)
+
+
+def _require(what: str, holds: bool, must: object, came: object) -> None:
+    if not holds:
+        raise WireError(f"wire: {what} must be {must}, got {came}")

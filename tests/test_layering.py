@@ -1,0 +1,45 @@
+"""Imports go down only."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+# room: the rooms of flq_jax that it may import
+MAY_IMPORT = {
+    "keys": set(),
+    "quantizers": set(),
+    "compressors": {"quantizers"},
+    "wire": {"quantizers"},
+    "data": set(),
+    "kernels": set(),
+    "wireless": set(),
+    "models": {"quantizers", "kernels", "data"},
+    "federated": {"compressors", "quantizers", "keys", "data"},
+    "testing": {"compressors", "quantizers", "wire"},
+}
+HOST_ONLY = {"ml_collections", "orbax", "rich", "matplotlib", "absl"}
+FILES = sorted((ROOT / "flq_jax").rglob("*.py"))
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_lies_below_it(path):
+    parts = path.relative_to(ROOT / "flq_jax").with_suffix("").parts
+    room = parts[0]
+    if room == "__init__":
+        return
+    imported = list(_imports(path))
+    rooms = {name.split(".")[1] for name in imported if name.startswith("flq_jax.")}
+    assert rooms - {room} <= MAY_IMPORT[room]
+    tops = {name.split(".")[0] for name in imported}
+    assert not tops & (HOST_ONLY | {"experiments", "configs", "benchmarks"})

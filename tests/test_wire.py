@@ -1,0 +1,177 @@
+"""The wire gives back every message exactly, and refuses everything else."""
+
+import struct
+import zlib
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax import quantizers, wire
+from flq_jax.compressors.base import silence
+from flq_jax.quantizers import Layout, Message
+
+QUANTIZERS = {
+    "identity": quantizers.identity(),
+    "sign": quantizers.sign(),
+    **{f"uniform{bits}": quantizers.uniform(bits) for bits in range(1, 9)},
+    "geometric3": quantizers.uniform(3, quantizers.geometric(2.0, 0.9)),
+    "stochastic1": quantizers.stochastic(1),
+    "stochastic127": quantizers.stochastic(127, "max"),
+    "tanh5": quantizers.tanh_grid(5),
+    "segmented": quantizers.segmented(quantizers.uniform(3), (5, 32)),
+}
+D = 37
+
+
+def _message(name, key):
+    quantizer = QUANTIZERS[name]
+    key, key_x = jax.random.split(key)
+    x = jax.random.normal(key_x, (D,))
+    return quantizer.encode(key, x), quantizer.layout(D)
+
+
+def _same(a: Message, b: Message) -> bool:
+    return all(
+        x.dtype == y.dtype and np.asarray(x).tobytes() == np.asarray(y).tobytes()
+        for x, y in zip(a, b)
+    )
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_payload_is_as_long_as_declared_and_restores_the_message(name, key):
+    message, layout = _message(name, key)
+    frame = wire.pack(message, layout)
+    assert int(message.num_bits) == layout.num_bits
+    assert len(frame) - wire.OVERHEAD_BYTES == -(-layout.num_bits // 8)
+    assert _same(wire.unpack(frame, layout), message)
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_silence_has_no_payload(name, key):
+    message, layout = _message(name, key)
+    silent = silence(message, jnp.zeros((), bool))
+    frame = wire.pack(silent, layout)
+    assert len(frame) == wire.OVERHEAD_BYTES
+    assert _same(wire.unpack(frame, layout), silent)
+
+
+@pytest.mark.parametrize("width", range(1, 33))
+@pytest.mark.parametrize("num_codes", [1, 7, 64, 1001])
+def test_every_width_round_trips_at_its_true_length(width, num_codes):
+    rng = np.random.default_rng(width)
+    dtype = np.uint8 if width <= 8 else np.uint32
+    codes = rng.integers(0, 2**width, num_codes, dtype=np.uint64).astype(dtype)
+    codes[0] = 2**width - 1
+    layout = Layout("any", width, num_codes, 0)
+    message = Message(jnp.asarray(codes), jnp.zeros(0), jnp.int32(layout.num_bits))
+    frame = wire.pack(message, layout)
+    assert len(frame) - wire.OVERHEAD_BYTES == -(-width * num_codes // 8)
+    assert _same(wire.unpack(frame, layout), message)
+
+
+def test_sides_are_restored_bit_for_bit():
+    sides = np.array([0x7FC00001, 0x7F800000, 1, 0x80000000, 0xFF800000], np.uint32)
+    layout = Layout("any", 3, 2, 5)
+    message = Message(
+        jnp.array([5, 2], jnp.uint8),
+        jnp.asarray(sides.view(np.float32)),
+        jnp.int32(166),
+    )
+    assert _same(wire.unpack(wire.pack(message, layout), layout), message)
+
+
+def test_bits_stand_least_significant_first():
+    layout = Layout("any", 3, 3, 0)
+    message = Message(jnp.array([1, 2, 7], jnp.uint8), jnp.zeros(0), jnp.int32(9))
+    frame = wire.pack(message, layout)
+    # 1 + 2 * 2^3 + 7 * 2^6 = 465 = 0b1_11010001, cut into bytes from the right.
+    assert frame[20:22] == bytes([0b11010001, 0b1])
+
+
+def test_ten_thousand_damaged_frames_are_refused_or_whole(key):
+    frames = [(wire.pack(m, layout), layout) for m, layout in _originals(key)]
+    rng = np.random.default_rng(0)
+    tried = 0
+    while tried < 10_000:
+        frame, layout = frames[rng.integers(len(frames))]
+        for damaged in _damage(rng, frame):
+            tried += 1
+            _refused_or_whole(damaged, frame, layout)
+
+
+def _originals(key):
+    for i, name in enumerate(QUANTIZERS):
+        message, layout = _message(name, jax.random.fold_in(key, i))
+        yield message, layout
+        yield silence(message, jnp.zeros((), bool)), layout
+
+
+def _damage(rng, frame):
+    """Truncated, bit-flipped, extended, and random bytes."""
+    yield frame[: rng.integers(len(frame) + 1)]
+    flipped = bytearray(frame)
+    for _ in range(rng.integers(1, 4)):
+        flipped[rng.integers(len(frame))] ^= 1 << rng.integers(8)
+    yield bytes(flipped)
+    yield frame + rng.bytes(rng.integers(5))
+    yield rng.bytes(rng.integers(2 * len(frame)))
+
+
+def _refused_or_whole(damaged, frame, layout):
+    try:
+        message = wire.unpack(damaged, layout)
+    except wire.WireError:
+        assert damaged != frame
+    else:
+        assert wire.pack(message, layout) == damaged == frame
+
+
+@hypothesis.settings(max_examples=500, deadline=None, derandomize=True)
+@hypothesis.given(data=st.data())
+def test_any_header_with_a_right_check_is_refused_or_canonical(data):
+    layout = Layout("any", 3, 5, 1)
+    fields = (
+        data.draw(st.sampled_from([wire.MAGIC, b"FLQX"])),
+        data.draw(st.sampled_from([1, 2])),
+        data.draw(st.sampled_from([3, 4])),
+        data.draw(st.sampled_from([1, 2])),
+        data.draw(st.sampled_from([zlib.crc32(b"any"), 0])),
+        data.draw(st.sampled_from([5, 2**32 - 1])),
+        data.draw(st.sampled_from([0, 47, 48, 2**32 - 1])),
+    )
+    body = struct.pack("<4sBBHIII", *fields) + data.draw(st.binary(max_size=8))
+    frame = body + struct.pack("<I", zlib.crc32(body))
+    try:
+        message = wire.unpack(frame, layout)
+    except wire.WireError:
+        return
+    assert wire.pack(message, layout) == frame
+
+
+@pytest.mark.parametrize(
+    "codes, sides, bits, match",
+    [
+        (np.array([8, 0], np.uint8), [1.0], 38, "codes must be 3 bits, got 4"),
+        (np.array([1], np.uint8), [1.0], 38, r"codes must be 2, got \(1,\)"),
+        (np.array([1, 0], np.int32), [1.0], 38, "codes must be uint8, got int32"),
+        (np.array([1, 0], np.uint8), [], 38, r"side must be 1, got \(0,\)"),
+        (np.array([1, 0], np.uint8), [1.0], 37, "num_bits must be 0 or 38, got 37"),
+        (np.array([1, 0], np.uint8), [0.0], 0, "silent message must be all zeros"),
+        (np.array([0, 0], np.uint8), [-0.0], 0, "silent message must be all zeros"),
+    ],
+)
+def test_a_message_that_is_none_is_refused(codes, sides, bits, match):
+    message = Message(codes, np.array(sides, np.float32), np.int32(bits))
+    with pytest.raises(wire.WireError, match=match):
+        wire.pack(message, Layout("any", 3, 2, 1))
+
+
+def test_another_scheme_is_refused(key):
+    message, layout = _message("uniform3", key)
+    frame = wire.pack(message, layout)
+    with pytest.raises(wire.WireError, match="header must be"):
+        wire.unpack(frame, layout._replace(scheme="other"))
