@@ -62,6 +62,7 @@ def get_config() -> ConfigDict:
 
     config.stop = ConfigDict()
     config.stop.residual = 0.0  # stop when f - f* is at most this; 0: never
+    config.stop.optimum = 0.0  # f*, if it is known; 0: solve for it first
 
     config.accounting = ConfigDict()
     config.accounting.count = "payload"  # payload, laq (codes only, no ranges)

@@ -2,7 +2,7 @@
 
 import sys
 
-from absl import app
+from absl import app, logging
 
 from experiments import options, validate, workdir
 
@@ -10,6 +10,7 @@ from experiments import options, validate, workdir
 def main(argv: list[str]) -> None:
     """Checks everything that can be wrong, then computes."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     config, folder = options.config(), options.workdir()
     with options.one_line_errors():
         validate.validate(config)

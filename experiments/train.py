@@ -112,7 +112,7 @@ def stop_at(config: ConfigDict, run: Run) -> float:
     """The loss at which the run stops: f* + residual, or minus infinity."""
     if not config.stop.residual:
         return -math.inf
-    optimum = least_loss(run)
+    optimum = config.stop.optimum or least_loss(run)
     console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {config.stop.residual:g}")
     return optimum + config.stop.residual
 

@@ -97,6 +97,7 @@ RULES = {
     "server.momentum": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
     "server.aggregate": one_of("sum", "mean"),
     "stop.residual": at_least(0),
+    "stop.optimum": at_least(0),
     "accounting.count": one_of("payload", "laq"),
     "accounting.downlink": one_of("broadcast_once", "unicast_uploaders", "unicast_all"),
     "accounting.float_bits": Rule("32 or 64", lambda x: x in (32, 64)),

@@ -78,24 +78,24 @@ def local_epochs(
     def update(key, params, shard):
         steps = -(-shard.labels.shape[0] // batch)
 
-        def step(carry, xs):
-            key, (rows, present) = xs
-            local, opt_state, total = carry
-            value, grads = jax.value_and_grad(loss)(
-                local, *taken(shard, rows, present), key
-            )
-            updates, opt_state = optimizer.update(grads, opt_state, local)
-            stepped = optax.apply_updates(local, updates), opt_state, total + value
-            active = jnp.any(present)
-            return jax.tree.map(partial(jnp.where, active), stepped, carry), None
+        def epoch(carry, number):
+            key_order, key_noise = jax.random.split(jax.random.fold_in(key, number))
+            rows, present = ordered(key_order, shard, steps, batch)
 
-        def epoch(carry, key):
-            key_order, key_noise = jax.random.split(key)
-            rows = ordered(key_order, shard, steps, batch)
-            return jax.lax.scan(step, carry, (jax.random.split(key_noise, steps), rows))
+            def step(carry, index):
+                local, opt_state, total = carry
+                examples = taken(shard, rows[index], present[index])
+                noise = jax.random.fold_in(key_noise, index)
+                value, grads = jax.value_and_grad(loss)(local, *examples, noise)
+                updates, opt_state = optimizer.update(grads, opt_state, local)
+                new = optax.apply_updates(local, updates), opt_state, total + value
+                active = jnp.any(present[index])
+                return jax.tree.map(partial(jnp.where, active), new, carry), None
+
+            return jax.lax.scan(step, carry, jnp.arange(steps))
 
         start = params, optimizer.init(params), jnp.float32(0.0)
-        (local, _, total), _ = jax.lax.scan(epoch, start, jax.random.split(key, epochs))
+        (local, _, total), _ = jax.lax.scan(epoch, start, jnp.arange(epochs))
         num_steps = jnp.maximum(epochs * -(-shard.sizes // batch), 1)
         return total / num_steps, jax.tree.map(jnp.subtract, params, local)
 

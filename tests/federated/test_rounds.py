@@ -1,0 +1,259 @@
+"""The federated step: whoever is silent, empty or broken, the mean is the right one."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from flq_jax import federated, keys
+from flq_jax.compressors import direct, error_feedback, innovation, lazy
+from flq_jax.data.clients import ClientData
+from flq_jax.federated import Federation
+from flq_jax.quantizers import identity, sign, uniform
+
+D = 3
+
+
+def quadratic(params, inputs, labels, weights, key):
+    """1/2 sum_i weights_i ||theta - input_i||^2: the gradient is theta - the mean."""
+    del labels, key
+    distances = jnp.sum((params[None, :] - inputs) ** 2, axis=1)
+    return 0.5 * jnp.dot(weights, distances)
+
+
+def clients(sizes=(2, 4, 0, 1), broken=()):
+    """Client m holds copies of (m, m, m); a broken one holds NaN."""
+    width = max(sizes)
+    inputs = np.zeros((len(sizes), width, D), np.float32)
+    for m, size in enumerate(sizes):
+        inputs[m, :size] = np.nan if m in broken else m
+    labels = np.zeros(inputs.shape[:2], np.int32)
+    return jax.tree.map(jnp.asarray, ClientData(inputs, labels, np.int32(sizes)))
+
+
+def federation(compressor=None, participation=None, step=1.0, m=4, **changes):
+    ingredients = Federation(
+        federated.gradient(quadratic),
+        compressor or direct(identity()),
+        federated.exact(),
+        optax.sgd(step),
+        step,
+        participation or federated.everyone(m),
+        lambda theta: theta,
+    )
+    return ingredients._replace(**changes)
+
+
+def run(fed, data, rounds=1, theta=None, seed=0):
+    """(final state, list of metrics) after `rounds` jitted rounds."""
+    state = federated.init(
+        fed, jnp.zeros(D) if theta is None else theta, len(data.sizes)
+    )
+    step = jax.jit(
+        functools.partial(federated.round_step, fed, keys.seed_key(seed), data)
+    )
+    log = []
+    for k in range(rounds):
+        state, metrics = step(state, jnp.int32(k))
+        log.append(jax.tree.map(np.asarray, metrics))
+    return state, log
+
+
+def test_one_step_of_one_is_the_weighted_mean_of_the_clients():
+    state, (metrics,) = run(federation(), clients())
+    # (2 * 0 + 4 * 1 + 1 * 3) / 7
+    np.testing.assert_allclose(state.params, 1.0, rtol=1e-6)
+    np.testing.assert_array_equal(metrics.uplink_bits, [96, 96, 0, 96])
+    # loss at 0: (4 * 1.5 + 1 * 13.5) / 7
+    np.testing.assert_allclose(metrics.loss, 19.5 / 7, rtol=1e-6)
+    assert metrics.downlink_bits == 96 and metrics.listeners == 4
+
+
+@pytest.mark.parametrize("link", [direct(identity()), lazy(innovation(identity()))])
+def test_a_client_that_is_not_finite_is_silent_and_reported(link):
+    state, log = run(federation(link), clients(broken=(3,)), rounds=3)
+    assert all(metrics.diverged == 1 for metrics in log)
+    assert all(metrics.uplink_bits[3] == 0 for metrics in log)
+    assert jnp.all(jnp.isfinite(state.params))
+    if link.estimate is None:
+        np.testing.assert_allclose(state.params, 4 / 6, rtol=1e-6)
+
+
+def test_a_gradient_that_overflows_is_not_finite():
+    data = clients(sizes=(1, 1))
+    data = data._replace(inputs=data.inputs.at[1].set(1e30))
+    state, (metrics,) = run(federation(m=2), data)
+    assert metrics.diverged == 1
+    np.testing.assert_array_equal(state.params, 0.0)
+
+
+def test_if_nobody_speaks_the_model_and_the_optimizer_stay():
+    data = clients(broken=(0, 1, 3))
+    fed = federation(server_optimizer=optax.adam(0.1))
+    state, (metrics,) = run(fed, data, theta=jnp.ones(D))
+    np.testing.assert_array_equal(state.params, 1.0)
+    assert jax.tree.leaves(state.opt_state)[0] == 0
+    assert np.isnan(metrics.loss) and metrics.diverged == 3
+
+
+def test_only_empty_clients_move_nothing():
+    state, (metrics,) = run(
+        federation(m=2),
+        clients(sizes=(0, 0))._replace(
+            inputs=jnp.zeros((2, 1, D)), labels=jnp.zeros((2, 1), jnp.int32)
+        ),
+    )
+    np.testing.assert_array_equal(state.params, 0.0)
+    np.testing.assert_array_equal(metrics.uplink_bits, 0)
+
+
+def test_sampled_clients_alone_speak_and_remember():
+    data = clients(sizes=(1,) * 6)
+    fed = federation(error_feedback(sign()), federated.sampled(6, 2))
+    state, log = run(fed, data, rounds=1, theta=jnp.array([1.0, 2.0, 4.0]))
+    spoke = log[0].uplink_bits > 0
+    assert spoke.sum() == 2 and log[0].listeners == 2
+    remembers = np.abs(np.asarray(state.client_memory)).sum(axis=1) > 0
+    np.testing.assert_array_equal(remembers, spoke)
+
+
+def test_those_not_sampled_count_with_their_last_estimate():
+    data = clients(sizes=(1,) * 4)
+    fed = federation(innovation(identity()), federated.sampled(4, 1), step=0.0)
+    state, log = run(fed, data, rounds=60)
+    # With a step of 0 all are heard in time: the references are their gradients.
+    expected = -np.arange(4.0)[:, None] * np.ones(D)
+    np.testing.assert_allclose(state.server_memory, expected, atol=1e-6)
+    np.testing.assert_array_equal(state.server_memory, state.client_memory)
+    assert sum(metrics.uplink_bits.sum() for metrics in log) == 60 * 96
+
+
+def test_movements_are_the_squared_norms_of_mean_updates():
+    fed = federation(lazy(innovation(identity()), history=3, weight=0.0), step=0.5)
+    state, _ = run(fed, clients(), rounds=2)
+    # theta goes 0 -> 1/2 -> 3/4 toward 1: mean updates of norm 1 and 1/2 each entry.
+    np.testing.assert_allclose(state.params, 0.75, rtol=1e-6)
+    np.testing.assert_allclose(state.movements, [0.25 * D, D, 0.0], rtol=1e-5)
+
+
+def test_the_mean_of_quantized_messages_is_off_by_the_grid_at_most():
+    data = clients(sizes=(1, 1))
+    theta = jnp.array([0.3, -0.2, 0.9])
+    state, _ = run(federation(direct(uniform(4)), m=2), data, theta=theta)
+    radii = [0.9, 1.2]  # max |theta - m| of the two clients
+    assert jnp.max(jnp.abs(state.params - 0.5)) <= sum(radii) / 2 / 15 * (1 + 1e-5)
+
+
+def test_local_epochs_visit_each_example_once():
+    data = clients(sizes=(5, 3, 0), broken=())
+    seen = jax.vmap(
+        lambda key, shard: federated.local.ordered(key, shard, 3, 2), (0, 0)
+    )
+    rows, present = seen(jax.random.split(jax.random.key(0), 3), data)
+    for m, size in enumerate((5, 3, 0)):
+        taken = np.asarray(rows[m])[np.asarray(present[m])]
+        assert sorted(taken.tolist()) == list(range(size))
+
+
+def test_local_epochs_by_hand():
+    # One example a step, all alike: theta <- theta - 1/2 (theta - m), `size` times.
+    data = clients(sizes=(2, 1, 0))
+    local = federated.local_epochs(quadratic, optax.sgd(0.5), batch=1, epochs=1)
+    fed = federation(local_update=local, participation=federated.everyone(3))
+    state, (metrics,) = run(fed, data, theta=jnp.full(D, 4.0))
+    # client 0: 4 -> 2 -> 1; client 1: 4 -> 2.5; mean weighted by (2, 1)
+    np.testing.assert_allclose(state.params, (2 * 1.0 + 2.5) / 3, rtol=1e-6)
+    np.testing.assert_array_equal(metrics.uplink_bits, [96, 96, 0])
+
+
+def test_batches_are_drawn_from_the_clients_own_examples(key):
+    data = clients(sizes=(3, 1, 0))
+    shard = jax.tree.map(lambda leaf: leaf[0], data)
+    batch = federated.local.drawn(
+        key,
+        shard._replace(inputs=jnp.arange(9.0).reshape(3, 3), sizes=jnp.int32(2)),
+        50,
+    )
+    assert set(np.unique(batch.inputs[:, 0]).tolist()) == {0.0, 3.0}
+    np.testing.assert_allclose(jnp.sum(batch.weights), 1.0, rtol=1e-5)
+    empty = federated.local.drawn(
+        jax.random.clone(key), shard._replace(sizes=jnp.int32(0)), 5
+    )
+    np.testing.assert_array_equal(empty.weights, 0.0)
+
+
+@pytest.mark.parametrize("make", [federated.uniform_downlink, federated.tanh_downlink])
+def test_the_broadcast_is_eight_bits_a_weight(make, key):
+    theta = jax.random.normal(key, (D,))
+    fed = federation(downlink=make(8, [1, 2]), step=0.0)
+    _, (metrics,) = run(fed, clients(), theta=theta)
+    ranges = 64 if make is federated.uniform_downlink else 0
+    assert metrics.downlink_bits == 8 * D + ranges
+
+
+def test_the_tanh_downlink_pulls_gradients_back_to_theta(key):
+    theta = jax.random.normal(key, (D,))
+    down = federated.tanh_downlink(8, [D])
+    g = jnp.array([1.0, -2.0, 0.5])
+
+    def smooth(t):
+        return np.tanh(t) / np.abs(np.tanh(t)).max()
+
+    t, h = np.asarray(theta, np.float64), 1e-6
+    slopes = [g @ (smooth(t + h * e) - smooth(t - h * e)) / (2 * h) for e in np.eye(D)]
+    np.testing.assert_allclose(down.pullback(theta, g), slopes, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(
+        federated.uniform_downlink(8, [D]).pullback(theta, g), g
+    )
+
+
+def test_a_loop_of_rounds_is_the_rounds_one_by_one():
+    fed, data = federation(lazy(innovation(uniform(4))), step=0.3), clients()
+    one_by_one, log = run(fed, data, rounds=7)
+    step = functools.partial(federated.round_step, fed, keys.seed_key(0), data)
+    traces = []
+
+    @jax.jit
+    def chunk(state, start, count):
+        traces.append(1)
+        return federated.run_rounds(step, state, start, count, 5)
+
+    state = federated.init(fed, jnp.zeros(D), 4)
+    state, first, done, reached = chunk(state, jnp.int32(0), jnp.int32(5))
+    assert done == 5 and not reached
+    state, second, done, _ = chunk(state, jnp.int32(5), jnp.int32(2))
+    assert done == 2 and len(traces) == 1
+    losses = np.concatenate([first.loss[:5], second.loss[:2]])
+    np.testing.assert_allclose(losses, [metrics.loss for metrics in log], rtol=1e-5)
+    np.testing.assert_allclose(state.params, one_by_one.params, rtol=1e-5)
+
+
+def test_a_loop_stops_after_the_round_that_reaches_the_target():
+    fed, data = federation(step=0.5), clients(sizes=(1, 1))._replace()
+    fed = fed._replace(participation=federated.everyone(2))
+    state = federated.init(fed, jnp.full(D, 4.5), 2)
+    step = functools.partial(federated.round_step, fed, keys.seed_key(0), data)
+    # f - f* = 1.5 * (theta - 1/2)^2 is 24, 6, 1.5, ... above f* = 0.375
+    _, metrics, done, reached = federated.run_rounds(
+        step, state, jnp.int32(0), jnp.int32(9), 9, 0.375 + 1.6
+    )
+    assert done == 3 and reached
+    np.testing.assert_allclose(metrics.loss[:3], [24.375, 6.375, 1.875], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: federated.sampled(4, 5), "count=5"),
+        (lambda: federated.sampled(4, 0), r"count must be in 1..4"),
+        (lambda: federated.gradient(quadratic, -1), "batch=-1"),
+        (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 0, 1), "batch=0"),
+        (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 1, 0), "epochs=0"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
