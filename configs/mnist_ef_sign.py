@@ -2,7 +2,7 @@
 
     python -m experiments.main --config=configs/mnist_ef_sign.py
 
-COST
+About 15 s; test accuracy 0.907 +- 0.003 with 7.88e7 uplink bits.
 """
 
 from configs import default

@@ -2,7 +2,9 @@
 
     python -m experiments.main --config=configs/mnist_flq_binary.py
 
-COST
+About 15 s; test accuracy at least 0.905 with at most 7.54e7 uplink bits (published:
+0.9066 with 7.54e7). The lazy weight is 1, so that the one-bit news that is not sent
+is worth as many uploads as the published bits imply.
 """
 
 from configs import default

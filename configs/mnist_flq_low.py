@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_flq_low.py
 
-COST
+About 20 s; test accuracy at least 0.906 with 6.2e8 uplink bits. The published 0.9338
+is another network's: see `mnist_flq_low_mlp`.
 """
 
 from configs import default

@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_lag.py
 
-COST
+About two minutes; residual 1e-6 at test accuracy 0.908 with 1,000 to 2,500 uploads
+(published: 2,431).
 """
 
 from configs import mnist_gd

@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_laq.py
 
-COST
+About two minutes; residual 1e-6 at test accuracy 0.908 with 450 to 1,000 uploads,
+that is some 2e7 uplink bits (published: 620 uploads, 1.95e7 bits).
 """
 
 from configs import mnist_qgd

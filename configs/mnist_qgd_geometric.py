@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_qgd_geometric.py
 
-COST
+About three minutes; no range is sent, and no client ever leaves the prescribed grid:
+the overloads in the log are 0.
 """
 
 from configs import mnist_qgd

@@ -1,5 +1,6 @@
 """Checkpoints that are whole or not used: orbax, and a digest of what was saved."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -33,14 +34,22 @@ class Checkpoints:
 
     def save(self, round_index: int, state: Any, note: dict[str, Any]) -> None:
         """Saves `state`, in the background, as of `round_index` finished rounds."""
-        # Copies: the buffers of `state` are donated to the next round meanwhile.
+        # Copies: meanwhile the buffers of `state` are donated to the next round, and
+        # the lists of `note` grow.
         leaves = [np.array(leaf) for leaf in jax.tree.leaves(state)]
+        note = copy.deepcopy(note)
         args = _orbax().args
         self._open().save(
             round_index,
             args=args.Composite(
                 state=args.StandardSave(_named(leaves)),
-                note=args.JsonSave({"note": note, "sha256": _digest(leaves, note)}),
+                note=args.JsonSave(
+                    {
+                        "note": note,
+                        "state_sha256": _digest(leaves),
+                        "sha256": _digest(leaves, note),
+                    }
+                ),
             ),
             force=True,
         )
@@ -123,7 +132,7 @@ def _named(leaves: list[Any]) -> dict[str, Any]:
     return {f"leaf{i:04d}": leaf for i, leaf in enumerate(leaves) if leaf.size}
 
 
-def _digest(leaves: list[np.ndarray], note: dict[str, Any]) -> str:
+def _digest(leaves: list[np.ndarray], note: dict[str, Any] | None = None) -> str:
     digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
     for leaf in leaves:
         digest.update(f"{leaf.dtype}{leaf.shape}".encode())

@@ -70,13 +70,14 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def config_file(argv: Sequence[str]) -> str:
-    """The value of --config, or an empty string."""
-    for i, arg in enumerate(argv):
+    """The value of the last --config, or an empty string."""
+    file = ""
+    for arg, following in zip(argv, [*argv[1:], ""]):
         if match := re.fullmatch(r"--?config=(.*)", arg):
-            return match[1]
-        if arg in ("--config", "-config") and i + 1 < len(argv):
-            return argv[i + 1]
-    return ""
+            file = match[1]
+        elif arg in ("--config", "-config"):
+            file = following
+    return file
 
 
 def load(file: str) -> ConfigDict:

@@ -1,0 +1,196 @@
+"""The command as a user runs it."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+QUICK = [
+    "--config.data.name=synthetic",
+    "--config.client.batch=20",
+    "--config.log.every=5",
+    "--config.log.checkpoint_every=10",
+]
+
+
+def command(name, workdir, *options):
+    return [
+        sys.executable, "-m", "experiments.main", f"--config=configs/{name}.py",
+        f"--workdir={workdir}", *QUICK, *options,
+    ]  # fmt: skip
+
+
+def call(args):
+    return subprocess.run(
+        args, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def run(*args):
+    return call(command(*args))
+
+
+def results(workdir):
+    """What two equal runs must share, byte for byte, and their final state."""
+    summary = json.loads((workdir / "summary.json").read_text())
+    for name in ("wall_seconds", "command", "name"):
+        del summary[name]
+    newest = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
+    note = json.loads((workdir / f"checkpoints/{newest}/note/metadata").read_text())
+    files = [(workdir / f"metrics.{end}").read_bytes() for end in ("jsonl", "csv")]
+    return summary, files, note["note"]["progress"], note["state_sha256"]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """Runs that nobody disturbed, by config."""
+    done = {}
+
+    def get(name):
+        if name not in done:
+            workdir = tmp_path_factory.mktemp(name)
+            finished = run(name, workdir, "--config.rounds=60")
+            assert finished.returncode == 0, finished.stderr
+            done[name] = workdir, finished.stdout
+        return done[name]
+
+    return get
+
+
+def test_a_run_leaves_what_it_promises(unbroken):
+    workdir, output = unbroken("mnist_flq_binary")
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").open()]
+    assert [row["round"] for row in rows] == list(range(5, 61, 5))
+    assert {
+        "train_loss",
+        "test_accuracy",
+        "uploads",
+        "uplink_bits",
+        "downlink_bits",
+    } <= (set(rows[0]))
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert summary["uplink_bits"] == rows[-1]["uplink_bits"]
+    assert summary["bits"]["uplink"]["payload/32"] == summary["uploads"] * (7850 + 32)
+    assert len(summary["data"]["sha256"]) == 64 and summary["versions"]["jax"]
+    assert (workdir / "config.json").exists()
+    for name in ("rounds", "bits"):
+        assert (workdir / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "test accuracy" in output
+
+
+@pytest.mark.parametrize("name", ["mnist_flq_binary", "mnist_slaq", "mnist_ef_sign"])
+def test_killed_at_any_round_it_ends_as_though_it_had_not_been(
+    name, unbroken, tmp_path
+):
+    process = subprocess.Popen(
+        command(name, tmp_path, "--config.rounds=60"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/*0")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "summary.json").exists()
+    finished = run(name, tmp_path, "--config.rounds=60")
+    assert finished.returncode == 0, finished.stderr
+    assert "resuming after round" in finished.stdout
+    assert results(tmp_path) == results(unbroken(name)[0])
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(unbroken, tmp_path):
+    run("mnist_slaq", tmp_path / "same", "--config.rounds=60")
+    assert results(tmp_path / "same") == results(unbroken("mnist_slaq")[0])
+    run("mnist_slaq", tmp_path / "other", "--config.rounds=60", "--config.seed=1")
+    other = results(tmp_path / "other")
+    assert other[3] != results(unbroken("mnist_slaq")[0])[3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
+    process = subprocess.Popen(
+        command("mnist_sgd", tmp_path, "--config.rounds=1000000"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "checkpoints").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "go on with: python -m experiments.main" in output
+    assert "Traceback" not in errors
+    rounds = [json.loads(line)["round"] for line in (tmp_path / "metrics.jsonl").open()]
+    assert (tmp_path / f"checkpoints/{rounds[-1]}").is_dir()
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "note"])
+def test_a_broken_checkpoint_is_told_and_the_one_before_is_used(
+    damage, unbroken, tmp_path
+):
+    name = "mnist_ef_sign"
+    run(name, tmp_path, "--config.rounds=30")
+    newest = tmp_path / "checkpoints/30"
+    path = newest / "note/metadata"
+    if damage != "note":
+        path = max(newest.rglob("d/*"), key=lambda file: file.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content[: len(content) // 2] if damage == "truncate" else content)
+    finished = run(name, tmp_path, "--config.rounds=60")
+    assert finished.returncode == 0, finished.stderr
+    assert "checkpoint of round 30 is broken and was set aside" in finished.stdout
+    assert "resuming after round 20" in finished.stdout
+    assert results(tmp_path) == results(unbroken(name)[0])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--config.compresor.bits=3"], "did you mean --config.compressor.bits?"),
+        (["--config.rounds=abc"], "invalid literal for int() with base 10: 'abc'"),
+        (
+            ["--config.compressor.bits=9"],
+            "config.compressor.bits: must be an integer in",
+        ),
+        (["--config.server.learning_rate=-1"], "a finite number above 0, got -1.0"),
+        (["--config.clients=2001"], "training examples (2000), got 2001"),
+        (["--config.data.name=mnist", "--config.data.dir=/nowhere"], "/nowhere/train"),
+        (["--workdir=/proc/nowhere"], "--workdir: can't use /proc/nowhere"),
+        (["--wrkdir=x"], "did you mean workdir?"),
+        (["--config=configs/mnist_sgdd.py"], "did you mean configs/mnist_sgd.py?"),
+    ],
+)
+def test_bad_input_is_one_line_before_any_work(options, message, tmp_path):
+    finished = run("mnist_sgd", tmp_path / "run", *options)
+    assert finished.returncode == 2
+    assert message in finished.stderr
+    lines = [
+        line for line in finished.stderr.splitlines() if line.startswith("error: ")
+    ]
+    assert len(lines) == 1 and "Traceback" not in finished.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_workdir_of_another_config_is_refused(unbroken):
+    workdir, _ = unbroken("mnist_ef_sign")
+    finished = run("mnist_ef_sign", workdir, "--config.rounds=60", "--config.seed=3")
+    assert finished.returncode == 2
+    assert "config.seed: 0 there, 3 here" in finished.stderr
+
+
+def test_help_lists_every_option_with_its_comment():
+    finished = call([sys.executable, "-m", "experiments.main", "--config_help"])
+    assert finished.returncode == 0
+    assert "--config.compressor.lazy_weight=0.8" in finished.stdout
+    assert "xi, the sum of the weights xi_d in (7a)" in finished.stdout

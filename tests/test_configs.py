@@ -1,0 +1,112 @@
+"""Every config is valid, small, and says how it is run."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from experiments import options, validate
+from experiments.validate import ConfigError, flatten
+
+ROOT = pathlib.Path(__file__).parent.parent
+NAMES = sorted(path.stem for path in (ROOT / "configs").glob("mnist_*.py"))
+PROMISED = {
+    "mnist_gd", "mnist_qgd", "mnist_qgd_geometric", "mnist_lag", "mnist_laq", "mnist_sgd",
+    "mnist_slaq", "mnist_ef_sign", "mnist_flq_binary", "mnist_flq_low", "mnist_fedavg",
+}  # fmt: skip
+
+
+def _config(name="default"):
+    return importlib.import_module(f"configs.{name}").get_config()
+
+
+def test_the_promised_methods_are_there():
+    assert set(NAMES) >= PROMISED
+
+
+@pytest.mark.parametrize("name", [*NAMES, "default"])
+def test_config_is_valid(name):
+    validate.validate(_config(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_states_its_command(name):
+    text = (ROOT / "configs" / f"{name}.py").read_text()
+    assert f"python -m experiments.main --config=configs/{name}.py" in text
+    assert "COST" not in text
+
+
+def test_every_option_has_a_rule_and_a_comment():
+    documented = options.comments()
+    assert set(validate.RULES) == set(flatten(_config())) == set(documented)
+    assert all(documented.values())
+
+
+BAD = [
+    ("rounds", 0, "an integer in 1.."),
+    ("clients", 0, "an integer in 1.."),
+    ("sampled", 11, "at most config.clients=10, got 11"),
+    ("seed", -1, "got -1"),
+    ("l2", -0.1, "0 or more, got -0.1"),
+    ("l2", float("nan"), "got nan"),
+    ("data.partition", "contigous", "did you mean contiguous?"),
+    ("data.alpha", 0.0, "above 0, got 0.0"),
+    ("model.name", "cnn", "one of logistic, mlp, got 'cnn'"),
+    ("model.hidden", (0,), "integers, 1 or more"),
+    ("model.hidden", (), "integers, 1 or more"),
+    ("model.weight_bits", 9, "1..8, or 32, got 9"),
+    ("model.activation_bits", 0, "1..8, or 32, got 0"),
+    ("client.batch", -1, "got -1"),
+    ("client.learning_rate", 0.0, "above 0"),
+    ("compressor.bits", 0, "an integer in 1..8, got 0"),
+    ("compressor.bits", 9, "an integer in 1..8, got 9"),
+    ("compressor.quantizer", "unifrom", "did you mean uniform?"),
+    ("compressor.radius_rate", 1.5, r"a number in \(0, 1\], got 1.5"),
+    ("compressor.lazy", True, "config.compressor.memory: must be innovation"),
+    ("compressor.radius", "geometric", "uniform with a geometric radius"),
+    ("downlink.bits", 9, "got 9"),
+    ("server.learning_rate", -0.02, "above 0, got -0.02"),
+    ("server.learning_rate", float("inf"), "got inf"),
+    ("server.momentum", 1.0, r"a number in \[0, 1\)"),
+    ("stop.residual", 1e-6, "config.client.batch: must be 0"),
+    ("accounting.float_bits", 16, "32 or 64, got 16"),
+    ("log.every", 0, "got 0"),
+    ("log.checkpoint_every", 70, "a multiple of config.log.every=50"),
+]
+
+
+@pytest.mark.parametrize("option, value, match", BAD)
+def test_bad_values_are_refused_in_one_line(option, value, match):
+    config = _config()
+    config.update_from_flattened_dict({option: value})
+    with pytest.raises(ConfigError, match=match) as error:
+        validate.validate(config)
+    assert "\n" not in str(error.value) and str(error.value).startswith("config.")
+
+
+@pytest.mark.parametrize("option", ["compressor.bit", "seeds"])
+def test_unknown_options_in_a_config_file_are_refused(option):
+    config = _config()
+    with config.unlocked():
+        config.update_from_flattened_dict({option: 3})
+        group, _, name = option.rpartition(".")
+        (config[group] if group else config)[name] = 3
+    with pytest.raises(ConfigError, match="no such option; did you mean"):
+        validate.validate(config)
+
+
+def test_wrong_types_in_a_config_file_are_refused():
+    config = _config()
+    with config.ignore_type():
+        config.rounds = "many"
+    with pytest.raises(
+        ConfigError, match="config.rounds: must be an integer, got 'many'"
+    ):
+        validate.validate(config)
+
+
+def test_more_clients_than_examples_are_refused():
+    config = _config()
+    config.clients = 60001
+    with pytest.raises(ConfigError, match=r"training examples \(60000\), got 60001"):
+        validate.require_samples(config, 60000)
