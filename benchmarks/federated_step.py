@@ -1,0 +1,156 @@
+"""Rounds per second of the federated step, beside one big batch and NumPy by hand.
+
+    python -m benchmarks.federated_step [--clients=10,100,1000] [--models=logistic,mlp]
+
+MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit` are
+FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
+its random numbers; `one batch` is one gradient of all the clients' examples; `numpy` is
+the plain round by hand, clients stacked.
+"""
+
+import functools
+import statistics
+from collections.abc import Callable
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+from jax.flatten_util import ravel_pytree
+from ml_collections import ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.timing import interleaved, median_ratio
+from configs import default, mnist_flq_binary
+from experiments.build import Run, build
+from flq_jax import data, federated
+from flq_jax.data.dataset import Dataset
+
+_CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clients.")
+_MODELS = flags.DEFINE_list("models", ["logistic", "mlp"], "Models: logistic, mlp.")
+BATCH = 50
+ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 30, 100: 5, 1000: 1}}
+
+
+def links() -> dict[str, ConfigDict]:
+    """The configs that are timed, by the name of their link."""
+    plain, stochastic = default.get_config(), default.get_config()
+    stochastic.compressor.update({"quantizer": "stochastic", "bits": 8})
+    one, eight = mnist_flq_binary.get_config(), mnist_flq_binary.get_config()
+    eight.compressor.update({"quantizer": "uniform", "bits": 8})
+    return {"plain": plain, "1-bit": one, "8-bit": eight, "stochastic": stochastic}
+
+
+def rounds_of(run: Run, count: int) -> Callable[[], object]:
+    """Runs `count` rounds in one call, on a state that goes on from call to call."""
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def chunk(state, root, data):
+        step = functools.partial(federated.round_step, run.federation, root, data)
+        return federated.run_rounds(step, state, jnp.int32(0), jnp.int32(count), count)
+
+    box = [jax.tree.map(jnp.copy, run.state)]
+
+    def call():
+        box[0], metrics, *_ = chunk(box[0], run.root, run.data)
+        return jax.block_until_ready(metrics)
+
+    return call
+
+
+def one_batch(run: Run, clients: int, count: int) -> Callable[[], object]:
+    """The same examples as one client's, and SGD on their gradient."""
+    flat = [leaf.reshape(1, -1, *leaf.shape[2:]) for leaf in run.data[:2]]
+    pooled = data.ClientData(*flat, jnp.full(1, flat[1].shape[1], jnp.int32))
+    update = federated.gradient(run.loss, clients * BATCH)
+
+    @jax.jit
+    def chunk(theta, root, pooled):
+        shard = jax.tree.map(lambda leaf: leaf[0], pooled)
+
+        def step(theta, k):
+            params = run.federation.unravel(theta)
+            _, grads = update(jax.random.fold_in(root, k), params, shard)
+            return theta - 0.2 * ravel_pytree(grads)[0], None
+
+        return jax.lax.scan(step, theta, jnp.arange(count))[0]
+
+    return lambda: jax.block_until_ready(chunk(run.state.params, run.root, pooled))
+
+
+def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
+    """Per-client gradients and their mean in NumPy, clients stacked; one round a call."""
+    rng = np.random.default_rng(0)
+    share = len(dataset.train_labels) // clients
+    inputs = dataset.train_inputs.reshape(-1, 784)
+    sizes = (784, 200, 10) if hidden else (784, 10)
+    layers = [
+        rng.normal(0, 0.05, (a, b)).astype(np.float32) for a, b in pairwise(sizes)
+    ]
+    biases = [np.zeros(b, np.float32) for b in sizes[1:]]
+
+    def one_round():
+        rows = rng.integers(0, share, (clients, BATCH))
+        rows += share * np.arange(clients)[:, None]
+        x = inputs[rows].astype(np.float32) * np.float32(1 / 255)
+        acts = [x]
+        for i, (w, b) in enumerate(zip(layers, biases)):
+            z = acts[-1] @ w + b
+            acts.append(np.maximum(z, 0) if i + 1 < len(layers) else z)
+        z = acts.pop()
+        p = np.exp(z - z.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        p[
+            np.arange(clients)[:, None], np.arange(BATCH), dataset.train_labels[rows]
+        ] -= 1
+        delta = p / np.float32(BATCH)
+        for i in reversed(range(len(layers))):
+            grads = acts[i].transpose(0, 2, 1) @ delta
+            bias_grads = delta.sum(1)
+            if i:
+                delta = (delta @ layers[i].T) * (acts[i] > 0)
+            layers[i] -= 0.2 * (grads.mean(0) + 0.01 * layers[i])
+            biases[i] -= 0.2 * (bias_grads.mean(0) + 0.01 * biases[i])
+
+    return lambda: [one_round() for _ in range(count)]
+
+
+def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]]:
+    """Seconds a round of each contestant."""
+    count = ROUNDS[model].get(clients, 5)
+    functions = {}
+    for name, config in links().items():
+        config.clients, config.client.batch, config.model.name = clients, BATCH, model
+        run = build(config, dataset)
+        functions[name] = rounds_of(run, count)
+        if name == "plain":
+            functions["one batch"] = one_batch(run, clients, count)
+    functions["numpy"] = numpy_rounds(dataset, model == "mlp", clients, count)
+    seconds = interleaved(functions)
+    return {name: [s / count for s in calls] for name, calls in seconds.items()}
+
+
+def main(argv: list[str]) -> None:
+    """Prints rounds per second, and how many times as long as `plain` each takes."""
+    del argv
+    dataset = data.load("mnist")
+    table = Table(title="rounds/s (time relative to plain)", title_justify="left")
+    for column in ("model", "clients", *links(), "one batch", "numpy"):
+        table.add_column(column, justify="right")
+    for model in _MODELS.value:
+        for clients in map(int, _CLIENTS.value):
+            seconds = measure(dataset, model, clients)
+            order = (*links(), "one batch", "numpy")
+            cells = [
+                f"{1 / statistics.median(seconds[name]):.0f} "
+                f"({median_ratio(seconds[name], seconds['plain']):.2f})"
+                for name in order
+            ]
+            table.add_row(model, str(clients), *cells)
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,30 @@
+"""Ratios on a noisy machine: everything in turn, in one process, medians."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+
+def interleaved(
+    functions: dict[str, Callable[[], object]], repeats: int = 7
+) -> dict[str, list[float]]:
+    """Seconds of each function's calls, A B C A B C ..., after one that warms up.
+
+    Args:
+        functions: each returns when its work is done.
+        repeats: counted calls of each.
+    """
+    for function in functions.values():
+        function()
+    seconds = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            begin = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def median_ratio(over: list[float], under: list[float]) -> float:
+    """The median of the ratios, call by call."""
+    return statistics.median(a / b for a, b in zip(over, under))

@@ -1,0 +1,29 @@
+"""The README's code runs, its table is true and its commands exist."""
+
+import importlib
+import pathlib
+import re
+
+import jax.numpy as jnp
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+def test_code_blocks_run(code):
+    names = {}
+    exec(code, names)
+    assert jnp.allclose(names["x_hat"], jnp.array([1.0, 0.0, -1.0, 0.0]))
+    assert jnp.array_equal(names["x_hat"], names["server"])
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(mnist_\w+)`", TEXT))))
+def test_configs_of_the_table_exist(name):
+    importlib.import_module(f"configs.{name}")
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
+def test_commands_can_be_imported(module):
+    assert importlib.import_module(module).main
