@@ -4,7 +4,7 @@ import sys
 
 from absl import app, logging
 
-from experiments import options, validate, workdir
+from experiments import options, tensorboard, validate, workdir
 
 
 def main(argv: list[str]) -> None:
@@ -14,6 +14,8 @@ def main(argv: list[str]) -> None:
     config, folder = options.config(), options.workdir()
     with options.one_line_errors():
         validate.validate(config)
+        if config.log.tensorboard:
+            tensorboard.require_installed()
     from experiments import console, train  # JAX is imported once the config is good
     from flq_jax.data import DataError, load
 

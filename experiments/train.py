@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import console, figures, ledger
+from experiments import console, figures, ledger, tensorboard
 from experiments.build import Run, build
 from experiments.checkpoints import Checkpoints
 from experiments.chunk import Progress, advancing, measuring
@@ -57,6 +57,9 @@ def train(
     checkpoints = Checkpoints(workdir / "checkpoints", console.tell)
     progress, rows, seconds = resumed(run, checkpoints)
     log = MetricsLog(workdir, rows)
+    sinks = [log.write]
+    if config.log.tensorboard:
+        sinks.append(tensorboard.scalars(workdir, progress.rounds))
     wanted = not progress.stopped and progress.rounds < config.rounds
     advance = advancing(config, run, stop_at(config, run) if wanted else -math.inf)
     measure = measuring(config, run)
@@ -69,8 +72,8 @@ def train(
             row = measure(progress)
             if row["train_loss"] is None:
                 progress = progress._replace(stopped="diverged: the loss is not finite")
-            log.write(row)
-            show(row)
+            for sink in (*sinks, show):
+                sink(row)
             wanted = not progress.stopped and progress.rounds < config.rounds
             due = progress.rounds % config.log.checkpoint_every == 0
             if due or not wanted or interrupt.requested:

@@ -182,6 +182,29 @@ def test_bad_input_is_one_line_before_any_work(options, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_four_devices_agree_with_one_to_float_tolerance(
+    unbroken, tmp_path, monkeypatch
+):
+    alone, _ = unbroken("mnist_slaq")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    finished = run("mnist_slaq", tmp_path, "--config.rounds=60")
+    assert finished.returncode == 0, finished.stderr
+    four, one = (
+        json.loads((workdir / "summary.json").read_text())
+        for workdir in (tmp_path, alone)
+    )
+    assert four["device"].endswith("x 4") and one["device"].endswith("x 1")
+    assert four["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
+
+
+def test_tensorboard_files_are_written_on_request(tmp_path):
+    finished = run(
+        "mnist_sgd", tmp_path, "--config.rounds=10", "--config.log.tensorboard=true"
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
 def test_a_workdir_of_another_config_is_refused(unbroken):
     workdir, _ = unbroken("mnist_ef_sign")
     finished = run("mnist_ef_sign", workdir, "--config.rounds=60", "--config.seed=3")
