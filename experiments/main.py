@@ -16,7 +16,11 @@ def main(argv: list[str]) -> None:
         validate.validate(config)
         if config.log.tensorboard:
             tensorboard.require_installed()
-    from experiments import console, train  # JAX is imported once the config is good
+    from experiments import (
+        console,
+        provenance,
+        train,
+    )  # JAX is imported once the config is good
     from flq_jax.data import DataError, load
 
     with options.one_line_errors(DataError):
@@ -26,7 +30,7 @@ def main(argv: list[str]) -> None:
     try:
         summary = train.train(config, dataset, folder)
     except train.Interrupted as interrupted:
-        console.tell(f"{interrupted}; go on with: {train.command()}")
+        console.tell(f"{interrupted}; go on with: {provenance.command()}")
         sys.exit(interrupted.status)
     console.summary_table(summary)
     console.tell(f"{folder}: metrics.jsonl, summary.json, figures/")

@@ -17,10 +17,8 @@ from experiments.interrupt import Interrupt
 from experiments.ledger import Ledger
 from experiments.log import MetricsLog, write_json
 from experiments.optimum import least_loss
-from experiments.provenance import command, provenance
+from experiments.provenance import provenance
 from flq_jax.data.dataset import Dataset
-
-__all__ = ["Interrupted", "command", "train"]
 
 
 class Interrupted(Exception):
