@@ -2,8 +2,9 @@
 
     python -m experiments.main --config=configs/mnist_gd.py
 
-About two minutes; residual 1e-6 after about 2,800 rounds at test accuracy 0.908, with
-7.0e9 uplink bits (published: 2,763 rounds, 0.9082).
+About two minutes; residual 1e-6 after 2,804 rounds at test accuracy 0.908, with 7.0e9
+uplink bits (published: 2,763 rounds, 0.9082, from an f* that is the least loss of a run;
+here f* is solved for).
 """
 
 from configs import default

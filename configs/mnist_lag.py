@@ -2,8 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_lag.py
 
-About two minutes; residual 1e-6 at test accuracy 0.908 with 1,000 to 2,500 uploads
-(published: 2,431).
+To residual 1e-6 at test accuracy 0.908 (published: 2,620 rounds, 2,431 uploads; another
+implementation had 1,084 to 2,236 over four seeds); some minutes.
 """
 
 from configs import mnist_gd

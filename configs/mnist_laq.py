@@ -2,8 +2,9 @@
 
     python -m experiments.main --config=configs/mnist_laq.py
 
-About two minutes; residual 1e-6 at test accuracy 0.908 with 450 to 1,000 uploads,
-that is some 2e7 uplink bits (published: 620 uploads, 1.95e7 bits).
+To residual 1e-6 in some minutes: with seed 0 after 2,765 rounds at test accuracy 0.9083,
+629 uploads and 1.98e7 uplink bits (published: 2,673 rounds, 0.9082, 620, 1.95e7).
+Counts of lazy uploads vary by some 40 % from seed to seed.
 """
 
 from configs import mnist_qgd

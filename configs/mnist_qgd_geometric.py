@@ -2,8 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_qgd_geometric.py
 
-About three minutes; no range is sent, and no client ever leaves the prescribed grid:
-the overloads in the log are 0.
+No range is sent. A client that leaves the prescribed grid is counted in the log as an
+overload: none did in the first 150 rounds, which took 26 s.
 """
 
 from configs import mnist_qgd
