@@ -1,0 +1,195 @@
+"""FEDL: the trade of energy for time in closed form (Tran et al. 2019).
+
+Clients compute in parallel and send one after another (TDMA). With a price of kappa
+watts on time and a local accuracy theta, which costs log(1/theta) local passes and
+1 / (1 - theta) rounds, the bill to a given global accuracy is
+
+    (E_com + kappa T_com + log(1/theta) (E_cmp + kappa T_cmp)) / (1 - theta).
+
+The bill of computing, the bill of sending and then theta are minimised one by one
+(SUB1, SUB2, SUB3), which is the joint optimum, for theta only scales the other two.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.wireless.cost import compute_energy_j
+from flq_jax.wireless.link import LN2
+from flq_jax.wireless.special import bisect, one_plus_lambert_w
+
+
+class Computing(NamedTuple):
+    """SUB1's answer.
+
+    Attributes:
+        frequency_hz: f[m].
+        latency_s: f[], T_cmp, of the slowest client.
+        energy_j: f[m]; E_cmp is their sum.
+        feasible: bool[m], whether the client has a clock to run at.
+    """
+
+    frequency_hz: jax.Array
+    latency_s: jax.Array
+    energy_j: jax.Array
+    feasible: jax.Array
+
+
+def cpu_frequencies(
+    cycles: jax.Array,
+    price_w: jax.Array,
+    capacitance: jax.Array | float,
+    frequency_min_hz: jax.Array,
+    frequency_max_hz: jax.Array,
+) -> Computing:
+    """min_f sum_n k C_n f_n^2 + kappa T,   T = max_n C_n / f_n   (SUB1).
+
+    Nobody need be faster than the slowest, f_n = clip(C_n / T, f_min, f_max), so T is
+    where one more second saves kappa joules,
+
+        kappa = sum_{n: C_n / T > f_min} 2 k C_n^3 / T^3,
+
+    or the end of [max C_n / f_max, max C_n / f_min] nearest to it.
+
+    Args:
+        cycles: C, f[m], of one local pass; 0 for who takes no part.
+        price_w: kappa, f[], above 0.
+        capacitance: k, f[] or f[m], J s^2 per cycle; half the paper's alpha.
+        frequency_min_hz: f[m].
+        frequency_max_hz: f[m].
+    """
+
+    def too_short(seconds):
+        needed_hz = cycles / seconds
+        worth_w = 2.0 * capacitance * needed_hz**3
+        return jnp.sum(jnp.where(needed_hz > frequency_min_hz, worth_w, 0.0)) > price_w
+
+    feasible = (frequency_min_hz <= frequency_max_hz) & (frequency_max_hz > 0.0)
+    low_s, high_s = (jnp.max(cycles / f) for f in (frequency_max_hz, frequency_min_hz))
+    _, latency_s = bisect(too_short, low_s, jnp.maximum(low_s, high_s))
+    needed_hz = cycles / jnp.where(latency_s > 0.0, latency_s, 1.0)
+    frequency_hz = jnp.clip(needed_hz, frequency_min_hz, frequency_max_hz)
+    energy_j = compute_energy_j(cycles, frequency_hz, capacitance)
+    return Computing(frequency_hz, latency_s, energy_j, feasible)
+
+
+class Slots(NamedTuple):
+    """SUB2's answer.
+
+    Attributes:
+        slot_s: f[m]; T_com is their sum. Infinite if infeasible.
+        power_w: f[m].
+        energy_j: f[m]; E_com is their sum. Infinite if infeasible.
+        feasible: bool[m], whether the client's signal reaches the server at all.
+    """
+
+    slot_s: jax.Array
+    power_w: jax.Array
+    energy_j: jax.Array
+    feasible: jax.Array
+
+
+def slot_times(
+    num_bits: jax.Array,
+    price_w: jax.Array,
+    snr_per_w: jax.Array,
+    bandwidth_hz: jax.Array,
+    power_min_w: jax.Array,
+    power_max_w: jax.Array,
+) -> Slots:
+    """min_tau sum_n tau_n p_n(tau_n) + kappa tau_n,   p_min <= p_n <= p_max   (SUB2).
+
+    The spectral efficiency v_n = Z_n ln 2 / (B tau_n) at which a second is worth kappa,
+
+        v_n = 1 + W_0((kappa snr_per_w_n - 1) / e),
+
+    clipped to those of p_min and p_max; p_n = (e^(v_n) - 1) / snr_per_w_n.
+
+    Args:
+        num_bits: Z, f[m]; 0 for who sends nothing, and then gets no slot. The paper
+            counts nats, Z ln 2.
+        price_w: kappa, f[].
+        snr_per_w: h_n / N_0 over the whole band, f[m], 1/W.
+        bandwidth_hz: B, f[].
+        power_min_w: f[] or f[m].
+        power_max_w: f[] or f[m].
+    """
+    efficiency = one_plus_lambert_w(price_w * snr_per_w)
+    ends = jnp.log1p(snr_per_w * power_min_w), jnp.log1p(snr_per_w * power_max_w)
+    efficiency = jnp.clip(efficiency, *ends)
+    feasible = (num_bits <= 0) | ((efficiency > 0.0) & (ends[0] <= ends[1]))
+    safe = jnp.where(efficiency > 0.0, efficiency, 1.0)
+    slot_s = jnp.where(feasible, num_bits * LN2 / (bandwidth_hz * safe), jnp.inf)
+    power_w = jnp.where(
+        num_bits > 0, jnp.expm1(efficiency) / jnp.where(feasible, snr_per_w, 1.0), 0.0
+    )
+    energy_j = jnp.where(feasible, slot_s * power_w, jnp.inf)
+    return Slots(slot_s, power_w, energy_j, feasible)
+
+
+def local_accuracy(compute_bill: jax.Array, upload_bill: jax.Array) -> jax.Array:
+    """min_theta (upload + log(1/theta) compute) / (1 - theta)   (SUB3).
+
+    Its root of ln theta + 1/theta = 1/eta, eta = compute / (compute + upload), is found
+    as u = log(1/theta): e^u - 1 - u = upload / compute, by Newton's iteration from above
+    on a convex function.
+
+    Args:
+        compute_bill: E_cmp + kappa T_cmp, f[...], above 0.
+        upload_bill: E_com + kappa T_com, f[...], above 0.
+
+    Returns:
+        theta, f[...], in (0, 1).
+    """
+    target = upload_bill / compute_bill
+    u = jnp.log1p(target + jnp.sqrt(2.0 * target))
+    for _ in range(8):
+        u = u - (jnp.expm1(u) - u - target) / jnp.expm1(u)
+    return jnp.exp(-u)
+
+
+class Optimum(NamedTuple):
+    """FEDL's joint optimum.
+
+    Attributes:
+        computing: SUB1's answer.
+        slots: SUB2's answer.
+        theta: local accuracy, f[].
+        bill_j: the minimum, energy and priced time to the global accuracy, f[].
+        feasible: bool[m], of both subproblems.
+    """
+
+    computing: Computing
+    slots: Slots
+    theta: jax.Array
+    bill_j: jax.Array
+    feasible: jax.Array
+
+
+def joint_optimum(
+    cycles: jax.Array,
+    num_bits: jax.Array,
+    price_w: jax.Array,
+    *,
+    capacitance: jax.Array | float,
+    frequency_min_hz: jax.Array,
+    frequency_max_hz: jax.Array,
+    snr_per_w: jax.Array,
+    bandwidth_hz: jax.Array,
+    power_min_w: jax.Array,
+    power_max_w: jax.Array,
+) -> Optimum:
+    """All three at once; the arguments are those of SUB1 and SUB2."""
+    computing = cpu_frequencies(
+        cycles, price_w, capacitance, frequency_min_hz, frequency_max_hz
+    )
+    slots = slot_times(
+        num_bits, price_w, snr_per_w, bandwidth_hz, power_min_w, power_max_w
+    )
+    compute_bill = jnp.sum(computing.energy_j) + price_w * computing.latency_s
+    upload_bill = jnp.sum(slots.energy_j) + price_w * jnp.sum(slots.slot_s)
+    theta = local_accuracy(compute_bill, upload_bill)
+    bill_j = (upload_bill - jnp.log(theta) * compute_bill) / (1.0 - theta)
+    feasible = computing.feasible & slots.feasible
+    return Optimum(computing, slots, theta, bill_j, feasible)
