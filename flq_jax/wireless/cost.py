@@ -1,5 +1,6 @@
 """Seconds and joules of a round: computing, sending, and waiting for the slowest."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -35,7 +36,7 @@ def training_bit_operations(
 
 def dense_macs(units: tuple[int, ...]) -> int:
     """Multiply-accumulates of one forward pass through dense layers of these units."""
-    return sum(fan_in * fan_out for fan_in, fan_out in zip(units[:-1], units[1:]))
+    return sum(fan_in * fan_out for fan_in, fan_out in pairwise(units))
 
 
 def compute_latency_s(cycles: jax.Array, frequency_hz: jax.Array) -> jax.Array:

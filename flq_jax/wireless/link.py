@@ -39,8 +39,8 @@ def rayleigh_packet_error(mean_snr: jax.Array, waterfall: jax.Array) -> jax.Arra
     t = jnp.linspace(-18.0, 4.5, 128, dtype=jnp.result_type(mean_snr, float))
     density = jnp.exp(t - jnp.exp(t)) * (t[1] - t[0])
     a = jnp.asarray(waterfall / mean_snr)[..., None]
-    nodes = jnp.expand_dims(jnp.exp(-t), tuple(range(a.ndim - 1)))
-    return jnp.sum(-jnp.expm1(-a * nodes) * density, axis=-1)
+    nodes = jnp.exp(-t).reshape((1,) * (a.ndim - 1) + t.shape)
+    return -jnp.expm1(-a * nodes) @ density
 
 
 def ofdma_rate_bps(

@@ -90,7 +90,7 @@ def test_energy_budget_is_spent_by_the_fastest_upload(links):
         else:
             low_w = 1e-9 / snr_per_w[i]
             expected_w = scipy.optimize.brentq(
-                lambda p: energy_j(i, p) - budget_j[i],
+                lambda p, i=i: energy_j(i, p) - budget_j[i],
                 low_w,
                 power_max_w[i],
                 xtol=1e-20,
@@ -118,7 +118,7 @@ def test_the_hopeless_are_named(dtype):
         assert u.power_w.dtype == dtype
 
 
-CPU = dict(capacitance=1e-28, frequency_min_hz=0.3e9, frequency_max_hz=2e9)
+CPU = {"capacitance": 1e-28, "frequency_min_hz": 0.3e9, "frequency_max_hz": 2e9}
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +130,11 @@ def paced(links):
     deadline_s = shortest_s * 10 ** rng.uniform(-0.2, 1, N)  # some too short
 
     def pace(cycles, num_bits, deadline_s, snr_per_w, bandwidth_hz, power_max_w):
-        link = dict(
-            snr_per_w=snr_per_w, bandwidth_hz=bandwidth_hz, power_max_w=power_max_w
-        )
+        link = {
+            "snr_per_w": snr_per_w,
+            "bandwidth_hz": bandwidth_hz,
+            "power_max_w": power_max_w,
+        }
         return power.pace_for_deadline(cycles, num_bits, deadline_s, **CPU, **link)
 
     with jax.enable_x64(True):
@@ -161,7 +163,7 @@ def test_pace_meets_the_deadline_within_its_ranges(links, paced):
 def test_pace_meets_its_kkt_conditions(links, paced):
     """Inside its range, a second is worth the same to the CPU and to the radio."""
     _, snr_per_w, _, power_max_w = links
-    cycles, _, _, o = paced
+    *_, o = paced
     p = o.upload.power_w.astype(np.longdouble)
     v = np.log1p(np.where(o.feasible, p, 0) * snr_per_w)
     sending = (v * np.exp(v) - np.expm1(v)) / snr_per_w
