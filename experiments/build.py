@@ -62,7 +62,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     data = jax.tree.map(jnp.asarray, data)
     model = network(config.model, dataset.num_classes)
     example = jnp.zeros((1, *dataset.train_inputs.shape[1:]))
-    params = model.init(keys.init_key(root), example)
+    params = model.init(keys.init_key(root), example)["params"]
     theta, unravel = ravel_pytree(params)
     loss = models.classification_loss(model, config.l2)
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
@@ -152,7 +152,7 @@ def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
 
 def network(config: ConfigDict, num_classes: int) -> nn.Module:
     """The model that the clients train."""
-    bits = models.bits(config.weight_bits, config.activation_bits, config.gradient_bits)
+    bits = models.Bits(config.weight_bits, config.activation_bits, config.gradient_bits)
     makers = {
         "logistic": lambda: models.Logistic(num_classes, config.bias, bits),
         "mlp": lambda: models.MLP(config.hidden, num_classes, config.bias, bits),
@@ -219,6 +219,7 @@ def evaluation(
 
         losses = jax.lax.map(local_loss, data)
         shares = data.sizes / jnp.sum(data.sizes)
-        return shares @ losses, models.num_correct(model, params, inputs, labels)
+        correct = models.num_correct(model, params, clients.scaled(inputs), labels)
+        return shares @ losses, correct
 
     return evaluate

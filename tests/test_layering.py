@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "data": set(),
     "kernels": set(),
     "wireless": set(),
-    "models": {"quantizers", "kernels", "data"},
+    "models": {"quantizers", "kernels"},
     "federated": {"compressors", "quantizers", "keys", "data"},
     "testing": {"compressors", "quantizers", "wire"},
 }

@@ -1,8 +1,8 @@
-"""Models: Linen modules with low-bit weights, activations and gradients."""
+"""Models and their loss: Linen modules of low-bit layers."""
 
-from flq_jax.models.layers import Bits, QuantDense, bits
+from flq_jax.models.layers import Bits, QuantDense
 from flq_jax.models.logistic import Logistic
-from flq_jax.models.loss import classification_loss, num_correct
+from flq_jax.models.loss import classification_loss, num_correct, predict
 from flq_jax.models.mlp import MLP
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Bits",
     "Logistic",
     "QuantDense",
-    "bits",
     "classification_loss",
     "num_correct",
+    "predict",
 ]

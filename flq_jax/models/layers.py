@@ -1,6 +1,6 @@
-"""Layers whose weights, inputs and gradients have few bits."""
+"""A dense layer whose weights, inputs and gradients have a few bits."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, fields
 
 import flax.linen as nn
 import jax
@@ -8,77 +8,93 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers.straight_through import (
     FULL_PRECISION,
+    clipped_activation,
     quantize_gradient,
     quantize_weights,
-    require_width,
+    require_precision,
 )
 
+# Kernels are stored [out, in]: the gradients of many clients at once are then cheaper.
+glorot_uniform = nn.initializers.glorot_uniform(in_axis=1, out_axis=0)
 
-class Bits(NamedTuple):
-    """Widths of a layer: W, A and G of DoReFa-Net; 32 is full precision.
+
+@dataclass(frozen=True)
+class Bits:
+    """The widths of a layer, W/A/G for short; 32 stands for full precision.
+
+    Each is 1 to 8 or 32; ValueError otherwise.
 
     Attributes:
-        weights: 1 to 8, or 32.
-        activations: 1 to 8, or 32.
-        gradients: of the gradient that flows back into the layer; 1 to 8, or 32.
+        weights: W, of the layer's kernel; biases are never rounded.
+        activations: A, of the layer's inputs.
+        gradients: G, of the loss's gradient with respect to the layer's outputs.
     """
 
     weights: int = FULL_PRECISION
     activations: int = FULL_PRECISION
     gradients: int = FULL_PRECISION
 
-
-def bits(weights: int, activations: int, gradients: int) -> Bits:
-    """`Bits`, checked: ValueError unless each is 1..8 or 32."""
-    widths = Bits(weights, activations, gradients)
-    for name, width in widths._asdict().items():
-        require_width(f"bits: {name}", width)
-    return widths
+    def __post_init__(self):
+        for field in fields(self):
+            require_precision("Bits", field.name, getattr(self, field.name))
 
 
 class QuantDense(nn.Module):
-    """y = x Q(W)^T + b, with low-bit weights and a low-bit gradient of y.
+    """A dense layer, y = a(x) q(W)^T + b, after DoReFa-Net (Zhou et al. 2016).
 
-    The weights are mapped as in DoReFa-Net and, at 2 to 8 bits, multiplied by the
-    layer's own max |tanh W|, so that they are tanh W, rounded: DoReFa leaves them on
-    [-1, 1] because batch normalization follows, and here none does. At 1 bit they have their
-    scale E|W| already. The bias is in full precision.
-
-    The kernel is stored [out, in]: then per-client gradients are products of contiguous
-    rows. At gradient widths below 32 a stream of random numbers named "gradient" makes
-    the rounding unbiased; without it the rounding is deterministic.
+    a(x) rounds the layer's own inputs, R clip(x / R, 0, 1) to A bits (Eq. 10), so that
+    between layers stands a plain ReLU and the whole product is one of W-bit and A-bit
+    integers. Inputs must not be negative if A < 32, as images in [0, 1] and outputs of
+    a ReLU are; the values k / 255 of an image in bytes are exact at A = 8, R = 1.
+    q(W) is `quantize_weights`. The gradient with respect to y is `quantize_gradient`'s,
+    with noise from the random stream "gradient" if `apply` is given one, and without
+    otherwise. At 32 bits nothing at all is added to x W^T + b.
 
     Attributes:
-        features: out.
-        widths: W and G of the layer; A is the business of what comes before it.
-        use_bias: whether there is b.
+        features: number of outputs.
+        use_bias: whether there is a b, f32[out], initially 0.
+        bits: W, A and G.
+        rescale: whether weights of 2 to 8 bits keep the range of W, see `tanh_weights`,
+            as a layer without normalization does at full precision. False is Eq. 9 to
+            the letter: weights fill [-1, 1], whatever a penalty does to W.
+        input_range: R > 0, where inputs are clipped if A < 32; ValueError otherwise.
     """
 
     features: int
-    widths: Bits = Bits()
     use_bias: bool = True
+    bits: Bits = Bits()
+    rescale: bool = True
+    input_range: float = 1.0
+
+    def __post_init__(self):
+        if not self.input_range > 0.0:
+            raise ValueError(
+                "QuantDense: input_range must be above 0, got "
+                f"input_range={self.input_range}"
+            )
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """f32[b, in] -> f32[b, out]."""
-        shape = self.features, x.shape[-1]
-        init = nn.initializers.glorot_uniform(in_axis=-1, out_axis=-2)
-        w = self.param("kernel", init, shape)
-        y = x @ scaled_weights(w, self.widths.weights).T
+        """Maps f32[b, in] to f32[b, out]; ValueError for another rank or dtype."""
+        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(
+                f"QuantDense: inputs must be floats [b, in], got {x.dtype}{[*x.shape]}"
+            )
+        kernel = self.param("kernel", glorot_uniform, (self.features, x.shape[1]))
+        if self.bits.activations < FULL_PRECISION:
+            scaled = clipped_activation(x / self.input_range, self.bits.activations)
+            x = self.input_range * scaled
+        y = x @ quantize_weights(kernel, self.bits.weights, self.rescale).T
         if self.use_bias:
-            y += self.param("bias", nn.initializers.zeros, (self.features,))[None, :]
-        if self.widths.gradients == FULL_PRECISION:
-            return y
-        key = self.make_rng("gradient") if self.has_rng("gradient") else None
-        return quantize_gradient(y, self.widths.gradients, key)
+            y += self.param("bias", nn.initializers.zeros, (self.features,))[None]
+        noisy = self.bits.gradients < FULL_PRECISION and self.has_rng("gradient")
+        key = self.make_rng("gradient") if noisy else None
+        return quantize_gradient(y, self.bits.gradients, key)
 
 
-def scaled_weights(w: jax.Array, width: int) -> jax.Array:
-    """The low-bit weights of a layer in their own range, f32 like w.
-
-    At 2 to 8 bits they are the grid on [-m, m] next to tanh w, with m = max |tanh w|.
-    """
-    mapped = quantize_weights(w, width)
-    if width in (1, FULL_PRECISION):
-        return mapped
-    return jnp.max(jnp.abs(jnp.tanh(w))) * mapped
+def flatten(x: jax.Array) -> jax.Array:
+    """Reshapes f32[b, ...] to f32[b, d]; ValueError for a rank below 2."""
+    if x.ndim < 2:
+        raise ValueError(f"flatten: inputs must be [b, ...], got {x.shape=}")
+    return x.reshape(x.shape[0], -1)

@@ -1,4 +1,4 @@
-"""What the clients minimise, and what is counted at the end."""
+"""What a client minimises, and what the server reports."""
 
 from collections.abc import Callable
 
@@ -7,38 +7,49 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flq_jax.data.clients import scaled
 
+def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.Array]:
+    """Weighted cross-entropy with a penalty on all parameters (Sun et al. 2019).
 
-def classification_loss(model: nn.Module, l2: float) -> Callable[..., jax.Array]:
-    """f = sum_i weights_i ce_i + l2/2 ||theta||^2, over all parameters (Sun et al. 2019).
+        f(theta) = sum_i weights_i ce_i(theta) + l2 / 2 ||theta||^2,
+        ce_i = -log softmax(logits_i)[labels_i].
 
-    ce_i is the softmax cross-entropy of example i.
+    The penalty is on the parameters themselves, not on what they are rounded to, biases
+    included.
 
     Args:
-        model: f32[b, ...] -> logits f32[b, classes].
+        model: maps inputs to logits f32[b, c].
         l2: lambda, 0 or more; ValueError otherwise.
 
     Returns:
-        (params, inputs f32[b, ...], labels i32[b], weights f32[b], key) -> f32[]; `key`
-        is of the model's own noise, None for a model that has none.
+        loss(params, inputs, labels, weights, key=None) -> f32[], with the parameters
+        `model.init(...)["params"]`, inputs f32[b, ...], labels i32[b] in 0..c-1 and
+        weights f32[b]. These add up to 1; or all are 0, for a client without examples,
+        of whose loss only the penalty remains. `key` feeds the noise of rounded
+        gradients, None leaves it out.
     """
     if not l2 >= 0.0:
         raise ValueError(f"classification_loss: l2 must be 0 or more, got {l2=}")
 
-    def loss(params, inputs, labels, weights, key):
-        rngs = {} if key is None else {"gradient": key}
-        logits = model.apply(params, inputs, rngs=rngs)
-        entropies = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params)]
-        return jnp.dot(weights, entropies) + 0.5 * l2 * sum(squares)
+    def loss(params, inputs, labels, weights, key=None):
+        rngs = None if key is None else {"gradient": key}
+        logits = model.apply({"params": params}, inputs, rngs=rngs)
+        one_hot = jax.nn.one_hot(labels, logits.shape[1])
+        total = jnp.dot(weights, optax.softmax_cross_entropy(logits, one_hot))
+        if l2 == 0.0:
+            return total
+        return total + l2 / 2 * optax.tree.norm(params, squared=True)
 
     return loss
+
+
+def predict(model: nn.Module, params, inputs: jax.Array) -> jax.Array:
+    """The most likely class of each example: f32[b, ...] -> i32[b]."""
+    return jnp.argmax(model.apply({"params": params}, inputs), axis=1)
 
 
 def num_correct(
     model: nn.Module, params, inputs: jax.Array, labels: jax.Array
 ) -> jax.Array:
-    """How many of the inputs, u8 or f32[n, ...], have the largest logit at their label."""
-    logits = model.apply(params, scaled(inputs))
-    return jnp.sum(jnp.argmax(logits, axis=-1) == labels)
+    """How many of the examples f32[b, ...] get their label i32[b]: i32[]."""
+    return jnp.sum(predict(model, params, inputs) == labels)

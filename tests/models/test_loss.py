@@ -1,0 +1,116 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.models import (
+    MLP,
+    Bits,
+    Logistic,
+    classification_loss,
+    num_correct,
+    predict,
+)
+
+LABELS = jnp.array([0, 3, 9, 3, 1])
+WEIGHTS = jnp.array([0.1, 0.4, 0.2, 0.3, 0.0])
+
+
+@pytest.fixture
+def inputs(key):
+    return jax.random.uniform(jax.random.fold_in(key, 1), (5, 4, 3))
+
+
+def squared_norm(params):
+    return sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(params))
+
+
+def test_loss_and_gradient_of_softmax_regression(key, inputs):
+    model = Logistic()
+    params = model.init(key, inputs)["params"]
+    params["output"]["bias"] = jnp.linspace(-1.0, 1.0, 10)
+    loss, gradient = jax.value_and_grad(classification_loss(model, 0.3))(
+        params, inputs, LABELS, WEIGHTS
+    )
+    kernel, bias = (np.asarray(params["output"][k]) for k in ("kernel", "bias"))
+    x = np.asarray(inputs).reshape(5, 12)
+    exp = np.exp(x @ kernel.T + bias)
+    softmax = exp / exp.sum(1, keepdims=True)
+    cross_entropy = -np.log(softmax[np.arange(5), LABELS])
+    expected = WEIGHTS @ cross_entropy + 0.15 * squared_norm(params)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    error = np.asarray(WEIGHTS)[:, None] * (softmax - np.eye(10)[LABELS])
+    np.testing.assert_allclose(
+        gradient["output"]["kernel"], error.T @ x + 0.3 * kernel, rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        gradient["output"]["bias"], error.sum(0) + 0.3 * bias, rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("bits", [Bits(), Bits(1, 1, 1), Bits(8, 8, 8)], ids=str)
+def test_a_client_without_examples_has_the_penalty_alone(key, inputs, bits):
+    model = MLP((6,), bits=bits)
+    params = model.init(key, inputs)["params"]
+    empty = (jnp.zeros_like(inputs), jnp.zeros(5, jnp.int32), jnp.zeros(5))
+    noise = jax.random.fold_in(key, 2)
+    loss = jax.jit(jax.value_and_grad(classification_loss(model, 0.01)))
+    value, gradient = loss(params, *empty, noise)
+    np.testing.assert_allclose(value, 0.005 * squared_norm(params), rtol=1e-5)
+    expected = jax.tree.map(lambda leaf: 0.01 * leaf, params)
+    chex.assert_trees_all_close(gradient, expected, rtol=1e-5)
+    assert classification_loss(model)(params, *empty) == 0.0
+
+
+def test_noise_differs_by_key_and_not_the_loss(key, inputs):
+    model = Logistic(bits=Bits(gradients=2))
+    params = model.init(key, inputs)["params"]
+    loss = jax.value_and_grad(classification_loss(model, 0.01))
+    draws = [loss(params, inputs, LABELS, WEIGHTS, jax.random.key(i)) for i in range(2)]
+    assert draws[0][0] == draws[1][0]
+    assert np.any(draws[0][1]["output"]["kernel"] != draws[1][1]["output"]["kernel"])
+
+
+@pytest.mark.parametrize("shared", (True, False), ids=["shared", "own"])
+@pytest.mark.parametrize("bits", [Bits(), Bits(2, 2, 2)], ids=str)
+def test_vmap_over_clients_is_a_loop(key, bits, shared):
+    model = MLP((6,), num_classes=4, bits=bits)
+    key_x, key_y = jax.random.split(jax.random.fold_in(key, 1))
+    inputs = jax.random.uniform(key_x, (3, 5, 4, 3))
+    labels = jax.random.randint(key_y, (3, 5), 0, 4)
+    weights = jnp.full((3, 5), 0.2).at[1].set(0.0)
+    params = jax.vmap(lambda seed: model.init(jax.random.key(seed), inputs[0]))(
+        jnp.arange(3)
+    )["params"]
+    if shared:
+        params = jax.tree.map(lambda leaf: leaf[0], params)
+    gradient = jax.value_and_grad(classification_loss(model, 0.01))
+
+    def client(params, inputs, labels, weights, seed):
+        return gradient(params, inputs, labels, weights, jax.random.key(seed))
+
+    def own(i):
+        return params if shared else jax.tree.map(lambda leaf: leaf[i], params)
+
+    alone = jax.jit(client)
+    loop = [alone(own(i), inputs[i], labels[i], weights[i], i) for i in range(3)]
+    loop = jax.tree.map(lambda *leaves: jnp.stack(leaves), *loop)
+    batched = jax.jit(jax.vmap(client, in_axes=(None if shared else 0, 0, 0, 0, 0)))(
+        params, inputs, labels, weights, jnp.arange(3)
+    )
+    chex.assert_trees_all_close(batched, loop, rtol=1e-4, atol=1e-5)
+
+
+def test_predictions_are_counted():
+    model = Logistic(num_classes=3, use_bias=False)
+    params = {"output": {"kernel": jnp.eye(3)}}
+    inputs = jnp.array([[0.1, 0.9, 0.0], [0.0, 0.2, 0.3], [1.0, 0.0, 0.5]])
+    np.testing.assert_array_equal(predict(model, params, inputs), [1, 2, 0])
+    assert num_correct(model, params, inputs, jnp.array([1, 0, 0])) == 2
+
+
+@pytest.mark.parametrize("l2", (-0.1, float("nan")))
+def test_negative_penalties_are_refused(l2):
+    with pytest.raises(ValueError, match=f"l2 must be 0 or more, got l2={l2}"):
+        classification_loss(Logistic(), l2)

@@ -1,0 +1,66 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.models import MLP, Bits
+
+
+@pytest.mark.parametrize(
+    "hidden, count",
+    [
+        ((200,), 784 * 200 + 200 + 200 * 10 + 10),  # 159010
+        ((128,), 101770),
+        ((200, 200), 199210),
+    ],
+)
+def test_number_of_parameters(key, hidden, count):
+    params = jax.eval_shape(MLP(hidden=hidden).init, key, jnp.zeros((1, 28, 28)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+
+
+def test_full_precision_is_a_relu_network(key):
+    x = jax.random.uniform(jax.random.fold_in(key, 1), (4, 2, 3))
+    model = MLP(hidden=(5, 7), num_classes=3)
+    variables = model.init(key, x)
+    layers = variables["params"]
+    y = np.asarray(x).reshape(4, 6)
+    for name in ("hidden_0", "hidden_1"):
+        y = np.maximum(y @ np.asarray(layers[name]["kernel"]).T, 0.0)
+    y = y @ np.asarray(layers["output"]["kernel"]).T
+    np.testing.assert_allclose(model.apply(variables, x), y, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden_range", (1.0, 3.0))
+def test_hidden_units_are_rounded_in_their_range(hidden_range):
+    kernels = {
+        "hidden_0": {"kernel": jnp.array([[4.0], [2.0], [-1.0], [0.4]])},
+        "output": {"kernel": jnp.eye(4)},
+    }
+    model = MLP((4,), 4, False, (Bits(), Bits(activations=1)), True, hidden_range)
+    seen = model.apply({"params": kernels}, jnp.ones((1, 1)))
+    # 4 and 2 are above half of either range, -1 and 0.4 below.
+    np.testing.assert_allclose(seen, [[hidden_range, hidden_range, 0.0, 0.0]])
+
+
+def test_each_layer_has_its_own_bits(key):
+    x = jax.random.uniform(jax.random.fold_in(key, 1), (4, 6))
+    plain, mixed = MLP((5,)), MLP((5,), bits=(Bits(), Bits(weights=1)))
+    variables = plain.init(key, x)
+    kernel = variables["params"]["output"]["kernel"]
+    binary = jnp.where(kernel >= 0, 1.0, -1.0) * jnp.mean(jnp.abs(kernel))
+    rounded = jax.tree.map(lambda leaf: leaf, variables)
+    rounded["params"]["output"]["kernel"] = binary
+    np.testing.assert_allclose(
+        mixed.apply(variables, x), plain.apply(rounded, x), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_too_few_bits_are_refused(key):
+    with pytest.raises(ValueError, match=r"one Bits or 3 for hidden=\(5, 5\), got 2"):
+        MLP((5, 5), bits=(Bits(), Bits())).init(key, jnp.zeros((1, 4)))
+
+
+def test_empty_hidden_range_is_refused(key):
+    with pytest.raises(ValueError, match="input_range=0"):
+        MLP((5,), hidden_range=0.0).init(key, jnp.zeros((1, 4)))
