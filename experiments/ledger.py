@@ -89,7 +89,7 @@ def downlink_bits(
     layout = links.downlink
     bits = layout.num_bits + links.threshold_bits
     if count == "laq":
-        bits = layout.code_bits * layout.num_codes
+        bits = layout.code_bits
     times = {
         "broadcast_once": ledger.rounds,
         "unicast_uploaders": ledger.uploads,

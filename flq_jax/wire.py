@@ -2,11 +2,11 @@
 
 A frame is, little-endian throughout:
 
-    header    magic b"FLQM", version u8, code_bits u8, num_sides u16, scheme u32 (the
-              CRC-32 of the layout's name), num_codes u32, num_bits u32
-    payload   the sides as f32, then the codes at their true width, code i in bits
-              i b .. i b + b - 1 of the stream, least significant bit first; the last
-              byte's unused bits are 0
+    header    magic b"FLQM", version u8, bits of the widest code u8, num_sides u16,
+              scheme u32 (the CRC-32 of the layout's name), num_codes u32, num_bits u32
+    payload   the sides as f32, then the codes at their true widths, one after another
+              in a stream of bits, least significant bit first; the last byte's unused
+              bits are 0
     check     CRC-32 of all that precedes, u32
 
 The payload is num_bits long, rounded up to a byte, and is what every convention counts;
@@ -46,8 +46,8 @@ def pack(message: Message, layout: Layout) -> bytes:
         layout: of the quantizer that made it.
 
     Raises:
-        WireError: the message does not fit the layout, has a code wider than
-            `code_bits`, or is silent and not all zeros.
+        WireError: the message does not fit the layout, has a code wider than its
+            run, or is silent and not all zeros.
     """
     codes, sides = np.asarray(message.codes), np.asarray(message.side)
     num_bits = int(message.num_bits)
@@ -55,8 +55,9 @@ def pack(message: Message, layout: Layout) -> bytes:
     _require("codes", codes.dtype == _dtype(layout), _dtype(layout), codes.dtype)
     _require("side", sides.shape == (layout.num_sides,), layout.num_sides, sides.shape)
     _require("side", sides.dtype == np.float32, "float32", sides.dtype)
-    widest = int(codes.max(initial=0)).bit_length()
-    _require("codes", widest <= layout.code_bits, f"{layout.code_bits} bits", widest)
+    for bits, part in zip((bits for bits, _ in layout.runs), _parts(codes, layout)):
+        widest = int(part.max(initial=0)).bit_length()
+        _require("codes", widest <= bits, f"{bits} bits", widest)
     _require(
         "num_bits",
         num_bits in (0, layout.num_bits),
@@ -65,7 +66,7 @@ def pack(message: Message, layout: Layout) -> bytes:
     )
     payload = b""
     if num_bits:
-        payload = sides.astype("<f4").tobytes() + _packed(codes, layout.code_bits)
+        payload = sides.astype("<f4").tobytes() + _packed(codes, layout)
     else:
         empty = not codes.any() and not sides.view(np.uint32).any()
         _require("a silent message", empty, "all zeros", "other codes or sides")
@@ -116,35 +117,60 @@ def _message(codes: np.ndarray, sides: np.ndarray, num_bits: int) -> Message:
 
 def _header(layout: Layout) -> tuple:
     scheme = zlib.crc32(layout.scheme.encode())
-    return MAGIC, VERSION, layout.code_bits, layout.num_sides, scheme, layout.num_codes
+    return MAGIC, VERSION, layout.widest, layout.num_sides, scheme, layout.num_codes
 
 
 def _dtype(layout: Layout) -> np.dtype:
-    return np.dtype(np.uint8 if layout.code_bits <= 8 else np.uint32)
+    return np.dtype(np.uint8 if layout.widest <= 8 else np.uint32)
 
 
-def _packed(codes: np.ndarray, width: int) -> bytes:
-    """Codes of `width` bits each, least significant bit first."""
-    if width in (8, 32):
+def _parts(codes: np.ndarray, layout: Layout) -> list[np.ndarray]:
+    """The codes of each run."""
+    return np.split(codes, np.cumsum([count for _, count in layout.runs])[:-1])
+
+
+def _packed(codes: np.ndarray, layout: Layout) -> bytes:
+    """Codes at their true widths, least significant bit first."""
+    if _whole_words(layout):
         return codes.astype(codes.dtype.newbyteorder("<")).tobytes()
-    as_bytes = codes.astype("<u4").view(np.uint8).reshape(-1, 4)[:, : -(-width // 8)]
-    bits = np.unpackbits(as_bytes, axis=1, count=width, bitorder="little")
-    return np.packbits(bits, bitorder="little").tobytes()
+    bits = [
+        _bits_of(part, width)
+        for part, (width, _) in zip(_parts(codes, layout), layout.runs)
+    ]
+    return np.packbits(np.concatenate(bits), bitorder="little").tobytes()
 
 
 def _unpacked(payload: bytes, layout: Layout) -> np.ndarray:
     """The inverse of `_packed`; bits beyond the last code must be 0."""
-    width, dtype = layout.code_bits, _dtype(layout)
-    if width in (8, 32):
+    dtype = _dtype(layout)
+    if _whole_words(layout):
         return np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype)
     bits = np.unpackbits(np.frombuffer(payload, np.uint8), bitorder="little")
-    end = layout.num_codes * width
-    _require("padding", not bits[end:].any(), "zeros", "other bits")
-    columns = bits[:end].reshape(-1, width)
-    as_bytes = np.packbits(columns, axis=1, bitorder="little")
-    words = np.zeros((layout.num_codes, 4), np.uint8)
+    ends = np.cumsum([width * count for width, count in layout.runs])
+    _require("padding", not bits[ends[-1] :].any(), "zeros", "other bits")
+    parts = [
+        _codes_of(part, width)
+        for part, (width, _) in zip(np.split(bits[: ends[-1]], ends[:-1]), layout.runs)
+    ]
+    return np.concatenate(parts).astype(dtype)
+
+
+def _whole_words(layout: Layout) -> bool:
+    return all(width == 8 * _dtype(layout).itemsize for width, _ in layout.runs)
+
+
+def _bits_of(codes: np.ndarray, width: int) -> np.ndarray:
+    """Each code's lowest `width` bits, u8[count width] of zeros and ones."""
+    as_bytes = codes.astype("<u4").view(np.uint8).reshape(-1, 4)[:, : -(-width // 8)]
+    return np.unpackbits(as_bytes, axis=1, count=width, bitorder="little").ravel()
+
+
+def _codes_of(bits: np.ndarray, width: int) -> np.ndarray:
+    """The inverse of `_bits_of`, u32[count]."""
+    as_bytes = np.packbits(bits.reshape(-1, width), axis=1, bitorder="little")
+    words = np.zeros((len(as_bytes), 4), np.uint8)
     words[:, : as_bytes.shape[1]] = as_bytes
-    return words.view("<u4")[:, 0].astype(dtype)
+    return words.view("<u4")[:, 0]
 
 
 def _require(what: str, holds: bool, must: object, came: object) -> None:

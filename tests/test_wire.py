@@ -66,7 +66,7 @@ def test_every_width_round_trips_at_its_true_length(width, num_codes):
     dtype = np.uint8 if width <= 8 else np.uint32
     codes = rng.integers(0, 2**width, num_codes, dtype=np.uint64).astype(dtype)
     codes[0] = 2**width - 1
-    layout = Layout("any", width, num_codes, 0)
+    layout = Layout.of("any", width, num_codes, 0)
     message = Message(jnp.asarray(codes), jnp.zeros(0), jnp.int32(layout.num_bits))
     frame = wire.pack(message, layout)
     assert len(frame) - wire.OVERHEAD_BYTES == -(-width * num_codes // 8)
@@ -75,7 +75,7 @@ def test_every_width_round_trips_at_its_true_length(width, num_codes):
 
 def test_sides_are_restored_bit_for_bit():
     sides = np.array([0x7FC00001, 0x7F800000, 1, 0x80000000, 0xFF800000], np.uint32)
-    layout = Layout("any", 3, 2, 5)
+    layout = Layout.of("any", 3, 2, 5)
     message = Message(
         jnp.array([5, 2], jnp.uint8),
         jnp.asarray(sides.view(np.float32)),
@@ -84,8 +84,22 @@ def test_sides_are_restored_bit_for_bit():
     assert _same(wire.unpack(wire.pack(message, layout), layout), message)
 
 
+def test_runs_of_other_widths_follow_one_another():
+    layout = Layout("any", ((3, 2), (13, 1), (1, 4)), 0)
+    codes = jnp.array([5, 2, 4097, 1, 0, 1, 1], jnp.uint32)
+    message = Message(codes, jnp.zeros(0), jnp.int32(23))
+    frame = wire.pack(message, layout)
+    # 5 + 2 * 2^3 + 4097 * 2^6 + 0b1101 * 2^19, in three bytes.
+    stream = 5 + 2 * 2**3 + 4097 * 2**6 + 0b1101 * 2**19
+    assert frame[20:23] == stream.to_bytes(3, "little")
+    assert layout.num_bits == 23
+    assert _same(wire.unpack(frame, layout), message)
+    with pytest.raises(wire.WireError, match="codes must be 1 bits, got 2"):
+        wire.pack(message._replace(codes=codes.at[-1].set(2)), layout)
+
+
 def test_bits_stand_least_significant_first():
-    layout = Layout("any", 3, 3, 0)
+    layout = Layout.of("any", 3, 3, 0)
     message = Message(jnp.array([1, 2, 7], jnp.uint8), jnp.zeros(0), jnp.int32(9))
     frame = wire.pack(message, layout)
     # 1 + 2 * 2^3 + 7 * 2^6 = 465 = 0b1_11010001, cut into bytes from the right.
@@ -133,7 +147,7 @@ def _refused_or_whole(damaged, frame, layout):
 @hypothesis.settings(max_examples=500, deadline=None, derandomize=True)
 @hypothesis.given(data=st.data())
 def test_any_header_with_a_right_check_is_refused_or_canonical(data):
-    layout = Layout("any", 3, 5, 1)
+    layout = Layout.of("any", 3, 5, 1)
     fields = (
         data.draw(st.sampled_from([wire.MAGIC, b"FLQX"])),
         data.draw(st.sampled_from([1, 2])),
@@ -167,7 +181,7 @@ def test_any_header_with_a_right_check_is_refused_or_canonical(data):
 def test_a_message_that_is_none_is_refused(codes, sides, bits, match):
     message = Message(codes, np.array(sides, np.float32), np.int32(bits))
     with pytest.raises(wire.WireError, match=match):
-        wire.pack(message, Layout("any", 3, 2, 1))
+        wire.pack(message, Layout.of("any", 3, 2, 1))
 
 
 def test_another_scheme_is_refused(key):

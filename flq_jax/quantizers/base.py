@@ -27,23 +27,44 @@ class Layout(NamedTuple):
     Attributes:
         scheme: the quantizer's name with its parameters; a frame of another scheme is
             refused.
-        code_bits: the true width of one code, 1 to 32.
-        num_codes: codes in a message.
+        runs: pairs (bits, count): so many codes of that true width, 1 to 32, one run
+            after another. Most quantizers have one run, see `of`.
         num_sides: f32 numbers of side information in a message.
         floats: whether a code is an uncompressed float, which some papers count with
             32 bits and others with 64.
     """
 
     scheme: str
-    code_bits: int
-    num_codes: int
-    num_sides: int
+    runs: tuple[tuple[int, int], ...]
+    num_sides: int = 0
     floats: bool = False
+
+    @classmethod
+    def of(
+        cls, scheme: str, bits: int, num_codes: int, num_sides: int = 0, **fields
+    ) -> "Layout":
+        """The layout of `num_codes` codes that are all `bits` wide."""
+        return cls(scheme, ((bits, num_codes),), num_sides, **fields)
+
+    @property
+    def num_codes(self) -> int:
+        """Codes in a message."""
+        return sum(count for _, count in self.runs)
+
+    @property
+    def widest(self) -> int:
+        """Bits of the widest code: u8 holds 8, wider ones need u32."""
+        return max(bits for bits, _ in self.runs)
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of all codes together."""
+        return sum(bits * count for bits, count in self.runs)
 
     @property
     def num_bits(self) -> int:
-        """Length of a message that is sent: code_bits num_codes + 32 num_sides."""
-        return self.code_bits * self.num_codes + 32 * self.num_sides
+        """Length of a message that is sent: codes and sides."""
+        return self.code_bits + 32 * self.num_sides
 
 
 def _never(x: jax.Array) -> jax.Array:
@@ -99,8 +120,7 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
     layouts = [quantizer.layout(size) for size in sizes]
     total = Layout(
         f"{layouts[0].scheme}/{','.join(map(str, sizes))}",
-        layouts[0].code_bits,
-        sum(layout.num_codes for layout in layouts),
+        tuple(run for layout in layouts for run in layout.runs),
         sum(layout.num_sides for layout in layouts),
         layouts[0].floats,
     )

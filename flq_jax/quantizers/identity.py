@@ -15,7 +15,7 @@ def identity() -> Quantizer:
     """
 
     def layout(d):
-        return Layout("identity", 32, d, 0, floats=True)
+        return Layout.of("identity", 32, d, 0, floats=True)
 
     def encode(key, x):
         del key  # deterministic

@@ -19,7 +19,7 @@ def sign() -> Quantizer:
     """
 
     def layout(d):
-        return Layout("sign", 1, d, 1)
+        return Layout.of("sign", 1, d, 1)
 
     def encode(key, x):
         del key  # deterministic

@@ -40,7 +40,7 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
     code_bits = (2 * levels).bit_length()
 
     def layout(d):
-        return Layout(f"stochastic{levels}-{norm}", code_bits, d, 1)
+        return Layout.of(f"stochastic{levels}-{norm}", code_bits, d, 1)
 
     def encode(key, x):
         scale = norms[norm](x)

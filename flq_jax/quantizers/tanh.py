@@ -27,7 +27,7 @@ def tanh_grid(bits: int) -> Quantizer:
     top = 2**bits - 1
 
     def layout(d):
-        return Layout(f"tanh{bits}", bits, d, 0)
+        return Layout.of(f"tanh{bits}", bits, d, 0)
 
     def encode(key, x):
         del key  # deterministic

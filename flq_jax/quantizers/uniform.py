@@ -62,7 +62,7 @@ def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
 
 def _measured(bits: int) -> Quantizer:
     def layout(d):
-        return Layout(f"uniform{bits}", bits, d, 1)
+        return Layout.of(f"uniform{bits}", bits, d, 1)
 
     def encode(key, x):
         del key  # deterministic
@@ -80,7 +80,7 @@ def _measured(bits: int) -> Quantizer:
 
 def _prescribed(bits: int, radius: jax.Array) -> Quantizer:
     def layout(d):
-        return Layout(f"uniform{bits}-prescribed", bits, d, 0)
+        return Layout.of(f"uniform{bits}-prescribed", bits, d, 0)
 
     def encode(key, x):
         del key  # deterministic

@@ -7,8 +7,8 @@ from experiments.ledger import Ledger, Links
 from flq_jax.quantizers import Layout
 
 P = 7850
-SIGN, FLOATS = Layout("sign", 1, P, 1), Layout("identity", 32, P, 0, floats=True)
-EIGHT = Layout("uniform8", 8, P, 2)
+SIGN, FLOATS = Layout.of("sign", 1, P, 1), Layout.of("identity", 32, P, 0, floats=True)
+EIGHT = Layout.of("uniform8", 8, P, 2)
 
 
 def test_totals_are_exact_beyond_what_f32_and_i32_hold():

@@ -61,7 +61,7 @@ def test_a_message_costs_what_is_stated(quantizer, bound, bits, side_bits, key):
     assert int(message.num_bits) == layout.num_bits == 100 * bits + side_bits
     assert message.codes.shape == (layout.num_codes,)
     assert message.side.shape == (layout.num_sides,)
-    assert int(jnp.max(message.codes)) < 2**layout.code_bits
+    assert int(jnp.max(message.codes)) < 2**layout.widest
 
 
 @every
