@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from experiments.ledger import Links
@@ -28,8 +29,9 @@ class Run(NamedTuple):
         federation: what its rounds are made of.
         loss: the clients' local loss.
         root: its key.
-        data: the clients' examples.
-        state: before the first round.
+        mesh: the devices that the clients are spread over.
+        data: the clients' examples, on their devices.
+        state: before the first round, likewise.
         links: the layouts of its messages.
         evaluate: (root, state, data, test inputs, test labels) -> (train loss f32[], correct
             test predictions i32[]) of the model as the clients hear it.
@@ -40,6 +42,7 @@ class Run(NamedTuple):
     federation: Federation
     loss: federated.Loss
     root: jax.Array
+    mesh: Mesh
     data: clients.ClientData
     state: State
     links: Links
@@ -59,7 +62,8 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
         parts,
         dtype=np.float32 if full_batch else np.uint8,
     )
-    data = jax.tree.map(jnp.asarray, data)
+    mesh = federated.client_mesh(config.clients)
+    data = jax.device_put(data, federated.over_clients(mesh, data))
     model = network(config.model, dataset.num_classes)
     example = jnp.zeros((1, *dataset.train_inputs.shape[1:]))
     params = model.init(keys.init_key(root), example)["params"]
@@ -75,14 +79,16 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
         participation(config),
         unravel,
     )
+    state = federated.init(federation, params, config.clients)
     return Run(
         federation,
         loss,
         root,
+        mesh,
         data,
-        federated.init(federation, params, config.clients),
+        jax.device_put(state, federated.state_sharding(mesh, state)),
         links(federation, theta.size),
-        evaluation(federation, model, loss),
+        evaluation(federation, model, loss, mesh),
         (jnp.asarray(dataset.test_inputs), jnp.asarray(dataset.test_labels)),
         partition.summary(parts, dataset.train_labels),
     )
@@ -204,7 +210,7 @@ def links(federation: Federation, num_params: int) -> Links:
 
 
 def evaluation(
-    federation: Federation, model: nn.Module, loss: federated.Loss
+    federation: Federation, model: nn.Module, loss: federated.Loss, mesh: Mesh
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """The train loss and the test predictions of the model as the clients hear it."""
     down = federation.downlink.quantizer
@@ -217,7 +223,7 @@ def evaluation(
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))
 
-        losses = jax.lax.map(local_loss, data)
+        losses = federated.one_by_one(mesh, local_loss, data)
         shares = data.sizes / jnp.sum(data.sizes)
         correct = models.num_correct(model, params, clients.scaled(inputs), labels)
         return shares @ losses, correct

@@ -58,7 +58,7 @@ class Checkpoints:
         """The newest checkpoint that is whole.
 
         Args:
-            like: a state of the same shapes.
+            like: a state of the same shapes, on the devices where it shall lie.
 
         Returns:
             (finished rounds, state, note), or None if there is no whole checkpoint. The
@@ -94,6 +94,7 @@ class Checkpoints:
     def _read(self, round_index: int, like: Any) -> tuple[Any, dict[str, Any]]:
         args = _orbax().args
         leaves, treedef = jax.tree.flatten(like)
+        places = [leaf.sharding for leaf in leaves]
         shapes = [np.empty(leaf.shape, leaf.dtype) for leaf in leaves]
         found = self._open().restore(
             round_index,
@@ -109,7 +110,7 @@ class Checkpoints:
         note = found.note["note"]
         if _digest(leaves, note) != found.note["sha256"]:
             raise ValueError("its SHA-256 is not the one it was saved with")
-        return jax.tree.unflatten(treedef, [jax.device_put(x) for x in leaves]), note
+        return jax.tree.unflatten(treedef, jax.device_put(leaves, places)), note
 
     def _set_aside(self, round_index: int) -> None:
         self.close()

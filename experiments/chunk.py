@@ -48,7 +48,12 @@ def advancing(
     """
     every = config.log.every
 
-    @functools.partial(jax.jit, donate_argnames="state")
+    # The state comes out as it lies on the devices, lest the next call compile anew.
+    lies = jax.tree.map(lambda leaf: leaf.sharding, run.state)
+
+    @functools.partial(
+        jax.jit, donate_argnames="state", out_shardings=(lies, None, None, None)
+    )
     def rounds(root, data, state, start, count, target):
         step = functools.partial(federated.round_step, run.federation, root, data)
         return federated.run_rounds(step, state, start, count, every, target)

@@ -11,6 +11,12 @@ from flq_jax.federated.rounds import (
     round_step,
     run_rounds,
 )
+from flq_jax.federated.sharding import (
+    client_mesh,
+    one_by_one,
+    over_clients,
+    state_sharding,
+)
 
 __all__ = [
     "Downlink",
@@ -20,14 +26,18 @@ __all__ = [
     "Metrics",
     "Participation",
     "State",
+    "client_mesh",
     "everyone",
     "exact",
     "gradient",
     "init",
     "local_epochs",
+    "one_by_one",
+    "over_clients",
     "round_step",
     "run_rounds",
     "sampled",
+    "state_sharding",
     "tanh_downlink",
     "uniform_downlink",
     "whole",
