@@ -78,6 +78,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
         server_step(config),
         network(config),
         unravel,
+        at_once(config.client, mesh),
     )
     state = federated.init(federation, params, config.clients)
     return Run(
@@ -174,6 +175,19 @@ def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpd
     return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
 
 
+# Clients are grouped so that a minibatch of all in a group is about as many examples.
+EXAMPLES_AT_ONCE = 1000
+
+
+def at_once(config: ConfigDict, mesh: Mesh) -> Callable[[Callable], Callable]:
+    """How many clients compute at the same time."""
+    if config.at_once:
+        return federated.in_groups(config.at_once, mesh)
+    if not config.batch:
+        return jax.vmap
+    return federated.in_groups(max(1, EXAMPLES_AT_ONCE // config.batch), mesh)
+
+
 def server_step(config: ConfigDict) -> float:
     """The server's step on the mean: alpha, or alpha M where it follows the sum."""
     alpha = config.server.learning_rate
@@ -223,7 +237,7 @@ def evaluation(
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))
 
-        losses = federated.one_by_one(mesh, local_loss, data)
+        losses = federated.in_groups(1, mesh)(local_loss)(data)
         shares = data.sizes / jnp.sum(data.sizes)
         correct = models.num_correct(model, params, clients.scaled(inputs), labels)
         return shares @ losses, correct

@@ -77,6 +77,7 @@ RULES = {
     "model.gradient_bits": MODEL_BITS,
     "client.batch": integer(0),
     "client.epochs": integer(0),
+    "client.at_once": integer(0),
     "client.learning_rate": above(0),
     "compressor.quantizer": one_of("identity", "sign", "uniform", "stochastic"),
     "compressor.bits": integer(1, 8),

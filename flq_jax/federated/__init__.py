@@ -13,7 +13,7 @@ from flq_jax.federated.rounds import (
 )
 from flq_jax.federated.sharding import (
     client_mesh,
-    one_by_one,
+    in_groups,
     over_clients,
     state_sharding,
 )
@@ -32,9 +32,9 @@ __all__ = [
     "everyone",
     "exact",
     "gradient",
+    "in_groups",
     "init",
     "local_epochs",
-    "one_by_one",
     "over_clients",
     "round_step",
     "run_rounds",

@@ -31,6 +31,7 @@ class Federation(NamedTuple):
             clients compare with (alpha M where the server steps by alpha along a sum).
         network: who takes part in a round, and whose message arrives.
         unravel: f32[d] -> the params that `local_update` takes.
+        each: how the clients' work is mapped over them: `jax.vmap`, or `in_groups`.
     """
 
     local_update: LocalUpdate
@@ -40,6 +41,7 @@ class Federation(NamedTuple):
     step_size: float
     network: Network
     unravel: Callable[[jax.Array], Any]
+    each: Callable[[Callable], Callable] = jax.vmap
 
 
 class State(NamedTuple):
@@ -164,7 +166,9 @@ def uplink(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     who = plan.who
 
-    def client(key_local, key_uplink, shard, memory):
+    def client(index, shard, memory):
+        key_local = jax.random.fold_in(keys.local, index)
+        key_uplink = jax.random.fold_in(keys.uplink, index)
         loss, update = federation.local_update(key_local, params, shard)
         x, _ = ravel_pytree(update)
         finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
@@ -173,8 +177,8 @@ def uplink(
         return loss, finite, overload, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
-    loss, finite, overload, messages, new_memory = jax.vmap(client)(
-        per_client(keys.local, who), per_client(keys.uplink, who), shards, memory
+    loss, finite, overload, messages, new_memory = federation.each(client)(
+        who, shards, memory
     )
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)

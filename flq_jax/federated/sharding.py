@@ -6,8 +6,6 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from flq_jax.federated.rounds import State
-
 AXIS = "clients"
 
 
@@ -31,8 +29,8 @@ def over_clients(mesh: Mesh, tree: Any) -> Any:
     return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(AXIS)), tree)
 
 
-def state_sharding(mesh: Mesh, state: State) -> State:
-    """Shardings for a state: what belongs to a client lies with it.
+def state_sharding(mesh: Mesh, state: Any) -> Any:
+    """Shardings for a `State`: what belongs to a client lies with it.
 
     The model, its optimizer's state and the movements are on every device. Then a round
     moves one sum of d numbers between devices, and a few scalars, however many clients
@@ -46,23 +44,48 @@ def state_sharding(mesh: Mesh, state: State) -> State:
     )
 
 
-def one_by_one(mesh: Mesh, function: Callable[[Any], Any], tree: Any) -> Any:
-    """`function` of each client in turn, all devices at once: vmap in less memory.
+def in_groups(size: int, mesh: Mesh | None = None) -> Callable[[Callable], Callable]:
+    """A `vmap` that takes a few clients at a time: the same rows in less memory.
+
+    It is faster, too, where a group's examples stay in the cache from the product that
+    reads them forward to the one that reads them backward.
 
     Args:
-        mesh: over which the clients are spread.
-        function: what one client holds -> any pytree.
-        tree: what the clients hold, leading axis [m].
+        size: clients of one device at a time, rounded down to a divisor of their
+            number; 1 or more, ValueError otherwise.
+        mesh: over which the clients are spread; None for one device.
 
     Returns:
-        The results, leading axis [m].
+        function -> mapped: of arguments with the leading axis [m], as `jax.vmap`.
     """
+    if size < 1:
+        raise ValueError(f"in_groups: size must be 1 or more, got {size=}")
+    devices = 1 if mesh is None else mesh.size
 
-    def split(leaf):
-        return leaf.reshape(mesh.size, -1, *leaf.shape[1:])
+    def each(function):
+        def mapped(*rows):
+            here = jax.tree.leaves(rows)[0].shape[0] // devices
+            fits = max(n for n in range(1, min(size, here) + 1) if here % n == 0)
+            if fits == here:
+                return jax.vmap(function)(*rows)
 
-    def joined(leaf):
-        return leaf.reshape(-1, *leaf.shape[2:])
+            def split(leaf):
+                return leaf.reshape(devices, here // fits, fits, *leaf.shape[1:])
 
-    each = jax.vmap(lambda part: jax.lax.map(function, part))(jax.tree.map(split, tree))
-    return jax.tree.map(joined, each)
+            def joined(leaf):
+                return leaf.reshape(-1, *leaf.shape[3:])
+
+            def one_device(groups):
+                return jax.lax.map(lambda group: jax.vmap(function)(*group), groups)
+
+            parts = jax.tree.map(split, rows)
+            if devices == 1:  # a batched loop would copy its groups
+                parts = jax.tree.map(lambda leaf: leaf[0], parts)
+                results = jax.tree.map(lambda leaf: leaf[None], one_device(parts))
+            else:
+                results = jax.vmap(one_device)(parts)
+            return jax.tree.map(joined, results)
+
+        return mapped
+
+    return each

@@ -31,7 +31,7 @@ def regression(params, inputs, labels, weights, key):
     return 0.5 * jnp.dot(weights, jnp.square(inputs @ params - labels))
 
 
-def federation(clients, link):
+def federation(clients, link, each=jax.vmap):
     return federated.Federation(
         federated.gradient(regression, batch=4),
         link,
@@ -40,6 +40,7 @@ def federation(clients, link):
         0.05,
         federated.everyone(clients),
         lambda theta: theta,
+        each,
     )
 
 
@@ -50,10 +51,11 @@ def shards(clients):
     return ClientData(inputs, labels, np.arange(clients, dtype=np.int32) % 6 + 1)
 
 
-def compiled(clients, devices, link):
+def compiled(clients, devices, link, size=None):
     """(a chunk of rounds on so many devices, what it is called with)."""
-    fed, data = federation(clients, link), shards(clients)
     mesh = federated.client_mesh(clients, jax.devices()[:devices])
+    each = federated.in_groups(size, mesh) if size else jax.vmap
+    fed, data = federation(clients, link, each), shards(clients)
     assert mesh.size == devices
     state = federated.init(fed, jnp.zeros(D), clients)
     lies = federated.state_sharding(mesh, state)
@@ -76,6 +78,15 @@ def collectives(program):
     return sorted((match["how"], match["what"]) for match in found)
 
 
+def assert_one_sum(program):
+    """All that is exchanged is one sum of D numbers, and scalars."""
+    found = collectives(program)
+    assert {how for how, _ in found} == {"all-reduce"}
+    assert sum(f"f32[{D}]" in what for _, what in found) == 1
+    sizes = [int(n) for _, what in found for n in re.findall(r"\[(\d+)\]", what)]
+    assert sizes == [D]
+
+
 @pytest.mark.parametrize("name", LINKS)
 def test_any_number_of_devices_gives_the_same_rounds(name):
     results = []
@@ -94,12 +105,8 @@ def test_any_number_of_devices_gives_the_same_rounds(name):
 def test_devices_exchange_one_sum_whatever_the_number_of_clients(name):
     few, _ = compiled(8, 8, LINKS[name])
     many, _ = compiled(64, 8, LINKS[name])
-    found = collectives(few)
-    assert found == collectives(many)
-    assert {how for how, _ in found} == {"all-reduce"}
-    assert sum(f"f32[{D}]" in what for _, what in found) == 1
-    sizes = [int(n) for _, what in found for n in re.findall(r"\[(\d+)\]", what)]
-    assert sizes == [D]  # the others are scalars
+    assert collectives(few) == collectives(many)
+    assert_one_sum(few)
 
 
 def test_memory_of_a_device_falls_with_their_number():
@@ -128,7 +135,27 @@ def test_a_mesh_takes_as_many_devices_as_divide_the_clients(clients, devices, us
     assert mesh.size == used and mesh.axis_names == ("clients",)
 
 
-def test_one_by_one_is_vmap():
-    mesh = federated.client_mesh(6, jax.devices()[:3])
-    x = jnp.arange(12.0).reshape(6, 2)
-    np.testing.assert_array_equal(federated.one_by_one(mesh, jnp.sum, x), x.sum(1))
+@pytest.mark.parametrize("devices", [None, 1, 2, 4])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_groups_give_the_rows_of_vmap(size, devices):
+    mesh = devices and federated.client_mesh(12, jax.devices()[:devices])
+    x, y = jnp.arange(24.0).reshape(12, 2), {"y": jnp.arange(12)}
+
+    def function(x, y):
+        return x * y["y"], (jnp.sum(x), y)
+
+    mapped = federated.in_groups(size, mesh)(function)(x, y)
+    jax.tree.map(np.testing.assert_array_equal, mapped, jax.vmap(function)(x, y))
+
+
+def test_groups_of_none_are_refused():
+    with pytest.raises(
+        ValueError, match="in_groups: size must be 1 or more, got size=0"
+    ):
+        federated.in_groups(0)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_groups_exchange_no_more(name):
+    program, _ = compiled(16, 8, LINKS[name], size=1)
+    assert_one_sum(program)
