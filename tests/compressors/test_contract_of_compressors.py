@@ -1,0 +1,22 @@
+"""Every compressor of ours keeps both ends together: one line each."""
+
+import pytest
+
+from flq_jax.compressors import direct, error_feedback, innovation, lazy
+from flq_jax.quantizers import geometric, identity, sign, stochastic, uniform
+from flq_jax.testing import check_compressor
+
+LINKS = {
+    "direct": direct(stochastic(3)),
+    "error_feedback": error_feedback(sign()),
+    "innovation": innovation(uniform(3)),
+    "zooming": innovation(uniform(4, geometric(8.0, 0.9))),
+    "lag": lazy(innovation(identity())),
+    "laq": lazy(innovation(uniform(4))),
+    "flq": lazy(innovation(sign()), error_weight=0.0),
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_both_ends_agree_through_a_hundred_messages_with_random_silence(name):
+    check_compressor(LINKS[name])

@@ -1,0 +1,97 @@
+"""Quantizers by hand: codes, identities, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax import quantizers
+from flq_jax.quantizers import geometric, sign, stochastic, tanh_grid, uniform
+
+
+def roundtrip(quantizer, key, x):
+    return quantizer.decode(jax.random.clone(key), quantizer.encode(key, x))
+
+
+def test_laq_codes_by_hand(key):
+    # R = 1, b = 2: levels -1, -1/3, 1/3, 1; half-way points round up.
+    x = jnp.array([-1.0, -0.5, -0.1, 0.1, 0.5, 1.0])
+    message = uniform(2).encode(key, x)
+    np.testing.assert_array_equal(message.codes, [0, 1, 1, 2, 2, 3])
+    np.testing.assert_allclose(
+        uniform(2).decode(key, message),
+        [-1, -1 / 3, -1 / 3, 1 / 3, 1 / 3, 1],
+        rtol=1e-6,
+    )
+
+
+def test_sign_is_a_contraction_by_the_stated_factor(key):
+    x = jax.random.normal(key, (1000,))
+    x_hat = roundtrip(sign(), key, x)
+    delta = jnp.sum(jnp.abs(x)) ** 2 / (x.size * jnp.sum(x**2))
+    np.testing.assert_allclose(
+        jnp.sum((x - x_hat) ** 2), (1 - delta) * jnp.sum(x**2), rtol=1e-4
+    )
+
+
+def test_sign_of_zero_is_plus(key):
+    np.testing.assert_array_equal(
+        roundtrip(sign(), key, jnp.array([0.0, -3.0, 3.0])), [2.0, -2.0, 2.0]
+    )
+
+
+def test_overload_is_flagged_iff_outside_the_radius_and_saturates(key):
+    quantizer = uniform(3, geometric(1.0, 0.5))
+    assert not quantizer.overload(jnp.array([1.0, -1.0]))
+    outside = jnp.array([1.01, -7.0, 0.0])
+    assert quantizer.overload(outside)
+    x_hat = roundtrip(quantizer, key, outside)
+    np.testing.assert_allclose(x_hat[:2], [1.0, -1.0], rtol=1e-6)
+
+
+def test_the_prescribed_radius_is_geometric(key):
+    quantizer = uniform(4, geometric(3.0, 0.5))
+    for k in (0, 1, 5):
+        top = roundtrip(quantizer.at(k), jax.random.clone(key), jnp.full(1, 100.0))
+        np.testing.assert_allclose(top, 3.0 * 0.5**k, rtol=1e-5)
+    assert uniform(4).at(7) is not None
+
+
+def test_tanh_grid_is_next_to_the_normalised_tanh(key):
+    x = jax.random.normal(key, (500,))
+    for bits in range(2, 9):
+        x_hat = roundtrip(tanh_grid(bits), key, x)
+        exact = jnp.tanh(x) / jnp.max(jnp.abs(jnp.tanh(x)))
+        assert jnp.max(jnp.abs(x_hat - exact)) <= (1 + 1e-5) / (2**bits - 1)
+        assert jnp.max(jnp.abs(x_hat)) == 1.0
+
+
+def test_segments_have_ranges_of_their_own(key):
+    x = jnp.array([1.0, -1.0, 0.001, 0.0005])
+    per_tensor = quantizers.segmented(uniform(8), (2, 2))
+    x_hat = roundtrip(per_tensor, key, x)
+    assert jnp.max(jnp.abs(x - x_hat)[2:]) <= 0.001 / 255 * (1 + 1e-5)
+    assert per_tensor.layout(4).num_bits == 4 * 8 + 2 * 32
+    assert not per_tensor.overload(x)
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: uniform(0), "bits must be an integer in 1..8, got bits=0"),
+        (lambda: uniform(9), "bits=9"),
+        (lambda: uniform(2.0), "bits=2.0"),
+        (lambda: uniform(1, geometric(1.0, 0.5)), "never contracts.*bits=1"),
+        (lambda: geometric(0.0, 0.5), "scale must be positive"),
+        (lambda: geometric(1.0, 1.5), r"rate must be in \(0, 1\], got rate=1.5"),
+        (lambda: stochastic(0), "levels=0"),
+        (lambda: stochastic(128), "levels=128"),
+        (lambda: stochastic(1, "l1"), "norm='l1'"),
+        (lambda: tanh_grid(1), "bits=1"),
+        (lambda: quantizers.segmented(sign(), (3, 0)), r"sizes=\(3, 0\)"),
+        (lambda: quantizers.segmented(sign(), (3, 2)).layout(6), "d=6"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()

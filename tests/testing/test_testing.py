@@ -1,0 +1,179 @@
+"""Quantizers and compressors with one planted bug each: the check that must find it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.compressors import direct, innovation, lazy
+from flq_jax.quantizers import sign, stochastic, uniform
+from flq_jax.testing import Claims, check_compressor, check_quantizer
+
+GOOD = uniform(3)
+
+
+def encoding(change):
+    """A good quantizer whose messages are changed by (x, message) -> message."""
+    return GOOD._replace(encode=lambda key, x: change(x, GOOD.encode(key, x)))
+
+
+def decoding(change):
+    """A good quantizer whose estimates are changed by (x_hat) -> x_hat."""
+    return GOOD._replace(decode=lambda key, message: change(GOOD.decode(key, message)))
+
+
+def narrowed(x, message):
+    del message
+    return uniform(3).encode(None, x)._replace(num_bits=jnp.int32(2 * x.size + 32))
+
+
+def shortened(x, message):
+    del x
+    return message._replace(num_bits=message.num_bits - 32)
+
+
+def nan_is_the_top_code(x, message):
+    return message._replace(
+        codes=jnp.where(jnp.isnan(x), jnp.uint8(255), message.codes)
+    )
+
+
+def host_noise(x_hat):
+    return x_hat + np.random.default_rng().normal(size=x_hat.shape).astype(np.float32)
+
+
+@jax.custom_batching.custom_vmap
+def own_radius(x):
+    return jnp.max(jnp.abs(x), keepdims=True)
+
+
+@own_radius.def_vmap
+def twice_the_radius(axis_size, in_batched, x):
+    del axis_size, in_batched
+    return 2.0 * jnp.max(jnp.abs(x), axis=1, keepdims=True), True
+
+
+def of_the_batch(x, message):
+    return message._replace(side=own_radius(x))
+
+
+def standardized(x, message):
+    return message._replace(side=message.side / jnp.where(jnp.std(x) > 0, 1.0, 0.0))
+
+
+def sampled_deviation(x, message):
+    return message._replace(side=message.side + 0.0 * jnp.std(x, ddof=1))
+
+
+def over_its_square(x, message):
+    square = jnp.where(jnp.any(x != 0), message.side**2, 1.0)
+    return message._replace(side=message.side * (message.side**2 / square))
+
+
+def quartic_radius(x, message):
+    return message._replace(side=message.side + 0.0 * jnp.sum(x**4))
+
+
+def radius_of_one(x, message):
+    return message._replace(side=jnp.where(jnp.any(x != 0), message.side, 1.0))
+
+
+def top(x):
+    return jnp.max(jnp.abs(x))
+
+
+def squared(x):
+    return jnp.sum(jnp.square(x))
+
+
+BIASED = stochastic(4, "max")._replace(
+    encode=lambda key, x: stochastic(4, "max").encode(key, 0.8 * x)
+)
+QUANTIZERS = {
+    "shorter than its layout": (encoding(shortened), Claims(), "^bits: normal"),
+    "longer than claimed": (GOOD, Claims(bits=lambda d: 3 * d), "^bits: .* got 35"),
+    "codes too wide": (encoding(narrowed)._replace(layout=uniform(2).layout), Claims(), "^wire: .*codes must be 2 bits, got 3"),
+    "NaN too wide": (encoding(nan_is_the_top_code), Claims(), "^wire: NaN"),
+    "half floats": (decoding(lambda x: x.astype(jnp.float16)), Claims(), "^estimate"),
+    "one too few": (decoding(lambda x: x[1:]), Claims(), "^estimate"),
+    "wide num_bits": (
+        encoding(lambda x, m: m._replace(num_bits=m.num_bits.astype(jnp.float32))),
+        Claims(),
+        "^message: .*num_bits",
+    ),
+    "NumPy's noise": (decoding(host_noise), Claims(zero=False), "^jit|^vmap"),
+    "not the batch's radius": (encoding(of_the_batch), Claims(), "^vmap"),
+    "zero is not": (encoding(radius_of_one), Claims(), "^zero: zero of length 1"),
+    "constants divide by 0": (encoding(standardized), Claims(), "^finite: normal of length 1:|^finite: constant"),
+    "one number has no deviation": (encoding(sampled_deviation), Claims(), "^finite: .*length 1:"),
+    "huge to the fourth": (encoding(quartic_radius), Claims(), "^finite: huge"),
+    "tiny squared": (encoding(over_its_square), Claims(), "^finite: (denormal|tiny)"),
+    "error": (GOOD, Claims(error=lambda x: top(x) / 8), "^error: .*must be at most"),
+    "deterministic, not unbiased": (GOOD, Claims(unbiased=True), "^unbiased: .*at coord"),
+    "shrunk, not unbiased": (BIASED, Claims(unbiased=True), "^unbiased"),
+    "squared error": (sign(), Claims(squared_error=lambda x: 0.3 * squared(x)), "^squared"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_a_planted_bug_is_found_by_the_check_that_is_meant(name):
+    quantizer, claims, match = QUANTIZERS[name]
+    with pytest.raises(AssertionError, match=match):
+        check_quantizer(quantizer, claims)
+
+
+LINK = innovation(uniform(3))
+
+
+def _own_x(key, x, memory, broadcast):
+    return LINK.encode(key, x, memory, broadcast)[0], x
+
+
+def _restless(key, message, memory, broadcast):
+    x_hat, memory = LINK.decode(key, message, memory, broadcast)
+    return x_hat, 0.5 * memory
+
+
+def _half(key, message, memory, broadcast):
+    x_hat, memory = LINK.decode(key, message, memory, broadcast)
+    return x_hat, memory.astype(jnp.float16)
+
+
+def _whispering(key, x, memory, broadcast):
+    link = lazy(LINK)
+    message, memory = link.encode(key, x, memory, broadcast)
+    return message._replace(side=jnp.ones_like(message.side)), memory
+
+
+def _babbling(key, message, memory, broadcast):
+    del broadcast
+    return sign().decode(key, message) + 1.0, memory
+
+
+COMPRESSORS = {
+    "the client remembers x": (LINK._replace(encode=_own_x), "^memory: round"),
+    "decays while nobody speaks": (
+        LINK._replace(decode=_restless, estimate=None),
+        "^silence: round",
+    ),
+    "memory in another dtype": (LINK._replace(decode=_half), "^memory: round 0"),
+    "silence with a side": (
+        lazy(LINK)._replace(encode=_whispering),
+        "^wire: .*silent message must be all zeros",
+    ),
+    "silence is heard": (
+        direct(sign())._replace(decode=_babbling),
+        "^silence: .*x_hat = 0",
+    ),
+    "another layout": (
+        LINK._replace(layout=GOOD.layout)._replace(layout=sign().layout),
+        "^wire",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_a_planted_bug_in_a_link_is_found(name):
+    link, match = COMPRESSORS[name]
+    with pytest.raises(AssertionError, match=match):
+        check_compressor(link)
