@@ -34,9 +34,7 @@ def get_config() -> ConfigDict:
     config.client = ConfigDict()
     config.client.batch = 500  # examples of a minibatch; 0: all the client has
     config.client.epochs = 0  # local epochs, then upload a delta; 0: one gradient
-    config.client.at_once = (
-        0  # clients computed at the same time; 0: as suits the cache
-    )
+    config.client.at_once = 0  # clients computed together; 0: as suits the cache
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
@@ -54,7 +52,8 @@ def get_config() -> ConfigDict:
     config.compressor.lazy_error_weight = 3.0  # of the error terms in (7a); 0: none
 
     config.downlink = ConfigDict()
-    config.downlink.quantizer = "identity"  # identity, uniform, tanh
+    config.downlink.quantizer = "identity"  # identity, uniform, tanh, sign
+    config.downlink.memory = "direct"  # direct: the model; innovation: what it is ahead
     config.downlink.bits = 8  # bits a weight, 1 to 8
 
     config.server = ConfigDict()

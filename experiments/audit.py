@@ -19,7 +19,9 @@ from experiments.console import tell
 from flq_jax import wire
 from flq_jax.data import DataError, load
 from flq_jax.federated import rounds
-from flq_jax.keys import round_keys
+from flq_jax.federated.downlink import Downlink, Heard, heard, received
+from flq_jax.federated.rounds import State
+from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.quantizers import Message
 
 
@@ -32,6 +34,7 @@ class Audit(NamedTuple):
         ledger_bits: sum of the messages' `num_bits`.
         expected_bytes: sum of `num_bits`, each rounded up to a byte.
         wire_bytes: what the payloads measured.
+        broadcast_bytes: what the broadcasts' payloads measured, one a round.
     """
 
     rounds: int
@@ -39,20 +42,23 @@ class Audit(NamedTuple):
     ledger_bits: int
     expected_bytes: int
     wire_bytes: int
+    broadcast_bytes: int
 
 
 def audit(run: Run, num_rounds: int) -> Audit:
     """Runs `num_rounds` rounds through bytes.
 
     Raises:
-        AssertionError: the server that reads bytes left the one that reads messages, or
-            the bytes are not as many as the ledger says.
+        AssertionError: the server that reads bytes left the one that reads messages, a
+            client heard another model from bytes, or the bytes are not as many as the
+            ledger says.
     """
     up = jax.jit(functools.partial(rounds.uplink, run.federation))
     serve = jax.jit(functools.partial(rounds.serve, run.federation))
-    state, num_bits, wire_bytes = run.state, [], 0
+    state, num_bits, wire_bytes, broadcast_bytes = run.state, [], 0, 0
     for k in range(num_rounds):
         keys = round_keys(run.root, k)
+        broadcast_bytes += broadcast(run, keys, state)
         sent = up(keys, state, run.data, np.int32(k))
         received, length = through_bytes(sent.messages, run.links.uplink)
         by_bytes = serve(
@@ -69,7 +75,32 @@ def audit(run: Run, num_rounds: int) -> Audit:
     if wire_bytes != expected:
         raise AssertionError(f"ledger {expected} bytes, on the wire {wire_bytes}")
     sizes = num_rounds, int(np.count_nonzero(num_bits)), int(num_bits.sum())
-    return Audit(*sizes, expected, wire_bytes)
+    return Audit(*sizes, expected, wire_bytes, broadcast_bytes)
+
+
+def broadcast(run: Run, keys: RoundKeys, state: State) -> int:
+    """Sends a round's model through bytes; the length of the payload in bytes."""
+    down, layout = run.federation.downlink, run.links.downlink
+    sent = _heard(down, jax.random.clone(keys.downlink), state)
+    frame = wire.pack(jax.tree.map(np.asarray, sent.message), layout)
+    message = wire.unpack(frame, layout)
+    model = _received(down, jax.random.clone(keys.downlink), message, state)
+    if not np.array_equal(model, sent.model):
+        raise AssertionError("a client heard another model from bytes")
+    length, bits = len(frame) - wire.OVERHEAD_BYTES, layout.num_bits
+    if length != wire.payload_bytes(bits):
+        raise AssertionError(f"a broadcast has {bits} bits, on the wire {length} bytes")
+    return length
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _heard(down: Downlink, key: jax.Array, state: State) -> Heard:
+    return heard(down, key, state.params, state.downlink)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _received(down: Downlink, key: jax.Array, message: Message, state: State):
+    return received(down, key, message, state.downlink)[0]
 
 
 def through_bytes(messages: Message, layout) -> tuple[Message, int]:
@@ -97,7 +128,8 @@ def main(argv: list[str]) -> None:
     tell(
         f"{found.rounds} rounds, {found.uploads:,} uploads: ledger "
         f"{found.ledger_bits:,} bits, on the wire {found.wire_bytes:,} bytes = the "
-        "same, each message rounded up to a byte; models equal bit for bit"
+        "same, each message rounded up to a byte; broadcasts "
+        f"{found.broadcast_bytes:,} bytes; models equal bit for bit"
     )
 
 

@@ -149,12 +149,16 @@ def compressor(config: ConfigDict) -> Compressor:
 
 def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
     """How the model is broadcast; `sizes` are those of its tensors."""
+    if config.quantizer == "tanh":
+        return federated.tanh_downlink(config.bits, sizes)
     makers = {
-        "identity": federated.exact,
-        "uniform": lambda: federated.uniform_downlink(config.bits, sizes),
-        "tanh": lambda: federated.tanh_downlink(config.bits, sizes),
+        "identity": quantizers.identity,
+        "sign": quantizers.sign,
+        "uniform": lambda: quantizers.uniform(config.bits),
     }
-    return makers[config.quantizer]()
+    memories = {"direct": compressors.direct, "innovation": compressors.innovation}
+    each = quantizers.segmented(makers[config.quantizer](), sizes)
+    return federated.compressed(memories[config.memory](each))
 
 
 def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
@@ -214,7 +218,7 @@ def network(config: ConfigDict) -> federated.Network:
 
 def links(federation: Federation, num_params: int) -> Links:
     """The layouts of the run's messages."""
-    down = federation.downlink.quantizer.layout(num_params)
+    down = federation.downlink.compressor.layout(num_params)
     lazy = federation.compressor.history > 0
     return Links(
         federation.compressor.layout(num_params),
@@ -227,12 +231,11 @@ def evaluation(
     federation: Federation, model: nn.Module, loss: federated.Loss, mesh: Mesh
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """The train loss and the test predictions of the model as the clients hear it."""
-    down = federation.downlink.quantizer
 
     def evaluate(root, state, data, inputs, labels):
         key = keys.init_key(root)
-        heard = down.decode(key, down.encode(jax.random.clone(key), state.params))
-        params = federation.unravel(heard)
+        sent = federated.heard(federation.downlink, key, state.params, state.downlink)
+        params = federation.unravel(sent.model)
 
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))

@@ -33,7 +33,7 @@ def config() -> ConfigDict:
 
 
 def workdir() -> pathlib.Path:
-    """The run's folder: --workdir, or runs/ and the config file's name."""
+    """The run's folder: --workdir, or runs/ and the config file's name (if any)."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
     return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem

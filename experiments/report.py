@@ -17,10 +17,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments import results
+from experiments import options, results
 from experiments.results import Group
 
-_WORKDIR = flags.DEFINE_string("workdir", "runs", "Folder with one run or many.")
 _ACCURACY = flags.DEFINE_float(
     "accuracy", 0.9, "Test accuracy whose cost is reported.", 0.0, 1.0
 )
@@ -35,7 +34,7 @@ COSTS = {
 def main(argv: list[str]) -> None:
     """Writes the report on the runs in --workdir."""
     del argv
-    folder = pathlib.Path(_WORKDIR.value)
+    folder = options.workdir()
     groups = results.grouped(results.read(folder))
     if not groups:
         print(

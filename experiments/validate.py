@@ -91,7 +91,8 @@ RULES = {
     "compressor.lazy_weight": at_least(0),
     "compressor.lazy_max_silence": integer(1),
     "compressor.lazy_error_weight": at_least(0),
-    "downlink.quantizer": one_of("identity", "uniform", "tanh"),
+    "downlink.quantizer": one_of("identity", "uniform", "tanh", "sign"),
+    "downlink.memory": one_of("direct", "innovation"),
     "downlink.bits": integer(1, 8),
     "server.optimizer": one_of("sgd", "momentum", "adam"),
     "server.learning_rate": above(0),
@@ -127,6 +128,16 @@ COMBINATIONS = (
         "downlink.bits",
         lambda c: c.downlink.quantizer != "tanh" or c.downlink.bits >= 2,
         "in 2..8 for the tanh mapping",
+    ),
+    Combination(
+        "downlink.memory",
+        lambda c: c.downlink.quantizer != "tanh" or c.downlink.memory == "direct",
+        "direct for the tanh mapping (gradients are pulled back through it)",
+    ),
+    Combination(
+        "downlink.memory",
+        lambda c: not c.sampled or c.downlink.memory == "direct",
+        "direct with config.sampled={c.sampled} (who was not there has missed a part)",
     ),
     Combination(
         "compressor.bits",

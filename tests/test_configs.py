@@ -65,6 +65,12 @@ BAD = [
     ("compressor.lazy", True, "config.compressor.memory: must be innovation"),
     ("compressor.radius", "geometric", "uniform with a geometric radius"),
     ("downlink.bits", 9, "got 9"),
+    ({"downlink.memory": "innovation", "sampled": 3}, "", "has missed a part"),
+    (
+        {"downlink.memory": "innovation", "downlink.quantizer": "tanh"},
+        "",
+        "pulled back",
+    ),
     ("server.learning_rate", -0.02, "above 0, got -0.02"),
     ("server.learning_rate", float("inf"), "got inf"),
     ("server.momentum", 1.0, r"a number in \[0, 1\)"),
@@ -78,7 +84,9 @@ BAD = [
 @pytest.mark.parametrize("option, value, match", BAD)
 def test_bad_values_are_refused_in_one_line(option, value, match):
     config = _config()
-    config.update_from_flattened_dict({option: value})
+    config.update_from_flattened_dict(
+        option if isinstance(option, dict) else {option: value}
+    )
     with pytest.raises(ConfigError, match=match) as error:
         validate.validate(config)
     assert "\n" not in str(error.value) and str(error.value).startswith("config.")

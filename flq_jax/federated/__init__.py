@@ -1,6 +1,14 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
-from flq_jax.federated.downlink import Downlink, exact, tanh_downlink, uniform_downlink
+from flq_jax.federated.downlink import (
+    Downlink,
+    compressed,
+    exact,
+    heard,
+    received,
+    tanh_downlink,
+    uniform_downlink,
+)
 from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
@@ -29,13 +37,16 @@ __all__ = [
     "Plan",
     "State",
     "client_mesh",
+    "compressed",
     "everyone",
     "exact",
     "gradient",
+    "heard",
     "in_groups",
     "init",
     "local_epochs",
     "over_clients",
+    "received",
     "round_step",
     "run_rounds",
     "sampled",

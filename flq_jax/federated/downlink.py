@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers import Quantizer, identity, segmented, tanh_grid, uniform
+from flq_jax.compressors import Compressor, direct
+from flq_jax.quantizers import Message, identity, segmented, tanh_grid, uniform
 from flq_jax.quantizers.straight_through import tanh_weights
 
 
@@ -15,18 +16,71 @@ class Downlink(NamedTuple):
     """How the server's model theta reaches the clients, and gradients come back.
 
     Attributes:
-        quantizer: theta f32[d] -> message -> the clients' model, f32[d].
+        compressor: of theta. All clients hear every broadcast, so that what they
+            remember of earlier ones is the same.
         pullback: (theta, g) -> f32[d], the gradient at theta for a gradient g at the
             clients' model: straight through the rounding.
     """
 
-    quantizer: Quantizer
+    compressor: Compressor
     pullback: Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class DownlinkState(NamedTuple):
+    """What both ends of the downlink remember.
+
+    Attributes:
+        server: the compressor's memory at the server, which sends.
+        clients: its memory at every client.
+        origin: f32[d], which both ends knew before the first broadcast: the initial
+            model where broadcasts are innovations, otherwise 0.
+    """
+
+    server: Any
+    clients: Any
+    origin: jax.Array
+
+
+class Heard(NamedTuple):
+    """One broadcast.
+
+    Attributes:
+        message: as it was sent.
+        model: as the clients have it, f32[d].
+        state: of the downlink, afterwards.
+    """
+
+    message: Message
+    model: jax.Array
+    state: DownlinkState
+
+
+def compressed(compressor: Compressor) -> Downlink:
+    """Broadcasts by any compressor; gradients pass straight through.
+
+    With `innovation(Q)` the clients' model w follows theta (Sun et al. 2022, TWO-LAQ):
+
+        w <- w + Q(theta - w),   from w = theta at the start.
+
+    That is error feedback on the server's updates (Tang et al. 2019), in other words:
+    what theta is ahead of w is the sum of all updates less all that was broadcast, the
+    e of `error_feedback`.
+
+    Args:
+        compressor: neither lazy nor with a prescribed radius, ValueError: theta moves
+            in every round, by steps that nobody has agreed upon in advance.
+    """
+    if compressor.history or compressor.scheduled:
+        raise ValueError(
+            "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
+            "radius: theta moves in every round, by steps not agreed upon in advance"
+        )
+    return Downlink(compressor, lambda theta, g: g)
 
 
 def exact() -> Downlink:
     """The clients hear the server's own floats."""
-    return Downlink(identity(), lambda theta, g: g)
+    return compressed(direct(identity()))
 
 
 def uniform_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
@@ -36,7 +90,7 @@ def uniform_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
         bits: bits a weight, 1 to 8.
         sizes: lengths of the model's tensors, in the order of theta.
     """
-    return Downlink(segmented(uniform(bits), sizes), lambda theta, g: g)
+    return compressed(direct(segmented(uniform(bits), sizes)))
 
 
 def tanh_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
@@ -58,4 +112,40 @@ def tanh_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
     def pullback(theta, g):
         return jax.vjp(mapped, theta)[1](g)[0]
 
-    return Downlink(segmented(tanh_grid(bits), sizes), pullback)
+    return Downlink(direct(segmented(tanh_grid(bits), sizes)), pullback)
+
+
+def downlink_state(downlink: Downlink, theta: jax.Array) -> DownlinkState:
+    """The state before the first broadcast; theta is the initial model, f32[d]."""
+    server, clients = downlink.compressor.init(theta.size)
+    remembers = downlink.compressor.estimate is not None
+    # A copy: a state is donated to its round, and no buffer can be donated twice.
+    origin = jnp.copy(theta) if remembers else jnp.zeros_like(theta)
+    return DownlinkState(server, clients, origin)
+
+
+def heard(
+    downlink: Downlink,
+    key: jax.Array,
+    theta: jax.Array,
+    state: DownlinkState,
+) -> Heard:
+    """Broadcasts theta, f32[d], and lets the clients decode it."""
+    message, server = downlink.compressor.encode(
+        key, theta - state.origin, state.server
+    )
+    model, clients = received(downlink, key, message, state)
+    return Heard(message, model, DownlinkState(server, clients, state.origin))
+
+
+def received(
+    downlink: Downlink,
+    key: jax.Array,
+    message: Message,
+    state: DownlinkState,
+) -> tuple[jax.Array, Any]:
+    """A broadcast at the clients: their model f32[d], and what they remember then."""
+    x_hat, clients = downlink.compressor.decode(
+        jax.random.clone(key), message, state.clients
+    )
+    return state.origin + x_hat, clients

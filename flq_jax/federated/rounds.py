@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from flq_jax.compressors import Broadcast, Compressor
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
-from flq_jax.federated.downlink import Downlink
+from flq_jax.federated.downlink import Downlink, DownlinkState, downlink_state, heard
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
 from flq_jax.federated.rows import among_all, per_client, put, select, take
@@ -54,6 +54,7 @@ class State(NamedTuple):
         server_memory: what the server remembers of each client, leading axis [m].
         movements: f32[h], see `Broadcast`.
         network: what the network remembers.
+        downlink: what both ends of the downlink remember.
     """
 
     params: jax.Array
@@ -62,6 +63,7 @@ class State(NamedTuple):
     server_memory: Any
     movements: jax.Array
     network: Any
+    downlink: DownlinkState
 
 
 class Uplink(NamedTuple):
@@ -73,6 +75,7 @@ class Uplink(NamedTuple):
         num_bits: length of what each of them sent, lost or not, i32[s].
         client_memory: of all clients, leading axis [m].
         network: what the network remembers.
+        downlink: what both ends of the downlink remember.
         loss: mean local loss of those whose update was finite, at the model that they
             heard, f32[]; NaN if there is none.
         diverged: clients whose update was not finite, i32[].
@@ -88,6 +91,7 @@ class Uplink(NamedTuple):
     num_bits: jax.Array
     client_memory: Any
     network: Any
+    downlink: DownlinkState
     loss: jax.Array
     diverged: jax.Array
     overloads: jax.Array
@@ -138,6 +142,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         jax.tree.map(each, server),
         jnp.zeros(federation.compressor.history),
         federation.network.init(),
+        downlink_state(federation.downlink, theta),
     )
 
 
@@ -157,10 +162,9 @@ def uplink(
     before, as though it had not spoken, so that both ends go on from the same memory.
     Its bits and joules are spent.
     """
-    quantizer, compressor = federation.downlink.quantizer, federation.compressor
-    model = quantizer.encode(keys.downlink, state.params)
-    heard = quantizer.decode(jax.random.clone(keys.downlink), model)
-    params = federation.unravel(heard)
+    compressor = federation.compressor
+    model = heard(federation.downlink, keys.downlink, state.params, state.downlink)
+    params = federation.unravel(model.model)
     broadcast = Broadcast(round_index, state.movements)
     clients = data.sizes.shape[0]
     plan = federation.network.plan(keys.participation, state.network, round_index)
@@ -193,10 +197,11 @@ def uplink(
         sent,
         put(state.client_memory, who, memory, clients),
         outcome.state,
+        model.state,
         jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
         jnp.sum(plan.listens & ~finite),
         jnp.sum(overload & active),
-        model.num_bits,
+        model.message.num_bits,
         jnp.sum(plan.listens),
         outcome.seconds,
         jnp.sum(outcome.joules),
@@ -249,6 +254,7 @@ def serve(
         put(state.server_memory, who, memory, clients),
         jnp.concatenate([movement[None], state.movements])[:-1],
         sent.network,
+        sent.downlink,
     )
 
 

@@ -14,6 +14,7 @@ METHODS = [
     "mnist_flq_binary",
     "mnist_flq_low",
     "mnist_qgd_geometric",
+    "mnist_two_laq",
 ]
 
 

@@ -1,0 +1,100 @@
+"""Broadcasts: exact, rounded, or what the model is ahead of what was heard."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax import federated
+from flq_jax.compressors import direct, error_feedback, innovation, lazy
+from flq_jax.federated.downlink import downlink_state
+from flq_jax.quantizers import geometric, identity, segmented, sign, uniform
+
+D = 30
+
+
+def follow(downlink, thetas, key):
+    """What the clients hear of a sequence of models, f32[t, d]."""
+    state, models = downlink_state(downlink, thetas[0]), []
+    for k, theta in enumerate(thetas):
+        sent = federated.heard(downlink, jax.random.fold_in(key, k), theta, state)
+        state = sent.state
+        models.append(sent.model)
+    return jnp.stack(models)
+
+
+def walk(key, steps=20):
+    return jnp.cumsum(jax.random.normal(key, (steps, D)), axis=0)
+
+
+def test_exact_floats_are_heard_bit_for_bit(key):
+    thetas = walk(key)
+    np.testing.assert_array_equal(follow(federated.exact(), thetas, key), thetas)
+
+
+def test_a_memoryless_broadcast_is_the_quantizer_itself(key):
+    quantizer, theta = segmented(uniform(8), (10, 20)), walk(key)[3]
+    down, key = federated.uniform_downlink(8, (10, 20)), jax.random.fold_in(key, 1)
+    sent = federated.heard(down, key, theta, downlink_state(down, jnp.ones(D)))
+    message = quantizer.encode(jax.random.clone(key), theta)
+    np.testing.assert_array_equal(sent.message.codes, message.codes)
+    x_hat = quantizer.decode(jax.random.clone(key), message)
+    np.testing.assert_array_equal(sent.model, x_hat)
+
+
+def test_innovations_start_from_the_model_that_both_ends_know(key):
+    theta = walk(key)[0]
+    down = federated.compressed(innovation(sign()))
+    sent = federated.heard(down, key, theta, downlink_state(down, theta))
+    np.testing.assert_array_equal(sent.model, theta)
+
+
+def test_innovations_are_error_feedback_on_the_updates(key):
+    # w_k = theta_0 + sum Q(u_j + e_j) with e <- u + e - Q(u + e), by hand, where
+    # u_j = theta_j - theta_(j-1) (Tang et al. 2019).
+    thetas = walk(key)
+    heard = follow(federated.compressed(innovation(sign())), thetas, key)
+    link = error_feedback(sign())
+    error, _ = link.init(D)
+    model, before = thetas[0], thetas[0]
+    for k, theta in enumerate(thetas):
+        message, error = link.encode(key, theta - before, error)
+        update, _ = link.decode(key, message, ())
+        model, before = model + update, theta
+        np.testing.assert_allclose(heard[k], model, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_heard_stays_by_the_model(key):
+    # Of a model at rest every broadcast leaves 1 / 15 of the largest distance.
+    theta = walk(key)[5]
+    down = federated.compressed(innovation(uniform(4)))
+    start = downlink_state(down, theta)
+    state = start._replace(origin=theta - 3.0)
+    for k in range(3):
+        sent = federated.heard(down, jax.random.fold_in(key, k), theta, state)
+        state = sent.state
+        distance = jnp.max(jnp.abs(sent.model - theta))
+        assert distance <= 3.0 / 15 ** (k + 1) * (1 + 1e-3) + 1e-6
+
+
+def test_both_ends_remember_the_same(key):
+    down = federated.compressed(innovation(uniform(2)))
+    state = downlink_state(down, jnp.zeros(D))
+    for k, theta in enumerate(walk(key)):
+        state = federated.heard(down, jax.random.fold_in(key, k), theta, state).state
+        np.testing.assert_array_equal(state.server, state.clients)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [lazy(innovation(identity())), innovation(uniform(4, geometric(1.0, 0.9)))],
+)
+def test_what_cannot_be_broadcast_is_refused(link):
+    with pytest.raises(ValueError, match="neither lazy nor on a grid"):
+        federated.compressed(link)
+
+
+def test_gradients_pass_straight_through():
+    g = jnp.arange(3.0)
+    down = federated.compressed(direct(sign()))
+    np.testing.assert_array_equal(down.pullback(jnp.ones(3), g), g)
