@@ -8,6 +8,8 @@ import scipy.optimize
 from flq_jax.wireless import power
 
 N = 1000
+for_deadline = jax.jit(power.power_for_deadline)
+for_energy = jax.jit(power.power_for_energy)
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +38,7 @@ def test_deadline_is_met_with_equality(links):
     deadline_s = full_s * 10 ** np.random.default_rng(2).uniform(-1, 2, N)
     u = jax.tree.map(
         np.asarray,
-        jax.jit(power.power_for_deadline)(
-            num_bits, deadline_s, snr_per_w, bandwidth_hz, power_max_w
-        ),
+        for_deadline(num_bits, deadline_s, snr_per_w, bandwidth_hz, power_max_w),
     )
     # Rates grow with power: feasible iff full power is in time.
     np.testing.assert_array_equal(u.feasible, full_s <= deadline_s)
@@ -61,9 +61,9 @@ def test_deadline_is_met_with_equality(links):
 
 
 def test_least_power_that_can_be_transmitted():
-    u = power.power_for_deadline(1e3, 10.0, 100.0, 1e6, 1.0, power_min_w=0.2)
+    u = for_deadline(1e3, 10.0, 100.0, 1e6, 1.0, power_min_w=0.2)
     assert u.power_w == 0.2 and u.latency_s < 10.0
-    too_much = power.power_for_deadline(1e3, 10.0, 100.0, 1e6, 0.1, power_min_w=0.2)
+    too_much = for_deadline(1e3, 10.0, 100.0, 1e6, 0.1, power_min_w=0.2)
     assert not too_much.feasible
 
 
@@ -73,35 +73,29 @@ def test_energy_budget_is_spent_by_the_fastest_upload(links):
     budget_j = least_j * 10 ** np.random.default_rng(3).uniform(-0.5, 2, N)
     u = jax.tree.map(
         np.asarray,
-        jax.jit(power.power_for_energy)(
-            num_bits, budget_j, snr_per_w, bandwidth_hz, power_max_w
-        ),
+        for_energy(num_bits, budget_j, snr_per_w, bandwidth_hz, power_max_w),
     )
     np.testing.assert_array_equal(u.feasible, budget_j > least_j)
     assert np.all(np.isinf(u.energy_j[~u.feasible]))
 
-    def energy_j(i, power_w):
-        return power_w * seconds(num_bits[i], power_w, snr_per_w[i], bandwidth_hz[i])
+    def over_budget_j(power_w, i):
+        link = num_bits[i], power_w, snr_per_w[i], bandwidth_hz[i]
+        return power_w * seconds(*link) - budget_j[i]
 
     for i in np.flatnonzero(u.feasible):
-        full_j = energy_j(i, power_max_w[i])
-        if full_j <= budget_j[i]:
-            expected_w = power_max_w[i]
-        else:
+        expected_w = power_max_w[i]
+        if over_budget_j(expected_w, i) > 0:
             low_w = 1e-9 / snr_per_w[i]
             expected_w = scipy.optimize.brentq(
-                lambda p, i=i: energy_j(i, p) - budget_j[i],
-                low_w,
-                power_max_w[i],
-                xtol=1e-20,
+                over_budget_j, low_w, power_max_w[i], args=(i,), xtol=1e-20
             )
         assert abs(u.power_w[i] - expected_w) <= 1e-8 * expected_w
         assert u.energy_j[i] <= budget_j[i] * (1 + 1e-12)
 
 
 def test_silence_is_free_and_feasible():
-    upload = power.power_for_deadline(0, -1.0, 100.0, 1e6, 1.0)
-    frugal = power.power_for_energy(0, 0.0, 100.0, 1e6, 1.0)
+    upload = for_deadline(0, -1.0, 100.0, 1e6, 1.0)
+    frugal = for_energy(0, 0.0, 100.0, 1e6, 1.0)
     for u in (upload, frugal):
         assert u.feasible.dtype == bool
         assert [float(x) for x in u] == [0.0, 0.0, 0.0, 1.0]
@@ -110,9 +104,9 @@ def test_silence_is_free_and_feasible():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_hopeless_are_named(dtype):
     bits, link = dtype(1e4), [dtype(x) for x in (1e6, 1.0)]
-    late = power.power_for_deadline(bits, dtype(0), dtype(100), *link)
-    deaf = power.power_for_deadline(bits, dtype(1), dtype(0), *link)
-    broke = power.power_for_energy(bits, dtype(0), dtype(100), *link)
+    late = for_deadline(bits, dtype(0), dtype(100), *link)
+    deaf = for_deadline(bits, dtype(1), dtype(0), *link)
+    broke = for_energy(bits, dtype(0), dtype(100), *link)
     for u in (late, deaf, broke):
         assert not u.feasible and np.isinf(u.energy_j) and np.isinf(u.latency_s)
         assert u.power_w.dtype == dtype
@@ -130,12 +124,15 @@ def paced(links):
     deadline_s = shortest_s * 10 ** rng.uniform(-0.2, 1, N)  # some too short
 
     def pace(cycles, num_bits, deadline_s, snr_per_w, bandwidth_hz, power_max_w):
-        link = {
-            "snr_per_w": snr_per_w,
-            "bandwidth_hz": bandwidth_hz,
-            "power_max_w": power_max_w,
-        }
-        return power.pace_for_deadline(cycles, num_bits, deadline_s, **CPU, **link)
+        return power.pace_for_deadline(
+            cycles,
+            num_bits,
+            deadline_s,
+            snr_per_w=snr_per_w,
+            bandwidth_hz=bandwidth_hz,
+            power_max_w=power_max_w,
+            **CPU,
+        )
 
     with jax.enable_x64(True):
         o = jax.jit(pace)(
