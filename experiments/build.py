@@ -64,7 +64,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     )
     mesh = federated.client_mesh(config.clients)
     data = jax.device_put(data, federated.over_clients(mesh, data))
-    model = network(config.model, dataset.num_classes)
+    model = classifier(config.model, dataset.num_classes)
     example = jnp.zeros((1, *dataset.train_inputs.shape[1:]))
     params = model.init(keys.init_key(root), example)["params"]
     theta, unravel = ravel_pytree(params)
@@ -76,7 +76,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
         downlink(config.downlink, sizes),
         server_optimizer(config),
         server_step(config),
-        participation(config),
+        network(config),
         unravel,
     )
     state = federated.init(federation, params, config.clients)
@@ -156,7 +156,7 @@ def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
     return makers[config.quantizer]()
 
 
-def network(config: ConfigDict, num_classes: int) -> nn.Module:
+def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
     """The model that the clients train."""
     bits = models.Bits(config.weight_bits, config.activation_bits, config.gradient_bits)
     makers = {
@@ -191,8 +191,8 @@ def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
     return makers[config.server.optimizer]()
 
 
-def participation(config: ConfigDict) -> federated.Participation:
-    """Who hears the broadcast."""
+def network(config: ConfigDict) -> federated.Network:
+    """Who hears the broadcast, and whose message arrives."""
     if not config.sampled:
         return federated.everyone(config.clients)
     return federated.sampled(config.clients, config.sampled)

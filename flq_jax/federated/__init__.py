@@ -2,14 +2,14 @@
 
 from flq_jax.federated.downlink import Downlink, exact, tanh_downlink, uniform_downlink
 from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
-from flq_jax.federated.participation import Participation, everyone, sampled
+from flq_jax.federated.loop import run_rounds
+from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.rounds import (
     Federation,
     Metrics,
     State,
     init,
     round_step,
-    run_rounds,
 )
 from flq_jax.federated.sharding import (
     client_mesh,
@@ -24,7 +24,9 @@ __all__ = [
     "LocalUpdate",
     "Loss",
     "Metrics",
-    "Participation",
+    "Network",
+    "Outcome",
+    "Plan",
     "State",
     "client_mesh",
     "everyone",

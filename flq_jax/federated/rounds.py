@@ -1,7 +1,6 @@
 """One round of federated learning: state in, state and metrics out."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +13,8 @@ from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
 from flq_jax.federated.downlink import Downlink
 from flq_jax.federated.local import LocalUpdate
-from flq_jax.federated.participation import Participation
+from flq_jax.federated.network import Network
+from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.quantizers import Message
 
@@ -29,7 +29,7 @@ class Federation(NamedTuple):
         server_optimizer: applied to the weighted mean of the clients' updates.
         step_size: the server's step on that mean; it scales the movements which lazy
             clients compare with (alpha M where the server steps by alpha along a sum).
-        participation: who takes part in a round.
+        network: who takes part in a round, and whose message arrives.
         unravel: f32[d] -> the params that `local_update` takes.
     """
 
@@ -38,7 +38,7 @@ class Federation(NamedTuple):
     downlink: Downlink
     server_optimizer: optax.GradientTransformation
     step_size: float
-    participation: Participation
+    network: Network
     unravel: Callable[[jax.Array], Any]
 
 
@@ -51,6 +51,7 @@ class State(NamedTuple):
         client_memory: what each client remembers, leading axis [m].
         server_memory: what the server remembers of each client, leading axis [m].
         movements: f32[h], see `Broadcast`.
+        network: what the network remembers.
     """
 
     params: jax.Array
@@ -58,38 +59,49 @@ class State(NamedTuple):
     client_memory: Any
     server_memory: Any
     movements: jax.Array
+    network: Any
 
 
 class Uplink(NamedTuple):
     """What the clients of a round send, and what they keep.
 
     Attributes:
-        who: the clients that heard the broadcast, i32[s].
-        messages: theirs, leading axis [s].
+        who: the clients that the network asked, i32[s].
+        messages: those that arrived, leading axis [s]; silence for the others.
+        num_bits: length of what each of them sent, lost or not, i32[s].
         client_memory: of all clients, leading axis [m].
+        network: what the network remembers.
         loss: mean local loss of those whose update was finite, at the model that they
             heard, f32[]; NaN if there is none.
         diverged: clients whose update was not finite, i32[].
         overloads: clients whose update lay outside the quantizer's range, i32[].
         downlink_bits: length of the broadcast, i32[].
+        listeners: clients that heard it, i32[].
+        seconds: see `Outcome`.
+        joules: of all clients together, f32[].
     """
 
     who: jax.Array
     messages: Message
+    num_bits: jax.Array
     client_memory: Any
+    network: Any
     loss: jax.Array
     diverged: jax.Array
     overloads: jax.Array
     downlink_bits: jax.Array
+    listeners: jax.Array
+    seconds: jax.Array
+    joules: jax.Array
 
 
 class Metrics(NamedTuple):
     """One round's figures.
 
     Attributes:
-        loss, diverged, overloads, downlink_bits: see `Uplink`.
-        uplink_bits: each client's message, i32[m]; 0 for the silent ones.
-        listeners: clients that heard the broadcast, i32[].
+        loss, diverged, overloads, downlink_bits, listeners, seconds, joules: see `Uplink`.
+        uplink_bits: what each client sent, lost or not, i32[m]; 0 for the silent ones.
+        lost: messages that were sent and did not arrive, i32[].
     """
 
     loss: jax.Array
@@ -98,6 +110,9 @@ class Metrics(NamedTuple):
     downlink_bits: jax.Array
     uplink_bits: jax.Array
     listeners: jax.Array
+    lost: jax.Array
+    seconds: jax.Array
+    joules: jax.Array
 
 
 def init(federation: Federation, params: Any, clients: int) -> State:
@@ -120,6 +135,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         jax.tree.map(each, client),
         jax.tree.map(each, server),
         jnp.zeros(federation.compressor.history),
+        federation.network.init(),
     )
 
 
@@ -134,6 +150,10 @@ def uplink(
 
     A client without examples, or whose update is not finite (a squared norm beyond f32
     counts as such), stays silent and remembers what it did before.
+
+    Arrivals are acknowledged: a client whose message is lost remembers, too, what it did
+    before, as though it had not spoken, so that both ends go on from the same memory.
+    Its bits and joules are spent.
     """
     quantizer, compressor = federation.downlink.quantizer, federation.compressor
     model = quantizer.encode(keys.downlink, state.params)
@@ -141,7 +161,8 @@ def uplink(
     params = federation.unravel(heard)
     broadcast = Broadcast(round_index, state.movements)
     clients = data.sizes.shape[0]
-    who = federation.participation(keys.participation)
+    plan = federation.network.plan(keys.participation, state.network, round_index)
+    who = plan.who
 
     def client(key_local, key_uplink, shard, memory):
         loss, update = federation.local_update(key_local, params, shard)
@@ -151,21 +172,30 @@ def uplink(
         overload = compressor.overload(x, memory, broadcast)
         return loss, finite, overload, message, new_memory
 
-    shards, memory = _take((data, state.client_memory), who, clients)
+    shards, memory = take((data, state.client_memory), who, clients)
     loss, finite, overload, messages, new_memory = jax.vmap(client)(
-        _per_client(keys.local, who), _per_client(keys.uplink, who), shards, memory
+        per_client(keys.local, who), per_client(keys.uplink, who), shards, memory
     )
-    active = finite & (shards.sizes > 0)
-    memory = jax.vmap(_select)(active, new_memory, memory)
+    active = plan.listens & finite & (shards.sizes > 0)
+    sent = jnp.where(active, messages.num_bits, 0)
+    outcome = federation.network.settle(keys.channel, state.network, plan, sent)
+    arrived = active & outcome.arrived
+    # Who had nothing to say knows it, and so does the server.
+    memory = jax.vmap(select)(arrived | (active & (sent == 0)), new_memory, memory)
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     return Uplink(
         who,
-        jax.vmap(silence)(messages, active),
-        _put(state.client_memory, who, memory, clients),
+        jax.vmap(silence)(messages, arrived),
+        sent,
+        put(state.client_memory, who, memory, clients),
+        outcome.state,
         jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
-        jnp.sum(~finite),
+        jnp.sum(plan.listens & ~finite),
         jnp.sum(overload & active),
         model.num_bits,
+        jnp.sum(plan.listens),
+        outcome.seconds,
+        jnp.sum(outcome.joules),
     )
 
 
@@ -186,15 +216,15 @@ def serve(
     compressor, clients = federation.compressor, data.sizes.shape[0]
     who, messages = sent.who, sent.messages
     if compressor.estimate is not None and who.shape[0] < clients:
-        who, messages = jnp.arange(clients), _among_all(messages, who, clients)
-    memory = _take(state.server_memory, who, clients)
+        who, messages = jnp.arange(clients), among_all(messages, who, clients)
+    memory = take(state.server_memory, who, clients)
     estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
-        _per_client(keys.uplink, who),
+        per_client(keys.uplink, who),
         messages,
         memory,
         Broadcast(round_index, state.movements),
     )
-    weights = _take(data.sizes, who, clients).astype(jnp.float32)
+    weights = take(data.sizes, who, clients).astype(jnp.float32)
     if compressor.estimate is None:
         weights = jnp.where(messages.num_bits > 0, weights, 0.0)
     total = jnp.sum(weights)
@@ -203,7 +233,7 @@ def serve(
         federation.downlink.pullback(state.params, mean), state.opt_state, state.params
     )
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
-    params, opt_state, movement = _select(
+    params, opt_state, movement = select(
         total > 0.0,
         (optax.apply_updates(state.params, updates), opt_state, moved),
         (state.params, state.opt_state, jnp.zeros_like(moved)),
@@ -212,8 +242,9 @@ def serve(
         params,
         opt_state,
         sent.client_memory,
-        _put(state.server_memory, who, memory, clients),
+        put(state.server_memory, who, memory, clients),
         jnp.concatenate([movement[None], state.movements])[:-1],
+        sent.network,
     )
 
 
@@ -237,87 +268,14 @@ def round_step(
     sent = uplink(federation, keys, state, data, round_index)
     # The uplink. Below this line the server sees messages and nothing else.
     new = serve(federation, keys, state, data, round_index, sent)
-    clients, listeners = data.sizes.shape[0], sent.who.shape[0]
-    bits = _among_all(sent.messages.num_bits, sent.who, clients)
     return new, Metrics(
         sent.loss,
         sent.diverged,
         sent.overloads,
         sent.downlink_bits,
-        bits,
-        jnp.int32(listeners),
+        among_all(sent.num_bits, sent.who, data.sizes.shape[0]),
+        sent.listeners,
+        jnp.sum((sent.num_bits > 0) & (sent.messages.num_bits == 0)),
+        sent.seconds,
+        sent.joules,
     )
-
-
-def run_rounds(
-    step: Callable[[State, jax.Array], tuple[State, Metrics]],
-    state: State,
-    start: jax.Array,
-    count: jax.Array,
-    capacity: int,
-    target: jax.Array | float = -jnp.inf,
-) -> tuple[State, Metrics, jax.Array, jax.Array]:
-    """Up to `count` rounds from round `start`, in one loop on the device.
-
-    The number of rounds is traced, so that a short last chunk, or one that stops early,
-    runs the program that the first chunk compiled.
-
-    Args:
-        step: (state, round index) -> (state, metrics).
-        state: before round `start`.
-        start: i32[].
-        count: i32[], 1 to `capacity`.
-        capacity: the length of the metrics' leading axis.
-        target: stop after the first round whose loss is at most this.
-
-    Returns:
-        The state after the last round, the rounds' metrics with leading axis
-        [capacity], of which the first `done` are filled; done, i32[]; and whether the
-        target was reached, bool[].
-    """
-
-    def proceed(carry):
-        _, _, done, stop = carry
-        return (done < count) & ~stop
-
-    def body(carry):
-        state, log, done, _ = carry
-        state, metrics = step(state, start + done)
-        log = jax.tree.map(lambda all_, one: all_.at[done].set(one), log, metrics)
-        return state, log, done + 1, metrics.loss <= target
-
-    shapes = jax.eval_shape(step, state, start)[1]
-    log = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
-    begin = state, log, jnp.int32(0), jnp.zeros((), bool)
-    return jax.lax.while_loop(proceed, body, begin)
-
-
-def _per_client(key: jax.Array, who: jax.Array) -> jax.Array:
-    """A key for each client, the same whoever else takes part."""
-    return jax.vmap(lambda client: jax.random.fold_in(key, client))(who)
-
-
-def _take(tree: Any, who: jax.Array, clients: int) -> Any:
-    """The rows of these clients; all of them need no copy."""
-    if who.shape[0] == clients:
-        return tree
-    return jax.tree.map(lambda leaf: leaf[who], tree)
-
-
-def _put(tree: Any, who: jax.Array, rows: Any, clients: int) -> Any:
-    """The tree with these clients' rows replaced."""
-    if who.shape[0] == clients:
-        return rows
-    return jax.tree.map(lambda leaf, new: leaf.at[who].set(new), tree, rows)
-
-
-def _among_all(rows: Any, who: jax.Array, clients: int) -> Any:
-    """These clients' rows among those of all, the others' being zeros."""
-    zeros = jax.tree.map(
-        lambda leaf: jnp.zeros((clients, *leaf.shape[1:]), leaf.dtype), rows
-    )
-    return _put(zeros, who, rows, clients)
-
-
-def _select(condition: jax.Array, new: Any, old: Any) -> Any:
-    return jax.tree.map(partial(jnp.where, condition), new, old)

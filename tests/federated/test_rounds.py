@@ -34,14 +34,14 @@ def clients(sizes=(2, 4, 0, 1), broken=()):
     return jax.tree.map(jnp.asarray, ClientData(inputs, labels, np.int32(sizes)))
 
 
-def federation(compressor=None, participation=None, step=1.0, m=4, **changes):
+def federation(compressor=None, network=None, step=1.0, m=4, **changes):
     ingredients = Federation(
         federated.gradient(quadratic),
         compressor or direct(identity()),
         federated.exact(),
         optax.sgd(step),
         step,
-        participation or federated.everyone(m),
+        network or federated.everyone(m),
         lambda theta: theta,
     )
     return ingredients._replace(**changes)
@@ -162,7 +162,7 @@ def test_local_epochs_by_hand():
     # One example a step, all alike: theta <- theta - 1/2 (theta - m), `size` times.
     data = clients(sizes=(2, 1, 0))
     local = federated.local_epochs(quadratic, optax.sgd(0.5), batch=1, epochs=1)
-    fed = federation(local_update=local, participation=federated.everyone(3))
+    fed = federation(local_update=local, network=federated.everyone(3))
     state, (metrics,) = run(fed, data, theta=jnp.full(D, 4.0))
     # client 0: 4 -> 2 -> 1; client 1: 4 -> 2.5; mean weighted by (2, 1)
     np.testing.assert_allclose(state.params, (2 * 1.0 + 2.5) / 3, rtol=1e-6)
@@ -233,7 +233,7 @@ def test_a_loop_of_rounds_is_the_rounds_one_by_one():
 
 def test_a_loop_stops_after_the_round_that_reaches_the_target():
     fed, data = federation(step=0.5), clients(sizes=(1, 1))._replace()
-    fed = fed._replace(participation=federated.everyone(2))
+    fed = fed._replace(network=federated.everyone(2))
     state = federated.init(fed, jnp.full(D, 4.5), 2)
     step = functools.partial(federated.round_step, fed, keys.seed_key(0), data)
     # f - f* = 1.5 * (theta - 1/2)^2 is 24, 6, 1.5, ... above f* = 0.375

@@ -1,0 +1,94 @@
+"""Who takes part in a round, who arrives, and what it costs.
+
+The step asks a `Network` and knows nothing of channels, blocks or watts; a network
+knows nothing of models. The two here are ideal: they lose nothing and cost nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Plan(NamedTuple):
+    """What a network asks of the clients of one round.
+
+    Attributes:
+        who: distinct clients, i32[s]; s is static.
+        listens: which of them take part, bool[s]. The others are as if they were not
+            there: they neither hear the broadcast nor compute nor speak.
+        details: whatever `Network.settle` wants to see again.
+    """
+
+    who: jax.Array
+    listens: jax.Array
+    details: Any = ()
+
+
+class Outcome(NamedTuple):
+    """What became of the messages of a round.
+
+    Attributes:
+        arrived: whose message is there in time and intact, bool[s]. What is entered for
+            clients that said nothing does not matter.
+        seconds: until the server goes on, f32[].
+        joules: spent by each client, f32[s]; 0 for those who do not take part.
+        state: the network's, for the next round.
+    """
+
+    arrived: jax.Array
+    seconds: jax.Array
+    joules: jax.Array
+    state: Any
+
+
+class Network(NamedTuple):
+    """The clients' link to the server, round by round.
+
+    Attributes:
+        init: () -> state before the first round.
+        plan: (key, state, round index i32[]) -> `Plan`, before anything is computed.
+        settle: (key, state, plan, num_bits i32[s]) -> `Outcome`, once the lengths of
+            the messages are known: 0 for silence, of those who have nothing to say as
+            of those who do not take part.
+    """
+
+    init: Callable[[], Any]
+    plan: Callable[[jax.Array, Any, jax.Array], Plan]
+    settle: Callable[[jax.Array, Any, Plan, jax.Array], Outcome]
+
+
+def everyone(clients: int) -> Network:
+    """All of the `clients` take part in every round, and all messages arrive."""
+    return _ideal(lambda key: jnp.arange(clients))
+
+
+def sampled(clients: int, count: int) -> Network:
+    """`count` of the `clients`, uniformly without replacement (McMahan et al. 2017).
+
+    All their messages arrive.
+
+    Args:
+        clients: M, 1 or more.
+        count: 1 to M; ValueError otherwise.
+    """
+    if not 1 <= count <= clients:
+        raise ValueError(f"sampled: count must be in 1..{clients}, got {count=}")
+    return _ideal(
+        lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False))
+    )
+
+
+def _ideal(choose: Callable[[jax.Array], jax.Array]) -> Network:
+    def plan(key, state, round_index):
+        del state, round_index
+        who = choose(key)
+        return Plan(who, jnp.ones(who.shape, bool))
+
+    def settle(key, state, plan, num_bits):
+        del key, num_bits
+        free = jnp.zeros(plan.who.shape)
+        return Outcome(plan.listens, jnp.float32(0.0), free, state)
+
+    return Network(lambda: (), plan, settle)

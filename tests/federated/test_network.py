@@ -1,0 +1,164 @@
+"""The seam to the network: who is asked, who arrives, and what both ends remember."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from flq_jax import federated, keys
+from flq_jax.compressors import direct, error_feedback, innovation, lazy
+from flq_jax.data.clients import ClientData
+from flq_jax.federated import Federation, Network, Outcome, Plan
+from flq_jax.quantizers import identity, sign, uniform
+
+D, M = 3, 4
+JOULES_A_BIT = 0.5
+
+
+def quadratic(params, inputs, labels, weights, key):
+    """1/2 sum_i weights_i ||theta - input_i||^2: the gradient is theta - the mean."""
+    del labels, key
+    return 0.5 * jnp.dot(weights, jnp.sum((params[None, :] - inputs) ** 2, axis=1))
+
+
+def scripted(listens, arrives, rounds_seen=0):
+    """A network that does as told, and counts its rounds: bool[rounds, m] each.
+
+    A round takes as many seconds as clients listen, and a joule each to compute.
+    """
+    listens, arrives = jnp.asarray(listens), jnp.asarray(arrives)
+
+    def plan(key, state, round_index):
+        del key, state
+        return Plan(jnp.arange(M), listens[round_index], details=round_index)
+
+    def settle(key, state, plan, num_bits):
+        del key
+        seconds = jnp.sum(plan.listens).astype(jnp.float32)
+        joules = plan.listens + JOULES_A_BIT * num_bits
+        return Outcome(arrives[plan.details], seconds, joules, state + 1)
+
+    return Network(lambda: jnp.int32(rounds_seen), plan, settle)
+
+
+def data():
+    """Client m holds (m + 1, m + 1, m + 1), once."""
+    inputs = jnp.broadcast_to(jnp.arange(1.0, M + 1)[:, None, None], (M, 1, D))
+    return ClientData(inputs, jnp.zeros((M, 1), jnp.int32), jnp.ones(M, jnp.int32))
+
+
+def run(compressor, network, rounds, step=1.0, theta=(0.0, 0.0, 0.0)):
+    """(final state, list of metrics)."""
+    fed = Federation(
+        federated.gradient(quadratic),
+        compressor,
+        federated.exact(),
+        optax.sgd(step),
+        step,
+        network,
+        lambda theta: theta,
+    )
+    state = federated.init(fed, jnp.asarray(theta), M)
+    go = jax.jit(functools.partial(federated.round_step, fed, keys.seed_key(0), data()))
+    log = []
+    for k in range(rounds):
+        state, metrics = go(state, jnp.int32(k))
+        log.append(jax.tree.map(np.asarray, metrics))
+    return state, log
+
+
+ALL, NONE = [True] * M, [False] * M
+
+
+def test_only_listeners_compute_and_speak():
+    listens = [[True, False, True, False]]
+    state, (metrics,) = run(direct(identity()), scripted(listens, [ALL]), 1)
+    np.testing.assert_array_equal(metrics.uplink_bits, [96, 0, 96, 0])
+    np.testing.assert_allclose(state.params, (1 + 3) / 2)
+    np.testing.assert_allclose(metrics.loss, (1.5 + 13.5) / 2)
+    assert metrics.listeners == 2 and metrics.lost == 0
+
+
+def test_the_lost_are_paid_for_and_not_seen():
+    state, (metrics,) = run(
+        direct(identity()), scripted([ALL], [[True, True, False, False]]), 1
+    )
+    np.testing.assert_array_equal(metrics.uplink_bits, [96] * M)
+    np.testing.assert_allclose(state.params, (1 + 2) / 2)
+    assert metrics.lost == 2 and metrics.listeners == M
+    assert metrics.seconds == M
+    np.testing.assert_allclose(metrics.joules, M + JOULES_A_BIT * 96 * M)
+
+
+def test_if_all_are_lost_the_model_stays():
+    state, (metrics,) = run(direct(identity()), scripted([ALL], [NONE]), 1)
+    np.testing.assert_array_equal(state.params, 0.0)
+    assert metrics.lost == M
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        error_feedback(sign()),
+        innovation(uniform(3)),
+        lazy(innovation(sign()), weight=0.0, error_weight=0.0),
+    ],
+    ids=["error_feedback", "innovation", "lazy"],
+)
+def test_who_is_lost_or_absent_remembers_what_it_did_before(link):
+    listens, arrives = [ALL, [True] * 3 + [False]], [ALL, [True, False, False, True]]
+    before, after = (
+        run(link, scripted(listens, arrives), rounds, 0.1, (0.0, 1.0, 5.0))[0]
+        for rounds in (1, 2)
+    )
+    for old, new in zip(
+        jax.tree.leaves(before.client_memory), jax.tree.leaves(after.client_memory)
+    ):
+        np.testing.assert_array_equal(old[1:], new[1:])  # lost, lost, absent
+    moved = jax.tree.map(
+        lambda old, new: jnp.any(old[0] != new[0]),
+        before.client_memory,
+        after.client_memory,
+    )
+    assert any(jax.tree.leaves(moved))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_both_ends_agree_whatever_is_lost(seed):
+    rng = np.random.default_rng(seed)
+    listens, arrives = rng.uniform(size=(2, 20, M)) < 0.6
+    # One bit: +-scale is exact, so the ends agree to the bit however XLA fuses them.
+    link = lazy(innovation(sign()), error_weight=0.0)
+    state, log = run(link, scripted(listens, arrives), 20, step=0.1)
+    np.testing.assert_array_equal(state.client_memory.inner, state.server_memory)
+    assert sum(metrics.lost for metrics in log) > 0
+    assert jnp.any(state.server_memory != 0.0)
+
+
+def test_a_scheduled_client_may_stay_silent_and_pays_for_computing_only():
+    link = lazy(innovation(identity()), weight=0.0, error_weight=1.0)
+    # A step of 0: from the second round on there is no news, so nobody speaks.
+    state, log = run(link, scripted([ALL] * 2, [ALL, NONE]), 2, step=1e-30)
+    np.testing.assert_array_equal(log[0].uplink_bits, [96] * M)
+    np.testing.assert_array_equal(log[1].uplink_bits, 0)
+    assert log[1].joules == M and log[1].lost == 0
+    # Silence is not a loss: the lazy rule counts it.
+    np.testing.assert_array_equal(state.client_memory.silent_rounds, 1)
+
+
+def test_the_networks_state_is_carried():
+    state, _ = run(direct(identity()), scripted([ALL] * 3, [ALL] * 3, 7), 3)
+    assert state.network == 10
+
+
+@pytest.mark.parametrize(
+    "make", [federated.everyone, lambda m: federated.sampled(m, 2)]
+)
+def test_the_ideal_networks_lose_nothing_and_cost_nothing(make):
+    _, log = run(innovation(sign()), make(M), 3)
+    for metrics in log:
+        assert metrics.seconds == 0 and metrics.joules == 0 and metrics.lost == 0
+        assert np.count_nonzero(metrics.uplink_bits) == metrics.listeners
