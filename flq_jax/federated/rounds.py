@@ -164,17 +164,22 @@ def uplink(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     who = plan.who
 
-    def client(key_local, key_uplink, shard, memory):
+    def client(key_local, key_uplink, shard, memory, choice):
         loss, update = federation.local_update(key_local, params, shard)
         x, _ = ravel_pytree(update)
+        told = broadcast._replace(choice=choice)
         finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
-        message, new_memory = compressor.encode(key_uplink, x, memory, broadcast)
-        overload = compressor.overload(x, memory, broadcast)
+        message, new_memory = compressor.encode(key_uplink, x, memory, told)
+        overload = compressor.overload(x, memory, told)
         return loss, finite, overload, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
     loss, finite, overload, messages, new_memory = jax.vmap(client)(
-        per_client(keys.local, who), per_client(keys.uplink, who), shards, memory
+        per_client(keys.local, who),
+        per_client(keys.uplink, who),
+        shards,
+        memory,
+        plan.choice,
     )
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)
