@@ -107,6 +107,9 @@ class Checkpoints:
             np.asarray(found.state.get(f"leaf{i:04d}", leaf))
             for i, leaf in enumerate(shapes)
         ]
+        for leaf, wanted in zip(leaves, shapes):
+            if (leaf.shape, leaf.dtype) != (wanted.shape, wanted.dtype):
+                raise ValueError(f"it holds {leaf.shape}, not {wanted.shape}")
         note = found.note["note"]
         if _digest(leaves, note) != found.note["sha256"]:
             raise ValueError("its SHA-256 is not the one it was saved with")

@@ -27,7 +27,11 @@ class MetricsLog:
             self.write(row)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Appends a line; every line must have the first one's keys."""
+        """Appends a line; ValueError if it has other keys than the first one."""
+        if self.rows and list(row) != list(self.rows[0]):
+            raise ValueError(
+                f"MetricsLog: keys must be {list(self.rows[0])}, got {list(row)}"
+            )
         with self._jsonl.open("a") as file:
             file.write(json.dumps(row) + "\n")
         with self._csv.open("a", newline="") as file:

@@ -102,6 +102,11 @@ def load(file: str) -> ConfigDict:
     return config
 
 
+def about(file: str) -> str:
+    """What the config file says of itself: its docstring."""
+    return ast.get_docstring(ast.parse(pathlib.Path(file).read_text())) or ""
+
+
 def require_known(argv: Sequence[str], options: dict) -> None:
     """Raises `ConfigError` for an override of an option that is not there."""
     for arg in argv:

@@ -1,21 +1,28 @@
 """Where a result comes from: command, versions, machine."""
 
 import importlib.metadata
+import pathlib
 import platform
 import shlex
+import subprocess
 import sys
 from typing import Any
 
 import jax
 
+from experiments import options
+
 PACKAGES = ("flq_jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def provenance() -> dict[str, Any]:
-    """The command line, the versions of what ran it, and the device."""
+    """What the run is about, its command, the source and versions, the device."""
+    file = options.config_file(sys.argv)
     device = jax.devices()[0]
     return {
+        "about": options.about(file) if file else "",
         "command": command(),
+        "source": source(),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in PACKAGES},
@@ -27,3 +34,25 @@ def provenance() -> dict[str, Any]:
 def command() -> str:
     """The command line that runs this run, or goes on with it."""
     return shlex.join(["python", "-m", "experiments.main", *sys.argv[1:]])
+
+
+def source() -> str:
+    """The git commit of this code, and whether it was changed since."""
+    here = pathlib.Path(__file__).parent
+
+    def git(*args):
+        done = subprocess.run(
+            ["git", *args],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "not under git"
+    return f"{commit} and changes to it" if changed else commit

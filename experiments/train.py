@@ -134,7 +134,11 @@ def summarize(
         "accounting": config.accounting.to_dict(),
         "bits": ledger.every_convention(progress.ledger, run.links),
         "wall_seconds": round(seconds, 3),
-        "data": {"name": dataset.name, "sha256": dataset.digest},
+        "data": {
+            "name": dataset.name,
+            "classes": dataset.num_classes,
+            "sha256": dataset.digest,
+        },
         "partition": {
             "sizes": np.asarray(run.partition.sizes).tolist(),
             "sha256": run.partition.digest,

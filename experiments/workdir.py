@@ -40,6 +40,8 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
         if not os.access(workdir, os.W_OK | os.X_OK):
             raise PermissionError("it is not writable")
         old = json.loads(path.read_text()) if path.exists() else None
+        if not isinstance(old, (dict, type(None))):
+            raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
         if old is None or _prolonged(old, new):
             write_json(path, new)
             return
@@ -47,7 +49,7 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
         reason = error.strerror or error
         raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
     except ValueError as error:
-        raise ConfigError(f"--workdir: {path} is not JSON: {error}") from error
+        raise ConfigError(f"--workdir: {path} is no config: {error}") from error
     if changed := differences(old, new):
         raise ConfigError(
             f"--workdir: {workdir} holds a run of another config ("
@@ -59,7 +61,6 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
 def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether `new` is `old` with more rounds."""
     return (
-        isinstance(old, dict)
-        and old | {"rounds": 0} == new | {"rounds": 0}
+        old | {"rounds": 0} == new | {"rounds": 0}
         and old.get("rounds", 0) < new["rounds"]
     )

@@ -25,8 +25,8 @@ PUBLISHED = {
     "mnist_flq_binary": {"test_accuracy": (0.905, 1), "uplink_bits": (0, 7.54e7)},
     "mnist_flq_low": {"test_accuracy": (0.906, 1)},
     "mnist_flq_low_mlp": {"test_accuracy": (0.937, 1)},
-    "mnist_gd": {**FULL_BATCH, "rounds": (2750, 2830)},
-    "mnist_qgd": {**FULL_BATCH, "rounds": (2750, 2830)},
+    "mnist_gd": {**FULL_BATCH, "round": (2750, 2830)},
+    "mnist_qgd": {**FULL_BATCH, "round": (2750, 2830)},
     "mnist_lag": FULL_BATCH,
     "mnist_laq": {**FULL_BATCH, "uploads": (450, 1000)},
 }

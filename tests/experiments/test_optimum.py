@@ -1,0 +1,38 @@
+"""f* by L-BFGS, beside what is known of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import mnist_gd
+from experiments.build import build
+from experiments.optimum import least_loss
+from flq_jax import data, federated
+
+
+def test_no_loss_is_below_it_and_its_gradient_vanishes():
+    config = mnist_gd.get_config()
+    config.clients, config.data.name = 3, "synthetic"  # 2,000 examples: uneven clients
+    run = build(config, data.load("synthetic"))
+    least = least_loss(run)
+
+    def loss(theta):
+        params = run.federation.unravel(theta)
+        local = [
+            run.loss(
+                params, *federated.whole(jax.tree.map(lambda x, m=m: x[m], run.data))
+            )
+            for m in range(3)
+        ]
+        return jnp.dot(run.data.sizes / jnp.sum(run.data.sizes), jnp.stack(local))
+
+    # Gradient descent from anywhere comes close from above: f is strongly convex with
+    # mu = l2, so that f - f* <= ||g||^2 / (2 mu) wherever it stops.
+    descend = jax.jit(lambda theta: theta - 0.1 * jax.grad(loss)(theta))
+    theta = run.state.params
+    for _ in range(300):
+        theta = descend(theta)
+    value, gradient = jax.value_and_grad(loss)(theta)
+    slack = float(jnp.vdot(gradient, gradient)) / (2 * config.l2)
+    assert -1e-6 <= float(value) - least <= slack + 1e-6
+    assert np.isfinite(least) and least < float(loss(run.state.params))

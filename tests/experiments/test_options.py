@@ -1,0 +1,52 @@
+"""The command line, before any compute."""
+
+import pytest
+
+from experiments import options
+from experiments.validate import ConfigError
+
+
+@pytest.mark.parametrize(
+    "argv, file",
+    [
+        (["main", "--config=a.py"], "a.py"),
+        (["main", "--config", "a.py", "--config.seed=1"], "a.py"),
+        (["main", "-config=a.py", "--config=b.py"], "b.py"),
+        (["main", "--config.seed=1"], ""),
+    ],
+)
+def test_the_config_file_is_the_last_one_given(argv, file):
+    assert options.config_file(argv) == file
+
+
+def test_a_file_says_what_it_is_about(tmp_path):
+    path = tmp_path / "c.py"
+    path.write_text('"""Why is it so?\n\nAnd so?\n"""\nx = 1\n')
+    assert options.about(path) == "Why is it so?\n\nAnd so?"
+    path.write_text("x = 1\n")
+    assert options.about(path) == ""
+
+
+@pytest.mark.parametrize(
+    "name, text, match",
+    [
+        ("no.py", None, "no file"),
+        ("c.txt", "", "must be a Python file"),
+        ("c.py", "1 / 0", "ZeroDivisionError"),
+        ("c.py", "", "get_config"),
+        ("c.py", "def get_config():\n    return 3", "must return a ConfigDict"),
+    ],
+)
+def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_path):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=match) as error:
+        options.load(str(tmp_path / name))
+    assert "\n" not in str(error.value)
+
+
+def test_help_marks_what_a_file_changes():
+    text = options.config_help("configs/mnist_sgd.py")
+    line = next(x for x in text.splitlines() if "--config.server.learning_rate=" in x)
+    assert line.startswith("* --config.server.learning_rate=0.008")
+    assert "  --config.seed=0" in text

@@ -1,0 +1,80 @@
+"""The report: one page that needs nothing else."""
+
+import html.parser
+import re
+
+import pytest
+from test_results import leave
+
+from experiments import report, results
+
+
+@pytest.fixture
+def groups(tmp_path):
+    for seed in (0, 1):
+        leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
+    leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None))
+    return results.grouped(results.read(tmp_path))
+
+
+def test_the_page_stands_alone_and_is_well_formed(groups):
+    page = report.written(groups, "title", 0.9)["report.html"]
+    links = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", page)
+    assert all(link.startswith("#") for link in links)
+    assert not re.search(r"<(script|link|img|iframe)|@import|url\((?!#)", page)
+    parser = _Balance()
+    parser.feed(page)
+    assert parser.open == []
+
+
+def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
+    page = report.written(groups, "title", 0.9)["report.html"]
+    for part in (
+        "A question?",
+        "python -m experiments.main --config=x.py",
+        "jax 0.10.2",
+        "0123abc",
+        "SHA-256 abc",
+        "payload/32: 1,000",
+        "diverged",
+    ):
+        assert part in page, part
+
+
+def test_the_table_has_a_line_for_each_group(groups):
+    header, laq, sgd = report.summary_table(groups, 0.9)
+    cells = dict(zip(header, laq))
+    assert cells["runs"] == "laq × 2" and cells[""] == ""
+    assert cells["test accuracy (%)"] == "90.00 ± 0.00"
+    assert cells["rounds to 90 %"] == "20 ± 0"
+    assert dict(zip(header, sgd))[""] == "diverged"
+
+
+def test_markdown_has_as_many_cells_in_every_line(groups):
+    lines = report.written(groups, "title", 0.9)["report.md"].splitlines()
+    assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
+
+
+def test_a_name_is_not_markup(tmp_path):
+    leave(tmp_path / "a<b>&c", seed=0)
+    groups = results.grouped(results.read(tmp_path))
+    page = report.written(groups, "<script>", 0.9)["report.html"]
+    assert "<script>" not in page and "a&lt;b&gt;&amp;c" in page
+
+
+class _Balance(html.parser.HTMLParser):
+    """The tags that are open, in order; raises if another one is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag

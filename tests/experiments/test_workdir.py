@@ -1,0 +1,55 @@
+"""A run's folder belongs to one config."""
+
+import json
+
+import pytest
+
+from configs import default
+from experiments import workdir
+from experiments.validate import ConfigError
+
+
+def config(**options):
+    made = default.get_config()
+    made.update_from_flattened_dict(options)
+    return made
+
+
+def test_a_folder_holds_the_whole_config(tmp_path):
+    workdir.prepare(tmp_path / "a/b", config(seed=3))
+    kept = json.loads((tmp_path / "a/b/config.json").read_text())
+    assert kept == workdir.resolve(config(seed=3)) and kept["compressor"]["bits"] == 4
+
+
+def test_the_same_config_is_welcome_again_and_with_more_rounds(tmp_path):
+    for rounds in (100, 100, 200):
+        workdir.prepare(tmp_path, config(rounds=rounds))
+    assert json.loads((tmp_path / "config.json").read_text())["rounds"] == 200
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"rounds": 50}, "config.rounds: 100 there, 50 here"),
+        ({"rounds": 200, "seed": 1}, "config.seed: 0 there, 1 here"),
+    ],
+)
+def test_another_config_is_refused_with_what_differs(options, match, tmp_path):
+    workdir.prepare(tmp_path, config(rounds=100))
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ConfigError, match=match):
+        workdir.prepare(tmp_path, config(**options))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3"])
+def test_a_foreign_config_file_is_refused(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="--workdir"):
+        workdir.prepare(tmp_path, config())
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="--workdir: can't use"):
+        workdir.prepare(tmp_path / "file", config())
