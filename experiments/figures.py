@@ -10,19 +10,24 @@ from matplotlib.figure import Figure
 ABSCISSAE = {
     "rounds": ("round", "communication rounds", False),
     "bits": ("uplink_bits", "uplink bits", True),
+    "seconds": ("seconds", "simulated seconds", False),
+    "joules": ("joules", "joules of all clients", True),
 }
 
 
 def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None:
-    """Draws train loss and test accuracy against rounds and against uplink bits.
+    """Draws train loss and test accuracy against rounds, uplink bits, and in a cell
+    against seconds and joules.
 
     Args:
         rows: the lines of the metrics file.
-        folder: where `rounds.png` and `bits.png` are written; made if need be.
+        folder: where `rounds.png` and so on are written; made if need be.
         title: printed above the axes.
     """
     folder.mkdir(exist_ok=True)
     for name, (key, label, logarithmic) in ABSCISSAE.items():
+        if key not in rows[0]:
+            continue
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title)

@@ -15,7 +15,7 @@ class Plan(NamedTuple):
     """What a network asks of the clients of one round.
 
     Attributes:
-        who: distinct clients, i32[s]; s is static.
+        who: distinct clients, ascending, i32[s]; s is static.
         listens: which of them take part, bool[s]. The others are as if they were not
             there: they neither hear the broadcast nor compute nor speak.
         choice: which of its options each one's quantizer is to use, i32[s], see `one_of`;

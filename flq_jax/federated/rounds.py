@@ -135,7 +135,8 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         jax.tree.map(each, client),
         jax.tree.map(each, server),
         jnp.zeros(federation.compressor.history),
-        federation.network.init(),
+        # Each leaf in a buffer of its own: a state is donated whole.
+        jax.tree.map(jnp.copy, federation.network.init()),
     )
 
 
