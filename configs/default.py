@@ -38,7 +38,7 @@ def get_config() -> ConfigDict:
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
-    config.compressor.quantizer = "identity"  # identity, sign, uniform, stochastic
+    config.compressor.quantizer = "identity"  # sign, uniform, stochastic, adaptive
     config.compressor.bits = 4  # bits a coordinate of uniform (1-8), stochastic (2-8)
     config.compressor.norm = "l2"  # of stochastic: l2, max
     config.compressor.radius = "measured"  # of uniform: measured, geometric
@@ -55,6 +55,40 @@ def get_config() -> ConfigDict:
     config.downlink.quantizer = "identity"  # identity, uniform, tanh, sign
     config.downlink.memory = "direct"  # direct: the model; innovation: what it is ahead
     config.downlink.bits = 8  # bits a weight, 1 to 8
+
+    config.network = ConfigDict()
+    config.network.name = "ideal"  # ideal: free and lossless; cell: one base station
+    config.network.scheduler = "random"  # see flq_jax/wireless/scheduling.py
+    config.network.scheduled = 10  # most clients that a scheduler takes, 1 or more
+    config.network.budget_bits = 1000000  # of a round's uplink, of bits_budget
+    config.network.blocks = 10  # uplink resource blocks, each for one client a round
+    config.network.assignment = "hungarian"  # of blocks to clients: hungarian, random
+    config.network.effort = "least"  # least energy in time, budget, or full power
+    config.network.thrift = 0.0  # worth given up for cheaper blocks, in [0, 1)
+    config.network.most_loss = 0.3  # packet error that a plan accepts, in (0, 1]
+    config.network.widths = (1, 2, 4, 8, 32)  # of adaptive messages, ascending
+    config.network.inner_m = 1.0  # metres around the base station without clients
+    config.network.radius_m = 500.0  # of the cell
+    config.network.exponent = 2.0  # of the path loss; 3.76 in 3GPP's macro cell
+    config.network.gain_db = 0.0  # of the path at 1 m; -15.3 in 3GPP's macro cell
+    config.network.shadowing_db = 0.0  # standard deviation, 0 or more
+    config.network.rician = 0.0  # K of the fading, 0 or more; 0: Rayleigh
+    config.network.power_w = 0.01  # most that a client sends with
+    config.network.block_hz = 1e6  # bandwidth of a block
+    config.network.interference_low_w = 1e-8  # on the first block
+    config.network.interference_high_w = 1.1e-7  # on the last block
+    config.network.waterfall = 1.0053  # of the packet errors; 0: none
+    config.network.downlink_hz = 2e7  # bandwidth of the broadcast
+    config.network.downlink_power_w = 1.0  # of the base station
+    config.network.downlink_interference_w = 1.8e-7  # at each client
+    config.network.deadline_s = 0.5  # of a round, from the start of its broadcast
+    config.network.budget_j = 0.003  # what a client may spend on a round
+    config.network.battery_j = 0.0  # what it may spend on the run; 0: any amount
+    config.network.frequency_low_hz = 1e8  # slowest clock of a client
+    config.network.frequency_high_hz = 1e9  # fastest clock
+    config.network.capacitance = 1e-27  # joules a cycle, over the clock squared
+    config.network.bit_operations_a_cycle = 8192.0  # eight multiply-adds of floats
+    config.network.mean_delay = 0.0  # by how much stragglers exceed their time; 0: none
 
     config.server = ConfigDict()
     config.server.optimizer = "sgd"  # sgd, momentum, adam

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from experiments import radio
 from experiments.ledger import Links
 from flq_jax import compressors, federated, keys, models, quantizers
 from flq_jax.compressors import Compressor
@@ -72,14 +73,16 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     federation = Federation(
         local_update(config.client, loss),
-        compressor(config.compressor),
+        compressor(config),
         downlink(config.downlink, sizes),
         server_optimizer(config),
         server_step(config),
-        network(config),
+        ideal_network(config),
         unravel,
         at_once(config.client, mesh),
     )
+    if config.network.name == "cell":
+        federation = in_a_cell(config, federation, root, params, data.sizes)
     state = federated.init(federation, params, config.clients)
     return Run(
         federation,
@@ -114,18 +117,28 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
 
 def quantizer(config: ConfigDict) -> Quantizer:
     """The uplink's quantizer."""
+    options = config.compressor
     radius = None
-    if config.radius == "geometric":
-        radius = quantizers.geometric(config.radius_scale, config.radius_rate)
+    if options.radius == "geometric":
+        radius = quantizers.geometric(options.radius_scale, options.radius_rate)
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(config.bits, radius),
+        "uniform": lambda: quantizers.uniform(options.bits, radius),
         "stochastic": lambda: quantizers.stochastic(
-            2 ** (config.bits - 1) - 1, config.norm
+            2 ** (options.bits - 1) - 1, options.norm
+        ),
+        "adaptive": lambda: quantizers.one_of(
+            [of_width(bits) for bits in config.network.widths]
         ),
     }
-    return makers[config.quantizer]()
+    return makers[options.quantizer]()
+
+
+def of_width(bits: int) -> Quantizer:
+    """The quantizer for a link that carries so many bits a coordinate: FLQ's."""
+    special = {1: quantizers.sign, 32: quantizers.identity}
+    return special[bits]() if bits in special else quantizers.uniform(bits)
 
 
 def compressor(config: ConfigDict) -> Compressor:
@@ -135,15 +148,16 @@ def compressor(config: ConfigDict) -> Compressor:
         "error_feedback": compressors.error_feedback,
         "innovation": compressors.innovation,
     }
-    link = memories[config.memory](quantizer(config))
-    if not config.lazy:
+    options = config.compressor
+    link = memories[options.memory](quantizer(config))
+    if not options.lazy:
         return link
     return compressors.lazy(
         link,
-        history=config.lazy_history,
-        weight=config.lazy_weight,
-        max_silence=config.lazy_max_silence,
-        error_weight=config.lazy_error_weight,
+        history=options.lazy_history,
+        weight=options.lazy_weight,
+        max_silence=options.lazy_max_silence,
+        error_weight=options.lazy_error_weight,
     )
 
 
@@ -209,11 +223,36 @@ def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
     return makers[config.server.optimizer]()
 
 
-def network(config: ConfigDict) -> federated.Network:
-    """Who hears the broadcast, and whose message arrives."""
+def ideal_network(config: ConfigDict) -> federated.Network:
+    """All clients or some of them, at no cost."""
     if not config.sampled:
         return federated.everyone(config.clients)
     return federated.sampled(config.clients, config.sampled)
+
+
+def in_a_cell(
+    config: ConfigDict,
+    federation: Federation,
+    root: jax.Array,
+    params: Any,
+    sizes: jax.Array,
+) -> Federation:
+    """The federation with its clients in the cell that the config describes."""
+    leaves = jax.tree.leaves(params)
+    num_params = sum(leaf.size for leaf in leaves)
+    num_weights = sum(leaf.size for leaf in leaves if leaf.ndim > 1)
+    at_a_time = jnp.full_like(sizes, config.client.batch)
+    if config.client.epochs or not config.client.batch:
+        at_a_time = sizes * max(config.client.epochs, 1)
+    work = radio.Work(
+        federation.compressor.layout(num_params),
+        federation.downlink.compressor.layout(num_params).num_bits,
+        radio.cycles(config, num_weights, sizes, at_a_time),
+        sizes,
+    )
+    cell = radio.place(config.network, root, config.clients)
+    network = radio.cell_network(config.network, cell, work)
+    return federation._replace(network=network)
 
 
 def links(federation: Federation, num_params: int) -> Links:

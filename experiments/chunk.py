@@ -25,6 +25,9 @@ class Progress(NamedTuple):
         ledger: what they sent.
         diverged: how many clients' updates were not finite.
         overloads: how many clients' updates lay outside their quantizer's range.
+        lost: how many messages did not arrive.
+        seconds: simulated ones.
+        joules: of all clients together.
         stopped: why no further round is wanted; empty while one is.
     """
 
@@ -33,6 +36,9 @@ class Progress(NamedTuple):
     ledger: Ledger = Ledger()
     diverged: int = 0
     overloads: int = 0
+    lost: int = 0
+    seconds: float = 0.0
+    joules: float = 0.0
     stopped: str = ""
 
 
@@ -88,9 +94,19 @@ def measuring(config: ConfigDict, run: Run) -> Callable[[Progress], dict[str, An
             **ledger.counted(progress.ledger, run.links, **config.accounting),
             "diverged_clients": progress.diverged,
             "overloads": progress.overloads,
+            **(radio_figures(progress) if config.network.name == "cell" else {}),
         }
 
     return measure
+
+
+def radio_figures(progress: Progress) -> dict[str, float]:
+    """What a run in a cell has used so far."""
+    return {
+        "lost": progress.lost,
+        "seconds": progress.seconds,
+        "joules": progress.joules,
+    }
 
 
 def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
@@ -101,4 +117,7 @@ def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
         ledger=progress.ledger.add(metrics.uplink_bits, metrics.listeners),
         diverged=progress.diverged + int(np.sum(metrics.diverged)),
         overloads=progress.overloads + int(np.sum(metrics.overloads)),
+        lost=progress.lost + int(np.sum(metrics.lost)),
+        seconds=progress.seconds + float(np.sum(metrics.seconds, dtype=np.float64)),
+        joules=progress.joules + float(np.sum(metrics.joules, dtype=np.float64)),
     )

@@ -59,8 +59,11 @@ def summary_table(summary: dict[str, Any]) -> None:
         ),
         "wall time": f"{summary['wall_seconds']:.1f} s",
     }
-    for event in ("diverged_clients", "overloads"):
-        if summary[event]:
+    if "seconds" in summary:
+        rows["simulated time"] = f"{summary['seconds']:,.1f} s"
+        rows["energy"] = f"{summary['joules']:,.3g} J"
+    for event in ("diverged_clients", "overloads", "lost"):
+        if summary.get(event):
             rows[event.replace("_", " ")] = f"{summary[event]:,}"
     for name, value in rows.items():
         table.add_row(name, value)

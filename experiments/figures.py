@@ -10,19 +10,24 @@ from matplotlib.figure import Figure
 ABSCISSAE = {
     "rounds": ("round", "communication rounds", False),
     "bits": ("uplink_bits", "uplink bits", True),
+    "seconds": ("seconds", "simulated seconds", False),
+    "joules": ("joules", "joules of all clients", True),
 }
 
 
 def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None:
-    """Draws train loss and test accuracy against rounds and against uplink bits.
+    """Draws train loss and test accuracy against rounds, uplink bits, and in a cell
+    against seconds and joules.
 
     Args:
         rows: the lines of the metrics file.
-        folder: where `rounds.png` and `bits.png` are written; made if need be.
+        folder: where `rounds.png` and so on are written; made if need be.
         title: printed above the axes.
     """
     folder.mkdir(exist_ok=True)
     for name, (key, label, logarithmic) in ABSCISSAE.items():
+        if key not in rows[0]:
+            continue
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title)
@@ -37,3 +42,37 @@ def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None
             if logarithmic and min(x) > 0:
                 axes.set_xscale("log")
         figure.savefig(folder / f"{name}.png", dpi=120)
+
+
+def cell_map(cell: dict[str, list], path: pathlib.Path, title: str) -> None:
+    """Draws where the clients are, and how often each took part and was heard.
+
+    Args:
+        cell: columns x_m, y_m, scheduled and heard, an entry a client.
+        path: of the PNG file.
+        title: printed above the map.
+    """
+    figure = Figure(figsize=(6.0, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(0, 0, "k^", markersize=9, label="base station")
+    most = max(*cell["scheduled"], 1)
+    sizes = [20 + 380 * count / most for count in cell["scheduled"]]
+    heard = [
+        arrived / max(count, 1)
+        for arrived, count in zip(cell["heard"], cell["scheduled"], strict=True)
+    ]
+    dots = axes.scatter(
+        *(cell["x_m"], cell["y_m"]), sizes, heard, vmin=0.0, vmax=1.0, alpha=0.8
+    )
+    if len(sizes) <= 50:
+        for x, y, count in zip(
+            cell["x_m"], cell["y_m"], cell["scheduled"], strict=True
+        ):
+            axes.annotate(str(count), (x, y), ha="center", va="center", fontsize=7)
+    figure.colorbar(dots, label="share of its rounds in which it was heard")
+    axes.set(xlabel="m", ylabel="m", aspect="equal")
+    axes.set_title(f"{title}: rounds in which each took part", fontsize=9)
+    axes.legend(loc="upper right", fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)

@@ -16,15 +16,24 @@ class Ledger(NamedTuple):
 
     Attributes:
         rounds: broadcasts.
-        uploads: messages that were sent.
         listens: pairs of a broadcast and a client that heard it.
-        uplink_bits: sum of the messages' `num_bits`.
+        lengths: pairs (num_bits, uploads): how many messages of each length were sent,
+            the lost ones too.
     """
 
     rounds: int = 0
-    uploads: int = 0
     listens: int = 0
-    uplink_bits: int = 0
+    lengths: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def uploads(self) -> int:
+        """Messages that were sent."""
+        return sum(uploads for _, uploads in self.lengths)
+
+    @property
+    def uplink_bits(self) -> int:
+        """Sum of the messages' `num_bits`."""
+        return sum(num_bits * uploads for num_bits, uploads in self.lengths)
 
     def add(self, uplink_bits: np.ndarray, listeners: np.ndarray) -> "Ledger":
         """The ledger after further rounds.
@@ -33,11 +42,15 @@ class Ledger(NamedTuple):
             uplink_bits: each round's and client's message, i32[t, m], 0 for silence.
             listeners: clients that heard each round's broadcast, i32[t].
         """
+        sent = np.asarray(uplink_bits)
+        counts = zip(*np.unique(sent[sent > 0], return_counts=True), strict=True)
+        lengths = {int(num_bits): int(uploads) for num_bits, uploads in self.lengths}
+        for num_bits, uploads in counts:
+            lengths[int(num_bits)] = lengths.get(int(num_bits), 0) + int(uploads)
         return Ledger(
             self.rounds + len(listeners),
-            self.uploads + int(np.count_nonzero(uplink_bits)),
             self.listens + int(np.sum(listeners, dtype=np.int64)),
-            self.uplink_bits + int(np.sum(uplink_bits, dtype=np.int64)),
+            tuple(sorted(lengths.items())),
         )
 
 
@@ -66,10 +79,12 @@ def uplink_bits(ledger: Ledger, links: Links, count: str, float_bits: int) -> in
             Sun et al. (2019) and Ning et al. (2023) count.
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """
-    bits = ledger.uplink_bits
-    if count == "laq":
-        bits -= ledger.uploads * 32 * links.uplink.num_sides
-    return bits * _widening(links.uplink, float_bits)
+    total = 0
+    for num_bits, uploads in ledger.lengths:
+        layout = links.uplink.of_length(num_bits) or links.uplink
+        sides = 32 * layout.num_sides if count == "laq" else 0
+        total += uploads * (num_bits - sides) * _widening(layout, float_bits)
+    return total
 
 
 def downlink_bits(

@@ -71,7 +71,7 @@ def written(groups: list[Group], title: str, accuracy: float) -> dict[str, str]:
         names=[group.name for group in groups],
         runs=runs,
     )
-    return {"report.html": html, "report.md": markdown(table)}
+    return {"report.html": html, "report.md": results.markdown(table)}
 
 
 def present(groups: list[Group]) -> dict[str, str]:
@@ -110,12 +110,6 @@ def summary_table(groups: list[Group], accuracy: float) -> list[list[str]]:
         ]
         lines.append(line)
     return lines
-
-
-def markdown(table: list[list[str]]) -> str:
-    """The table as Markdown."""
-    head, *lines = ["| " + " | ".join(line) + " |" for line in table]
-    return "\n".join([head, "|" + "---|" * len(table[0]), *lines]) + "\n"
 
 
 def curve(groups: list[Group], key: str, label: str, figure: str) -> str:

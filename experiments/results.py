@@ -111,6 +111,12 @@ def mean_sd(values: Iterable[float | None], digits: str = ".4g") -> str:
     )
 
 
+def markdown(table: list[list[str]]) -> str:
+    """A table, its first line the header, as Markdown."""
+    head, *lines = ["| " + " | ".join(line) + " |" for line in table]
+    return "\n".join([head, "|" + "---|" * len(table[0]), *lines]) + "\n"
+
+
 def _shared_name(group: Group) -> str:
     names = [result.name for result in group.results]
     if len(names) == 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import console, figures, ledger, tensorboard
+from experiments import console, figures, ledger, radio, tensorboard
 from experiments.build import Run, build
 from experiments.checkpoints import Checkpoints
 from experiments.chunk import Progress, advancing, measuring
@@ -118,6 +118,16 @@ def stop_at(config: ConfigDict, run: Run) -> float:
     return optimum + config.stop.residual
 
 
+def clients_of_a_cell(
+    config: ConfigDict, run: Run, progress: Progress
+) -> dict[str, Any]:
+    """Where the clients of a cell are, and what each has done."""
+    if config.network.name != "cell":
+        return {}
+    state = progress.state.network
+    return {"cell": radio.summary(config.network, run.root, state)}
+
+
 def summarize(
     config: ConfigDict,
     run: Run,
@@ -143,5 +153,6 @@ def summarize(
             "sizes": np.asarray(run.partition.sizes).tolist(),
             "sha256": run.partition.digest,
         },
+        **clients_of_a_cell(config, run, progress),
         **provenance(),
     }

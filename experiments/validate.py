@@ -53,6 +53,16 @@ def one_of(*names: str) -> Rule:
 ANY = Rule("any value of its type", lambda x: True)
 MODEL_BITS = Rule("an integer in 1..8, or 32", lambda x: 1 <= x <= 8 or x == 32)
 
+SCHEDULERS = (
+    "everyone",
+    "random",
+    "round_robin",
+    "best_channel",
+    "proportional_fair",
+    "oldest",
+    "longest_lived",
+    "bits_budget",
+)
 PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
 
 RULES = {
@@ -79,7 +89,9 @@ RULES = {
     "client.epochs": integer(0),
     "client.at_once": integer(0),
     "client.learning_rate": above(0),
-    "compressor.quantizer": one_of("identity", "sign", "uniform", "stochastic"),
+    "compressor.quantizer": one_of(
+        "identity", "sign", "uniform", "stochastic", "adaptive"
+    ),
     "compressor.bits": integer(1, 8),
     "compressor.norm": one_of("l2", "max"),
     "compressor.radius": one_of("measured", "geometric"),
@@ -94,6 +106,51 @@ RULES = {
     "downlink.quantizer": one_of("identity", "uniform", "tanh", "sign"),
     "downlink.memory": one_of("direct", "innovation"),
     "downlink.bits": integer(1, 8),
+    "network.name": one_of("ideal", "cell"),
+    "network.scheduler": one_of(*SCHEDULERS),
+    "network.scheduled": integer(1),
+    "network.budget_bits": integer(1),
+    "network.blocks": integer(1),
+    "network.assignment": one_of("hungarian", "random"),
+    "network.effort": one_of("least", "budget", "full"),
+    "network.thrift": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
+    "network.most_loss": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
+    "network.widths": Rule(
+        "two or more integers of 1..8 or 32, ascending",
+        lambda x: len(x) >= 2 and all(map(MODEL_BITS.holds, x)) and _ascends(x),
+    ),
+    "network.inner_m": above(0),
+    **{
+        f"network.{option}": above(0)
+        for option in (
+            "radius_m",
+            "exponent",
+            "power_w",
+            "block_hz",
+            "downlink_hz",
+            "downlink_power_w",
+            "deadline_s",
+            "budget_j",
+            "frequency_low_hz",
+            "frequency_high_hz",
+            "capacitance",
+            "bit_operations_a_cycle",
+        )
+    },
+    "network.gain_db": Rule("a finite number", math.isfinite),
+    **{
+        f"network.{option}": at_least(0)
+        for option in (
+            "shadowing_db",
+            "rician",
+            "interference_low_w",
+            "interference_high_w",
+            "waterfall",
+            "downlink_interference_w",
+            "battery_j",
+            "mean_delay",
+        )
+    },
     "server.optimizer": one_of("sgd", "momentum", "adam"),
     "server.learning_rate": above(0),
     "server.momentum": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
@@ -113,7 +170,31 @@ def _geometric(c: ConfigDict) -> bool:
     return c.compressor.radius == "geometric"
 
 
+def _ascends(numbers: tuple[int, ...]) -> bool:
+    return list(numbers) == sorted(set(numbers))
+
+
 COMBINATIONS = (
+    Combination(
+        "network.radius_m",
+        lambda c: c.network.radius_m > c.network.inner_m,
+        "above config.network.inner_m={c.network.inner_m}",
+    ),
+    Combination(
+        "network.frequency_high_hz",
+        lambda c: c.network.frequency_high_hz >= c.network.frequency_low_hz,
+        "at least config.network.frequency_low_hz={c.network.frequency_low_hz}",
+    ),
+    Combination(
+        "network.name",
+        lambda c: c.compressor.quantizer != "adaptive" or c.network.name == "cell",
+        "cell with an adaptive quantizer (its widths follow the links)",
+    ),
+    Combination(
+        "sampled",
+        lambda c: not c.sampled or c.network.name == "ideal",
+        "0 in a cell (config.network.scheduler takes its place)",
+    ),
     Combination(
         "sampled",
         lambda c: c.sampled <= c.clients,
@@ -133,6 +214,12 @@ COMBINATIONS = (
         "downlink.memory",
         lambda c: c.downlink.quantizer != "tanh" or c.downlink.memory == "direct",
         "direct for the tanh mapping (gradients are pulled back through it)",
+    ),
+    Combination(
+        "downlink.memory",
+        lambda c: c.network.name != "cell" or c.downlink.memory == "direct",
+        "direct with config.network.name={c.network.name} (who was not scheduled has "
+        "missed a part)",
     ),
     Combination(
         "downlink.memory",

@@ -25,6 +25,11 @@ def init_key(root: jax.Array) -> jax.Array:
     return jax.random.fold_in(root, 2**31 - 1)
 
 
+def cell_key(root: jax.Array) -> jax.Array:
+    """The key that places the clients of a cell: of no round, as `init_key`."""
+    return jax.random.fold_in(root, 2**31 - 2)
+
+
 def round_keys(root: jax.Array, round_index: jax.Array | int) -> RoundKeys:
     """Derives the keys of round `round_index` from the root key.
 

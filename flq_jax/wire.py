@@ -11,7 +11,8 @@ A frame is, little-endian throughout:
 
 The payload is num_bits long, rounded up to a byte, and is what every convention counts;
 header and check, OVERHEAD_BYTES together, are counted by none, as in the literature.
-Silence has no payload.
+Silence has no payload. Where a layout has options, a frame is that of the option which
+made the message.
 """
 
 import struct
@@ -55,22 +56,19 @@ def pack(message: Message, layout: Layout) -> bytes:
     _require("codes", codes.dtype == _dtype(layout), _dtype(layout), codes.dtype)
     _require("side", sides.shape == (layout.num_sides,), layout.num_sides, sides.shape)
     _require("side", sides.dtype == np.float32, "float32", sides.dtype)
-    for bits, part in zip((bits for bits, _ in layout.runs), _parts(codes, layout)):
+    sent = _told(layout, num_bits)
+    for bits, part in zip((bits for bits, _ in sent.runs), _parts(codes, sent)):
         widest = int(part.max(initial=0)).bit_length()
         _require("codes", widest <= bits, f"{bits} bits", widest)
-    _require(
-        "num_bits",
-        num_bits in (0, layout.num_bits),
-        f"0 or {layout.num_bits}",
-        num_bits,
-    )
     payload = b""
     if num_bits:
-        payload = sides.astype("<f4").tobytes() + _packed(codes, layout)
+        sides, unsent = np.split(sides.astype("<f4"), [sent.num_sides])
+        _require("unsent sides", not unsent.view(np.uint32).any(), "zeros", unsent)
+        payload = sides.tobytes() + _packed(codes.astype(_dtype(sent)), sent)
     else:
         empty = not codes.any() and not sides.view(np.uint32).any()
         _require("a silent message", empty, "all zeros", "other codes or sides")
-    frame = _HEADER.pack(*_header(layout), num_bits) + payload
+    frame = _HEADER.pack(*_header(sent), num_bits) + payload
     return frame + _CHECK.pack(zlib.crc32(frame))
 
 
@@ -93,22 +91,26 @@ def unpack(frame: bytes, layout: Layout) -> Message:
     _require(
         "CRC-32", zlib.crc32(frame[: -_CHECK.size]) == check, "that of the frame", check
     )
-    _require("header", tuple(header) == _header(layout), _header(layout), header)
-    _require(
-        "num_bits",
-        num_bits in (0, layout.num_bits),
-        f"0 or {layout.num_bits}",
-        num_bits,
-    )
+    sent = layout.of_length(num_bits) or layout
+    _require("header", tuple(header) == _header(sent), _header(sent), header)
+    _told(layout, num_bits)
     payload = frame[_HEADER.size : -_CHECK.size]
     wanted = payload_bytes(num_bits)
     _require("payload", len(payload) == wanted, f"{wanted} bytes", len(payload))
     if not num_bits:
         codes = np.zeros(layout.num_codes, _dtype(layout))
         return _message(codes, np.zeros(layout.num_sides, np.float32), 0)
-    sides = np.frombuffer(payload, "<f4", layout.num_sides).astype(np.float32)
-    codes = _unpacked(payload[4 * layout.num_sides :], layout)
-    return _message(codes, sides, num_bits)
+    sides = np.zeros(layout.num_sides, np.float32)
+    sides[: sent.num_sides] = np.frombuffer(payload, "<f4", sent.num_sides)
+    codes = _unpacked(payload[4 * sent.num_sides :], sent)
+    return _message(codes.astype(_dtype(layout)), sides, num_bits)
+
+
+def _told(layout: Layout, num_bits: int) -> Layout:
+    """The layout of a message of that length; of silence, the given one."""
+    lengths = [0, *(each.num_bits for each in layout.options or (layout,))]
+    _require("num_bits", num_bits in lengths, " or ".join(map(str, lengths)), num_bits)
+    return layout.of_length(num_bits) or layout
 
 
 def _message(codes: np.ndarray, sides: np.ndarray, num_bits: int) -> Message:
@@ -121,7 +123,7 @@ def _header(layout: Layout) -> tuple:
 
 
 def _dtype(layout: Layout) -> np.dtype:
-    return np.dtype(np.uint8 if layout.widest <= 8 else np.uint32)
+    return np.dtype(layout.code_dtype)
 
 
 def _parts(codes: np.ndarray, layout: Layout) -> list[np.ndarray]:

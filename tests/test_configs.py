@@ -66,6 +66,7 @@ BAD = [
     ("compressor.radius", "geometric", "uniform with a geometric radius"),
     ("downlink.bits", 9, "got 9"),
     ({"downlink.memory": "innovation", "sampled": 3}, "", "has missed a part"),
+    ({"downlink.memory": "innovation", "network.name": "cell"}, "", "not scheduled"),
     (
         {"downlink.memory": "innovation", "downlink.quantizer": "tanh"},
         "",

@@ -14,6 +14,7 @@ from flq_jax import quantizers, wire
 from flq_jax.compressors.base import silence
 from flq_jax.quantizers import Layout, Message
 
+D = 37
 QUANTIZERS = {
     "identity": quantizers.identity(),
     "sign": quantizers.sign(),
@@ -23,8 +24,14 @@ QUANTIZERS = {
     "stochastic127": quantizers.stochastic(127, "max"),
     "tanh5": quantizers.tanh_grid(5),
     "segmented": quantizers.segmented(quantizers.uniform(3), (5, 32)),
+    **{
+        f"option{choice}": quantizers.one_of(
+            (quantizers.sign(), quantizers.uniform(3), quantizers.identity())
+        ).at(0, choice)
+        for choice in range(3)
+    },
 }
-D = 37
+OPTION_BITS = {"option0": D + 32, "option1": 3 * D + 32}  # of the others, the layout's
 
 
 def _message(name, key):
@@ -45,8 +52,9 @@ def _same(a: Message, b: Message) -> bool:
 def test_payload_is_as_long_as_declared_and_restores_the_message(name, key):
     message, layout = _message(name, key)
     frame = wire.pack(message, layout)
-    assert int(message.num_bits) == layout.num_bits
-    assert len(frame) - wire.OVERHEAD_BYTES == -(-layout.num_bits // 8)
+    num_bits = OPTION_BITS.get(name, layout.num_bits)
+    assert int(message.num_bits) == num_bits
+    assert len(frame) - wire.OVERHEAD_BYTES == -(-num_bits // 8)
     assert _same(wire.unpack(frame, layout), message)
 
 

@@ -12,7 +12,7 @@ Memory = Any
 
 
 class Broadcast(NamedTuple):
-    """What every client hears with the model, and so both ends know.
+    """What a client hears with the model.
 
     Attributes:
         round_index: i32[], counted from 0.
@@ -20,10 +20,19 @@ class Broadcast(NamedTuple):
             server model over the last h rounds, zero where there was no round yet. The
             step is the server's on the mean update, so a movement is in units of
             ||update||^2.
+        choice: i32[], which of its options this client's quantizer is to use, see
+            `one_of`; the only thing here that differs from client to client. Nothing
+            that decodes needs it.
     """
 
     round_index: jax.Array | int = 0
     movements: jax.Array | tuple = ()
+    choice: jax.Array | int = 0
+
+    @property
+    def told(self) -> tuple:
+        """What a quantizer is told, the arguments of `Quantizer.at`."""
+        return self.round_index, self.choice
 
 
 NO_BROADCAST = Broadcast()
@@ -93,8 +102,7 @@ def direct(quantizer: Quantizer) -> Compressor:
         return (), ()
 
     def encode(key, x, memory, broadcast=NO_BROADCAST):
-        del broadcast
-        return quantizer.encode(key, x), memory
+        return quantizer.at(*broadcast.told).encode(key, x), memory
 
     def decode(key, message, memory, broadcast=NO_BROADCAST):
         del broadcast
@@ -102,7 +110,7 @@ def direct(quantizer: Quantizer) -> Compressor:
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
 
     def overload(x, memory, broadcast=NO_BROADCAST):
-        del memory, broadcast
-        return quantizer.overload(x)
+        del memory
+        return quantizer.at(*broadcast.told).overload(x)
 
     return Compressor(init, encode, decode, quantizer.layout, overload)

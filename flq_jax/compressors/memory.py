@@ -36,14 +36,12 @@ def error_feedback(quantizer: Quantizer) -> Compressor:
         return jnp.zeros(d), ()
 
     def encode(key, x, error, broadcast=NO_BROADCAST):
-        del broadcast
         corrected = x + error
-        message = quantizer.encode(key, corrected)
+        message = quantizer.at(*broadcast.told).encode(key, corrected)
         return message, corrected - quantizer.decode(jax.random.clone(key), message)
 
     def overload(x, error, broadcast=NO_BROADCAST):
-        del broadcast
-        return quantizer.overload(x + error)
+        return quantizer.at(*broadcast.told).overload(x + error)
 
     return memoryless._replace(init=init, encode=encode, overload=overload)
 
@@ -74,17 +72,17 @@ def innovation(quantizer: Quantizer) -> Compressor:
         return jnp.zeros(d), jnp.zeros(d)
 
     def encode(key, x, reference, broadcast=NO_BROADCAST):
-        message = quantizer.at(broadcast.round_index).encode(key, x - reference)
+        message = quantizer.at(*broadcast.told).encode(key, x - reference)
         _, reference = decode(jax.random.clone(key), message, reference, broadcast)
         return message, reference
 
     def decode(key, message, reference, broadcast=NO_BROADCAST):
-        change = quantizer.at(broadcast.round_index).decode(key, message)
+        change = quantizer.at(*broadcast.told).decode(key, message)
         x_hat = jnp.where(message.num_bits > 0, reference + change, reference)
         return x_hat, x_hat
 
     def overload(x, reference, broadcast=NO_BROADCAST):
-        return quantizer.at(broadcast.round_index).overload(x - reference)
+        return quantizer.at(*broadcast.told).overload(x - reference)
 
     return Compressor(
         init,

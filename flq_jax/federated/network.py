@@ -15,14 +15,17 @@ class Plan(NamedTuple):
     """What a network asks of the clients of one round.
 
     Attributes:
-        who: distinct clients, i32[s]; s is static.
+        who: distinct clients, ascending, i32[s]; s is static.
         listens: which of them take part, bool[s]. The others are as if they were not
             there: they neither hear the broadcast nor compute nor speak.
+        choice: which of its options each one's quantizer is to use, i32[s], see `one_of`;
+            of no meaning to quantizers without.
         details: whatever `Network.settle` wants to see again.
     """
 
     who: jax.Array
     listens: jax.Array
+    choice: jax.Array
     details: Any = ()
 
 
@@ -84,7 +87,7 @@ def _ideal(choose: Callable[[jax.Array], jax.Array]) -> Network:
     def plan(key, state, round_index):
         del state, round_index
         who = choose(key)
-        return Plan(who, jnp.ones(who.shape, bool))
+        return Plan(who, jnp.ones(who.shape, bool), jnp.zeros(who.shape, jnp.int32))
 
     def settle(key, state, plan, num_bits):
         del key, num_bits

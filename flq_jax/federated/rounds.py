@@ -141,7 +141,8 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         jax.tree.map(each, client),
         jax.tree.map(each, server),
         jnp.zeros(federation.compressor.history),
-        federation.network.init(),
+        # Each leaf in a buffer of its own: a state is donated whole.
+        jax.tree.map(jnp.copy, federation.network.init()),
         downlink_state(federation.downlink, theta),
     )
 
@@ -170,19 +171,20 @@ def uplink(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     who = plan.who
 
-    def client(index, shard, memory):
+    def client(index, shard, memory, choice):
         key_local = jax.random.fold_in(keys.local, index)
         key_uplink = jax.random.fold_in(keys.uplink, index)
         loss, update = federation.local_update(key_local, params, shard)
         x, _ = ravel_pytree(update)
+        told = broadcast._replace(choice=choice)
         finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
-        message, new_memory = compressor.encode(key_uplink, x, memory, broadcast)
-        overload = compressor.overload(x, memory, broadcast)
+        message, new_memory = compressor.encode(key_uplink, x, memory, told)
+        overload = compressor.overload(x, memory, told)
         return loss, finite, overload, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
     loss, finite, overload, messages, new_memory = federation.each(client)(
-        who, shards, memory
+        who, shards, memory, plan.choice
     )
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)

@@ -64,7 +64,9 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Callable[[Callable], Calla
 
     def each(function):
         def mapped(*rows):
-            here = jax.tree.leaves(rows)[0].shape[0] // devices
+            here, rest = divmod(jax.tree.leaves(rows)[0].shape[0], devices)
+            if rest:  # some of the clients, as many as there may be
+                return jax.vmap(function)(*rows)
             fits = max(n for n in range(1, min(size, here) + 1) if here % n == 0)
             if fits == here:
                 return jax.vmap(function)(*rows)

@@ -2,6 +2,7 @@
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.identity import identity
+from flq_jax.quantizers.one_of import one_of
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.stochastic import stochastic
 from flq_jax.quantizers.tanh import tanh_grid
@@ -13,6 +14,7 @@ __all__ = [
     "Quantizer",
     "geometric",
     "identity",
+    "one_of",
     "segmented",
     "sign",
     "stochastic",

@@ -32,12 +32,15 @@ class Layout(NamedTuple):
         num_sides: f32 numbers of side information in a message.
         floats: whether a code is an uncompressed float, which some papers count with
             32 bits and others with 64.
+        options: if there are any, each message has one of these layouts instead, told by
+            its length, see `one_of`; the fields above hold the largest of them.
     """
 
     scheme: str
     runs: tuple[tuple[int, int], ...]
     num_sides: int = 0
     floats: bool = False
+    options: tuple["Layout", ...] = ()
 
     @classmethod
     def of(
@@ -57,14 +60,26 @@ class Layout(NamedTuple):
         return max(bits for bits, _ in self.runs)
 
     @property
+    def code_dtype(self) -> type:
+        """Of the codes in memory: u8 if that holds them, or u32."""
+        return jnp.uint8 if self.widest <= 8 else jnp.uint32
+
+    @property
     def code_bits(self) -> int:
         """Bits of all codes together."""
         return sum(bits * count for bits, count in self.runs)
 
     @property
     def num_bits(self) -> int:
-        """Length of a message that is sent: codes and sides."""
+        """Length of a message that is sent: codes and sides; of options, the longest."""
+        if self.options:
+            return max(option.num_bits for option in self.options)
         return self.code_bits + 32 * self.num_sides
+
+    def of_length(self, num_bits: int) -> "Layout | None":
+        """The layout of messages of that length: itself or an option; None if neither."""
+        found = [each for each in self.options or (self,) if each.num_bits == num_bits]
+        return found[0] if found else None
 
 
 def _never(x: jax.Array) -> jax.Array:
@@ -83,6 +98,8 @@ class Quantizer(NamedTuple):
             that the stated error bound does not hold. Most grids fit any x.
         schedule: round index i32[] -> the `Quantizer` of that round, for grids agreed
             upon in advance; None where all rounds are alike.
+        choose: choice i32[] -> the `Quantizer` that encodes by that option, see `one_of`;
+            None where there is no choice.
     """
 
     encode: Callable[[jax.Array, jax.Array], Message]
@@ -90,9 +107,14 @@ class Quantizer(NamedTuple):
     layout: Callable[[int], Layout]
     overload: Callable[[jax.Array], jax.Array] = _never
     schedule: Callable[[jax.Array], "Quantizer"] | None = None
+    choose: Callable[[jax.Array], "Quantizer"] | None = None
 
-    def at(self, round_index: jax.Array | int) -> "Quantizer":
-        """The quantizer of round `round_index`, i32[]."""
+    def at(
+        self, round_index: jax.Array | int, choice: jax.Array | int = 0
+    ) -> "Quantizer":
+        """The quantizer of round `round_index`, i32[], for an encoder told `choice`."""
+        if self.choose is not None:
+            return self.choose(choice)
         return self if self.schedule is None else self.schedule(round_index)
 
 
@@ -113,10 +135,15 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
         quantizer: applied to f32[sizes[i]], each with a key of its own.
         sizes: lengths of the segments, each 1 or more; ValueError otherwise. They must
             add up to the length of x.
+
+    Raises:
+        ValueError: also for a `one_of`, whose segments' lengths are not sent.
     """
     sizes = tuple(int(size) for size in sizes)
     if not sizes or min(sizes) < 1:
         raise ValueError(f"segmented: sizes must be 1 or more each, got {sizes=}")
+    if quantizer.choose is not None:
+        raise ValueError("segmented: takes no choice; choose among segmented ones")
     layouts = [quantizer.layout(size) for size in sizes]
     total = Layout(
         f"{layouts[0].scheme}/{','.join(map(str, sizes))}",

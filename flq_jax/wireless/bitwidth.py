@@ -51,11 +51,12 @@ def widest(
     power_max_w: jax.Array,
     widths: tuple[int, ...] = WIDTHS,
     least_energy: bool = True,
+    power_min_w: jax.Array | float = 0.0,
 ) -> Width:
     """The largest width at which some power meets both deadline and energy budget.
 
-    Energy grows with power, so there is one iff the least power in time is within p_max
-    and within the budget. Longer messages need more of both: a client that can afford a
+    Energy grows with power, so there is one iff the least power allowed and in time is
+    within p_max and within the budget. Longer messages need more of both: a client that can afford a
     width can afford all below it.
 
     Args:
@@ -68,6 +69,7 @@ def widest(
         widths: k integers, ascending; ValueError otherwise.
         least_energy: send with the least power that is in time; otherwise with the most
             that the budget allows, for the fewest packet errors (Chen et al. 2021).
+        power_min_w: f[...], less is not sent with; above power_max_w is infeasible.
 
     Returns:
         A `Width` of shape [...].
@@ -80,7 +82,7 @@ def widest(
     link = snr_per_w, bandwidth_hz, power_max_w
 
     def fits(length):
-        upload = power_for_deadline(length, deadline_s, *link)
+        upload = power_for_deadline(length, deadline_s, *link, power_min_w)
         return upload.feasible & (upload.energy_j <= energy_j)
 
     # i32[...]: widths ascend and so do the needs, so counting is choosing the largest.
@@ -90,7 +92,7 @@ def widest(
     num_bits = jnp.where(speaks, lengths[index], 0)
     bits = jnp.where(speaks, jnp.asarray(widths, jnp.int32)[index], 0)
     if least_energy:
-        upload = power_for_deadline(num_bits, deadline_s, *link)
+        upload = power_for_deadline(num_bits, deadline_s, *link, power_min_w)
     else:
         upload = power_for_energy(num_bits, energy_j, *link)
     return Width(choice, bits, num_bits, upload._replace(feasible=speaks))

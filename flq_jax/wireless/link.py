@@ -28,6 +28,11 @@ def packet_error(snr: jax.Array, waterfall: jax.Array | float) -> jax.Array:
     return -jnp.expm1(-exponent)
 
 
+def snr_for_error(error: jax.Array | float, waterfall: jax.Array | float) -> jax.Array:
+    """The least SNR with at most this `packet_error`: waterfall / -ln(1 - error)."""
+    return waterfall / -jnp.log1p(-error)
+
+
 def rayleigh_packet_error(mean_snr: jax.Array, waterfall: jax.Array) -> jax.Array:
     """`packet_error` averaged over Rayleigh fading of the given mean SNR.
 

@@ -15,7 +15,7 @@ from flq_jax.wireless.assignment import (
 from flq_jax.wireless.bitwidth import WIDTHS, Width, widest
 from flq_jax.wireless.cell import Cell, CellState, Fading, Plan, full_power_snr
 from flq_jax.wireless.cost import compute_energy_j, compute_latency_s
-from flq_jax.wireless.link import packet_error
+from flq_jax.wireless.link import packet_error, snr_for_error
 from flq_jax.wireless.power import pace_for_deadline
 from flq_jax.wireless.scheduling import Candidates, Scheduler
 
@@ -30,6 +30,7 @@ class Policy(NamedTuple):
     blocks: str
     effort: str
     thrift: float
+    most_loss: float
 
 
 def policy(
@@ -37,6 +38,7 @@ def policy(
     blocks: str = "hungarian",
     effort: str = "least",
     thrift: float = 0.0,
+    most_loss: float = 1.0,
 ) -> Policy:
     """How a server plans its rounds.
 
@@ -51,6 +53,9 @@ def policy(
         thrift: the share of a message's worth that "hungarian" gives up for a block
             whose upload costs the whole budget, in [0, 1); ValueError otherwise. 0 is
             Chen et al.'s, above it the cheaper of equally good blocks is taken.
+        most_loss: the packet error that is accepted, in (0, 1]; ValueError otherwise. No
+            message is planned for a lower power than that takes. Where packets err, 1
+            is no choice for "least": what costs least is then hardly ever received.
     """
     if blocks not in BLOCKS:
         raise ValueError(f"policy: blocks must be one of {BLOCKS}, got {blocks=}")
@@ -58,7 +63,9 @@ def policy(
         raise ValueError(f"policy: effort must be one of {EFFORTS}, got {effort=}")
     if not 0.0 <= thrift < 1.0:
         raise ValueError(f"policy: thrift must be in [0, 1), got {thrift=}")
-    return Policy(scheduler, blocks, effort, thrift)
+    if not 0.0 < most_loss <= 1.0:
+        raise ValueError(f"policy: most_loss must be in (0, 1], got {most_loss=}")
+    return Policy(scheduler, blocks, effort, thrift, most_loss)
 
 
 class _Room(NamedTuple):
@@ -120,6 +127,7 @@ def plan_round(
             power_max_w,
             widths,
             least_energy=policy.effort == "least",
+            power_min_w=snr_for_error(policy.most_loss, cell.waterfall) / snr_per_w,
         )
 
     edges = jax.vmap(widest_on)(fading.uplink_snr_per_w, room, cell.power_max_w)
@@ -136,7 +144,7 @@ def plan_round(
     frequency_hz, power_w = cell.frequency_max_hz, width.upload.power_w
     if policy.effort == "least":
         left_s = _before_the_deadline(cell) - downlink_s
-        frequency_hz, power_w = _least_energy(cell, width, cycles, left_s, snr)
+        frequency_hz, power_w = _least_energy(policy, cell, width, cycles, left_s, snr)
     scheduled = (block != NO_BLOCK) & width.upload.feasible
     return Plan(
         scheduled=scheduled,
@@ -194,7 +202,7 @@ def _best_blocks(policy, cell, fading, edges: Width, room, value, selected):
     return assign_blocks(weights, feasible)
 
 
-def _least_energy(cell, width: Width, cycles, left_s, snr_per_w):
+def _least_energy(policy, cell, width: Width, cycles, left_s, snr_per_w):
     pace = pace_for_deadline(
         cycles,
         width.num_bits,
@@ -205,5 +213,6 @@ def _least_energy(cell, width: Width, cycles, left_s, snr_per_w):
         snr_per_w=snr_per_w,
         bandwidth_hz=cell.block_hz,
         power_max_w=cell.power_max_w,
+        power_min_w=snr_for_error(policy.most_loss, cell.waterfall) / snr_per_w,
     )
     return pace.frequency_hz, pace.upload.power_w

@@ -132,6 +132,7 @@ def pace_for_deadline(
     snr_per_w: jax.Array,
     bandwidth_hz: jax.Array,
     power_max_w: jax.Array,
+    power_min_w: jax.Array | float = 0.0,
 ) -> Pace:
     """CPU frequency and power that compute and deliver in time with the least energy.
 
@@ -139,9 +140,10 @@ def pace_for_deadline(
 
         min  k C^3 / t^2 + (T - t) (e^v - 1) / snr_per_w,   v = Z ln 2 / (B (T - t)),
 
-    convex in t, with C / f_max <= t <= C / f_min and p <= p_max. At an inner optimum a
-    second is worth the same to both, 2 k C^3 / t^3 = (1 + (v - 1) e^v) / snr_per_w,
-    and the difference of the two sides is monotone: bisection.
+    convex in t, with C / f_max <= t <= C / f_min and p_min <= p <= p_max. At an inner
+    optimum a second is worth the same to both, 2 k C^3 / t^3 = (1 + (v - 1) e^v) /
+    snr_per_w, and the difference of the two sides is monotone: bisection. A message
+    that is sent with p_min leaves the rest of the time to computing.
 
     Args:
         cycles: C, above 0.
@@ -152,12 +154,15 @@ def pace_for_deadline(
         snr_per_w: gain over noise and interference, 1/W.
         bandwidth_hz: B.
         power_max_w: p_max.
+        power_min_w: p_min; above p_max is infeasible.
     """
     nats_s = num_bits * LN2 / bandwidth_hz  # seconds at one nat per second and hertz
     shortest_s, _ = upload_at(num_bits, power_max_w, snr_per_w, bandwidth_hz)
     low_s, high_s = cycles / frequency_max_hz, cycles / frequency_min_hz
-    feasible = low_s + shortest_s <= deadline_s
+    longest_s, _ = upload_at(num_bits, power_min_w, snr_per_w, bandwidth_hz)
+    feasible = (low_s + shortest_s <= deadline_s) & (power_min_w <= power_max_w)
     high_s = jnp.clip(deadline_s - shortest_s, low_s, high_s)
+    low_s = jnp.clip(deadline_s - longest_s, low_s, high_s)
 
     def computing_too_fast(t):
         rest_s = jnp.maximum(deadline_s - t, jnp.finfo(t.dtype).tiny)
@@ -168,7 +173,7 @@ def pace_for_deadline(
     _, compute_s = bisect(computing_too_fast, low_s, high_s)
     frequency_hz = jnp.clip(cycles / compute_s, frequency_min_hz, frequency_max_hz)
     upload = power_for_deadline(
-        num_bits, deadline_s - compute_s, snr_per_w, bandwidth_hz, jnp.inf
+        num_bits, deadline_s - compute_s, snr_per_w, bandwidth_hz, jnp.inf, power_min_w
     )
     power_w = jnp.where(feasible, jnp.minimum(upload.power_w, power_max_w), jnp.inf)
     upload = _upload(num_bits, power_w, feasible, snr_per_w, bandwidth_hz)

@@ -12,7 +12,7 @@ from flq_jax import federated, keys
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import Federation, Network, Outcome, Plan
-from flq_jax.quantizers import identity, sign, uniform
+from flq_jax.quantizers import identity, one_of, sign, uniform
 
 D, M = 3, 4
 JOULES_A_BIT = 0.5
@@ -33,7 +33,8 @@ def scripted(listens, arrives, rounds_seen=0):
 
     def plan(key, state, round_index):
         del key, state
-        return Plan(jnp.arange(M), listens[round_index], details=round_index)
+        choice = jnp.arange(M) % 3
+        return Plan(jnp.arange(M), listens[round_index], choice, round_index)
 
     def settle(key, state, plan, num_bits):
         del key
@@ -147,6 +148,15 @@ def test_a_scheduled_client_may_stay_silent_and_pays_for_computing_only():
     assert log[1].joules == M and log[1].lost == 0
     # Silence is not a loss: the lazy rule counts it.
     np.testing.assert_array_equal(state.client_memory.silent_rounds, 1)
+
+
+@pytest.mark.parametrize("memory", [direct, error_feedback, innovation])
+def test_the_network_chooses_each_clients_width(memory):
+    link = memory(one_of((sign(), uniform(4), identity())))
+    state, (metrics,) = run(link, scripted([ALL], [ALL]), 1)
+    np.testing.assert_array_equal(metrics.uplink_bits, [D + 32, 4 * D + 32, 32 * D, 35])
+    # All coordinates are alike, so that every width is exact here.
+    np.testing.assert_allclose(state.params, (1 + 2 + 3 + 4) / 4, rtol=1e-6)
 
 
 def test_the_networks_state_is_carried():

@@ -68,3 +68,10 @@ def test_downlinks():
     nobody = jnp.zeros(4, bool)
     assert link.broadcast_latency_s(2e6, rate, nobody) == 0.0
     assert link.unicast_latency_s(2e6, rate, nobody) == 0.0
+
+
+def test_the_snr_for_an_error_has_that_error():
+    errors = jnp.asarray([0.01, 0.5, 0.99])
+    snr = link.snr_for_error(errors, 1.5)
+    np.testing.assert_allclose(link.packet_error(snr, 1.5), errors, rtol=1e-5)
+    assert link.snr_for_error(1.0, 1.5) == 0.0 and link.snr_for_error(0.1, 0.0) == 0.0

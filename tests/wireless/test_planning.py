@@ -17,6 +17,7 @@ BINARY, FLOATS = [np.asarray([n, *TOO_LONG], np.int32) for n in LENGTHS[[0, -1]]
 POLICIES = {
     "chen": planning.policy(scheduling.everyone(), "hungarian", "budget"),
     "frugal": planning.policy(scheduling.everyone(), "hungarian", "least", thrift=0.5),
+    "reliable": planning.policy(scheduling.everyone(), most_loss=0.2),
     "random": planning.policy(scheduling.random(R), "random", "least"),
     "all_out": planning.policy(scheduling.random(R), "random", "full"),
 }
@@ -167,6 +168,20 @@ def test_longer_messages_than_planned_come_late():
     np.testing.assert_array_equal(outcome.elapsed_s, cell.deadline_s)
 
 
+def test_no_message_is_planned_for_more_loss_than_accepted():
+    """1 - exp(-w / SNR) <= 0.2 iff SNR >= w / -ln 0.8; clocks use what time is left."""
+    waterfall = 1.0
+    cell, plan, outcome = rounds("reliable", LENGTHS, waterfall)
+    snr = (plan.power_w * plan.snr_per_w)[plan.scheduled]
+    assert np.all(snr >= waterfall / -np.log(0.8) * (1 - 1e-5))
+    assert np.any(snr > 1.1 * snr.min())  # some need more, to be in time
+    kept = outcome.arrived[plan.scheduled].mean()
+    assert kept >= 0.8 - 5 * np.sqrt(0.16 / snr.size)
+    assert np.all(outcome.latency_s <= cell.deadline_s[:, None])
+    slow = plan.frequency_hz < 0.9 * cell.frequency_max_hz
+    assert np.any(slow[plan.scheduled])
+
+
 def test_batteries_run_out_over_the_rounds():
     cell, _ = jax.tree.map(lambda x: x[0], scenarios())
     policy = POLICIES["chen"]
@@ -201,7 +216,8 @@ def test_batteries_run_out_over_the_rounds():
 
 
 @pytest.mark.parametrize(
-    "field, value", [("blocks", "hamming"), ("effort", "most"), ("thrift", 1.0)]
+    "field, value",
+    [("blocks", "hamming"), ("effort", "most"), ("thrift", 1.0), ("most_loss", 0.0)],
 )
 def test_policy_names_what_it_does_not_know(field, value):
     with pytest.raises(

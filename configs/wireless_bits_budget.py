@@ -1,0 +1,15 @@
+"""As much news as a budget of uplink bits carries: a greedy knapsack.
+
+    python -m experiments.main --config=configs/wireless_bits_budget.py
+
+A client's news is its examples times the rounds since it was last heard.
+"""
+
+from configs import wireless_joint
+
+
+def get_config():
+    config = wireless_joint.get_config()
+    config.network.scheduler = "bits_budget"
+    config.network.budget_bits = 200_000
+    return config

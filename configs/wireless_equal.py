@@ -1,0 +1,19 @@
+"""Random clients on random blocks of equal width at full power: nothing is chosen.
+
+    python -m experiments.main --config=configs/wireless_equal.py
+
+What joint optimisation is to be compared with: the band is split equally, and clock and
+power are the highest there are, whatever the round's energy budget.
+"""
+
+from configs import wireless_joint
+
+
+def get_config():
+    config = wireless_joint.get_config()
+    config.network.scheduler = "random"
+    config.network.scheduled = 6
+    config.network.assignment = "random"
+    config.network.effort = "full"
+    config.network.most_loss = 1.0
+    return config

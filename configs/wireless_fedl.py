@@ -1,0 +1,24 @@
+"""The radio of Tran et al. (2019, Sec. VI): 50 m, up to 1 W, 0.3 to 2 GHz.
+
+    python -m experiments.main --config=configs/wireless_fedl.py
+
+FEDL's clients in a joint plan: path gain -40 dB at 1 m, 1e-10 W of noise on 1 MHz.
+"""
+
+from configs import wireless_joint
+
+
+def get_config():
+    config = wireless_joint.get_config()
+    config.network.inner_m = 2.0
+    config.network.radius_m = 50.0
+    config.network.exponent = 4.0
+    config.network.gain_db = -40.0
+    config.network.power_w = 1.0
+    config.network.interference_low_w = 1e-10
+    config.network.interference_high_w = 1e-10
+    config.network.frequency_low_hz = 0.3e9
+    config.network.frequency_high_hz = 2e9
+    config.network.capacitance = 1e-28
+    config.network.budget_j = 0.1
+    return config

@@ -1,0 +1,15 @@
+"""Random clients; blocks, widths, powers and clocks as in wireless_joint.
+
+    python -m experiments.main --config=configs/wireless_random.py
+
+What the choice of clients alone is worth (Yang et al. 2020, RS).
+"""
+
+from configs import wireless_joint
+
+
+def get_config():
+    config = wireless_joint.get_config()
+    config.network.scheduler = "random"
+    config.network.scheduled = 6
+    return config

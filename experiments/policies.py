@@ -1,0 +1,155 @@
+"""Radio policies side by side: every policy, link, number of clients and seed.
+
+    python -m experiments.policies --runs=runs/policies --seeds=5
+    python -m experiments.report --workdir=runs/policies --accuracy=0.88
+
+Each run has a folder of its own, and one that is finished is not run again: the same
+command goes on where it was interrupted, and a longer list of anything adds runs. At the
+end stand `policies.md`, with costs at equal rounds and accuracies at equal time and
+energy, and a map of the cell for each policy.
+"""
+
+import importlib
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict
+
+from experiments import figures, results, train, validate, workdir
+from experiments.console import tell
+from experiments.results import Group
+from flq_jax.data import load
+
+_RUNS = flags.DEFINE_string("runs", "runs/policies", "Folder of all the runs.")
+_POLICIES = flags.DEFINE_list(
+    "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
+)
+_LINKS = flags.DEFINE_list(
+    "links", ["binary", "8bit", "float"], "Uplinks: binary, 8bit, float, adaptive."
+)
+_CLIENTS = flags.DEFINE_list("clients", ["15"], "Numbers of clients: 15, 50, 500.")
+_PARTITIONS = flags.DEFINE_list("partitions", ["iid"], "iid, dirichlet (alpha 0.1).")
+_ROUNDS = flags.DEFINE_integer("rounds", 400, "Rounds of each run.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
+_TARGET = flags.DEFINE_float("target", 0.88, "Accuracy whose cost is told.", 0.0, 1.0)
+
+LINKS = {
+    "binary": "sign",
+    "8bit": "uniform",
+    "float": "identity",
+    "adaptive": "adaptive",
+}
+BLOCKS = {15: 6, 50: 12, 500: 24}
+
+
+def configs(
+    *,
+    seeds: int,
+    clients: Iterable[int],
+    partitions: Iterable[str],
+    links: Iterable[str],
+    policies: Iterable[str],
+    rounds: int,
+) -> Iterator[tuple[str, ConfigDict]]:
+    """(folder, config) of every run, all policies and links of one seed first.
+
+    Args:
+        seeds: 0 to seeds - 1.
+        clients: of `BLOCKS`.
+        partitions: as `config.data.partition`.
+        links: of `LINKS`.
+        policies: of `configs/wireless_*.py`.
+        rounds: of each run.
+    """
+    axes = range(seeds), clients, partitions, links, policies
+    for seed, num, partition, link, policy in itertools.product(*axes):
+        config = importlib.import_module(f"configs.wireless_{policy}").get_config()
+        config.seed, config.clients, config.rounds = seed, num, rounds
+        config.data.partition = partition
+        config.compressor.quantizer = LINKS[link]
+        config.compressor.bits = 8
+        config.network.blocks = config.network.scheduled = BLOCKS[num]
+        config.log.every, config.log.checkpoint_every = 20, 200
+        yield f"{num}-{partition}-{policy}-{link}-seed{seed}", config
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is not there yet, then writes the table and the maps."""
+    del argv
+    logging.set_verbosity(logging.WARNING)
+    folder = pathlib.Path(_RUNS.value)
+    dataset = load("mnist", "")
+    wanted = configs(
+        seeds=_SEEDS.value,
+        clients=map(int, _CLIENTS.value),
+        partitions=_PARTITIONS.value,
+        links=_LINKS.value,
+        policies=_POLICIES.value,
+        rounds=_ROUNDS.value,
+    )
+    for name, config in wanted:
+        if not (folder / name / "summary.json").exists():
+            validate.validate(config)
+            workdir.prepare(folder / name, config)
+            train.train(config, dataset, folder / name)
+    groups = [
+        group
+        for group in results.grouped(results.read(folder))
+        if all(run.summary for run in group.results)
+    ]
+    table = results.markdown(compared(groups, _TARGET.value))
+    (folder / "policies.md").write_text(table)
+    for group in groups:
+        first = group.results[0]
+        figures.cell_map(
+            first.summary["cell"], folder / f"{first.name}.png", first.name
+        )
+    tell(table)
+
+
+def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
+    """A header and a line a group: costs, and accuracies at equal time and energy.
+
+    Equal is what the most frugal run among those of as many clients and the same
+    partition has spent at its end: all of them got so far.
+    """
+    header = ["runs", "test accuracy (%)", "seconds", "joules"]
+    header += [f"{cost} to {100 * accuracy:g} %" for cost in ("seconds", "joules")]
+    header += ["accuracy (%) at equal seconds", "at equal joules"]
+    lines = [header]
+    for group in groups:
+        alike = [other for other in groups if _setting(other) == _setting(group)]
+        peers = [run for other in alike for run in other.results]
+        line = [f"{group.name} × {len(group.results)}"]
+        line += [_percent([run.rows[-1]["test_accuracy"] for run in group.results])]
+        for key in ("seconds", "joules"):
+            line += [results.mean_sd([run.rows[-1][key] for run in group.results])]
+        for key in ("seconds", "joules"):
+            costs = [results.cost_to(run, accuracy, key) for run in group.results]
+            line += [results.mean_sd(costs)]
+        for key in ("seconds", "joules"):
+            budget = min(run.rows[-1][key] for run in peers)
+            line += [_percent([within(run.rows, key, budget) for run in group.results])]
+        lines.append(line)
+    return lines
+
+
+def within(rows: list[dict], key: str, budget: float) -> float | None:
+    """The test accuracy when `key` last was within the budget; None if it never was."""
+    reached = [row["test_accuracy"] for row in rows if row[key] <= budget]
+    return reached[-1] if reached else None
+
+
+def _percent(accuracies: list[float | None]) -> str:
+    percent = [None if value is None else 100 * value for value in accuracies]
+    return results.mean_sd(percent, ".2f")
+
+
+def _setting(group: Group) -> tuple:
+    return group.config["clients"], group.config["data.partition"]
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,167 @@
+"""Runs in a cell: who is far compresses, all is counted, and every byte arrives."""
+
+import importlib
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import wireless_joint
+from experiments import audit, radio, train, validate
+from experiments.build import build
+from flq_jax import federated, keys
+from flq_jax.data import load
+
+ROOT = pathlib.Path(__file__).parents[2]
+CLIENTS = 12
+# A block for everyone and no bound on errors or energy: the deadline alone decides.
+ROOMY = {
+    "blocks": CLIENTS,
+    "deadline_s": 0.04,
+    "budget_j": 1.0,
+    "most_loss": 1.0,
+    "assignment": "random",
+    "exponent": 3.0,
+    "gain_db": 37.0,
+}
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load("synthetic", "")
+
+
+def small(**network):
+    config = wireless_joint.get_config()
+    config.clients = CLIENTS
+    config.rounds = 20
+    config.log.every = config.log.checkpoint_every = 10
+    config.network.update(network)
+    validate.validate(config)
+    return config
+
+
+def played(config, dataset, rounds=40):
+    """(run, final state, uplink bits i32[rounds, m]) of rounds in one loop."""
+    run = build(config, dataset)
+
+    @jax.jit
+    def go(state, root, data):
+        def step(state, k):
+            return federated.round_step(run.federation, root, data, state, k)
+
+        return jax.lax.scan(step, state, jnp.arange(rounds))
+
+    state, metrics = go(run.state, run.root, run.data)
+    return run, state, jax.tree.map(np.asarray, metrics)
+
+
+def test_weak_clients_compress_and_strong_ones_do_not(dataset):
+    """The width that is sent follows the distance, and the length the width."""
+    config = small(**ROOMY)
+    run, _, metrics = played(config, dataset)
+    lengths = [part.num_bits for part in run.links.uplink.options]
+    assert set(np.unique(metrics.uplink_bits)) == {0, *lengths}
+    distance = np.linalg.norm(
+        radio.positions_m(config.network, run.root, CLIENTS), axis=1
+    )
+    near, far = np.argsort(distance)[:3], np.argsort(distance)[-3:]
+    mean_bits = metrics.uplink_bits.mean(axis=0)
+    assert mean_bits[near].mean() > 2 * mean_bits[far].mean()
+    floats = metrics.uplink_bits == lengths[-1]
+    assert floats[:, near].mean() > 0.2 > 4 * floats[:, far].mean()
+
+
+def test_every_byte_of_mixed_widths_is_on_the_wire(dataset):
+    config = small(**ROOMY)
+    found = audit.audit(build(config, dataset), 5)
+    assert found.uploads > 10 and found.wire_bytes == found.expected_bytes
+
+
+def test_the_lazy_rule_and_the_scheduler_compose(dataset):
+    """Silent though scheduled: no bits, and the energy of computing alone."""
+    config = small()
+    config.compressor.lazy = True
+    config.compressor.lazy_weight = 1e6
+    _, state, metrics = played(config, dataset, rounds=20)
+    asked, spoke = metrics.listeners, (metrics.uplink_bits > 0).sum(axis=1)
+    assert asked[1:].min() > 0 and np.any(spoke < asked)
+    quiet = (spoke == 0) & (asked > 0)
+    assert np.all(metrics.joules[quiet] > 0.0)
+    assert metrics.joules[quiet].max() < metrics.joules[0]
+    assert np.sum(asked) == np.sum(state.network.scheduled)
+    assert np.sum(spoke) - np.sum(metrics.lost) == np.sum(state.network.heard)
+
+
+def test_a_cell_is_the_same_under_every_policy():
+    config = small()
+    root = keys.seed_key(config.seed)
+    one = radio.place(config.network, root, CLIENTS)
+    config.network.scheduler = "random"
+    two = radio.place(config.network, root, CLIENTS)
+    jax.tree.map(np.testing.assert_array_equal, one, two)
+    config.network.inner_m, config.network.exponent = 1.0, 2.0
+    distance = np.linalg.norm(radio.positions_m(config.network, root, CLIENTS), axis=1)
+    np.testing.assert_allclose(one.path_gain, distance**-2.0, rtol=1e-5)
+
+
+def test_cycles_by_hand():
+    config = small(bit_operations_a_cycle=1024.0)
+    config.model.update({"weight_bits": 8, "activation_bits": 8, "gradient_bits": 8})
+    found = radio.cycles(config, 7840, jnp.asarray([600, 0]), jnp.asarray([100, 100]))
+    # 100 examples x 7840 weights x 3 products of 8 x 8 bits, 1024 bits a cycle.
+    np.testing.assert_allclose(found, [100 * 7840 * 192 / 1024, 1.0])
+
+
+def test_a_run_logs_seconds_and_joules(dataset, tmp_path):
+    config = small(battery_j=0.02)
+    summary = train.train(config, dataset, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    assert [row["round"] for row in rows] == [10, 20]
+    for key in ("seconds", "joules"):
+        assert 0.0 < rows[0][key] < rows[1][key] == summary[key]
+        assert (tmp_path / "figures" / f"{key}.png").stat().st_size > 0
+    cell = summary["cell"]
+    np.testing.assert_allclose(sum(cell["joules"]), summary["joules"], rtol=1e-5)
+    assert sum(cell["heard"]) == summary["uploads"] - summary["lost"]
+    assert summary["seconds"] <= 20 * config.network.deadline_s
+    assert max(cell["joules"]) <= 0.02 * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("scheduler", validate.SCHEDULERS)
+def test_every_scheduler_is_there(scheduler):
+    config = small(scheduler=scheduler)
+    assert callable(radio.scheduler(config.network))
+
+
+@pytest.mark.parametrize(
+    "option, value, match",
+    [
+        ("network.scheduler", "hamming", "must be one of everyone"),
+        ("network.widths", (2, 1), r"ascending, got \(2, 1\)"),
+        ("network.widths", (4,), "two or more"),
+        ("network.most_loss", 0.0, r"in \(0, 1\]"),
+        ("network.gain_db", float("inf"), "a finite number"),
+        ("network.radius_m", 0.5, "above config.network.inner_m=1.0"),
+        ("network.frequency_high_hz", 1.0, "at least config.network.frequency_low_hz"),
+        ("network.name", "ideal", "cell with an adaptive quantizer"),
+        ("sampled", 3, "0 in a cell"),
+    ],
+)
+def test_bad_networks_are_refused(option, value, match):
+    config = wireless_joint.get_config()
+    config.update_from_flattened_dict({option: value})
+    with pytest.raises(validate.ConfigError, match=match):
+        validate.validate(config)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (ROOT / "configs").glob("wireless_*.py"))
+)
+def test_policies_are_valid_and_state_their_command(name):
+    validate.validate(importlib.import_module(f"configs.{name}").get_config())
+    text = (ROOT / "configs" / f"{name}.py").read_text()
+    assert f"python -m experiments.main --config=configs/{name}.py" in text
