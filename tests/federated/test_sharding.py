@@ -12,7 +12,7 @@ import pytest
 from flq_jax import federated, keys
 from flq_jax.compressors import error_feedback, innovation, lazy
 from flq_jax.data.clients import ClientData
-from flq_jax.quantizers import segmented, sign, uniform
+from flq_jax.quantizers import sign
 
 D = 24
 LINKS = {
@@ -35,7 +35,7 @@ def federation(clients, link, each=jax.vmap):
     return federated.Federation(
         federated.gradient(regression, batch=4),
         link,
-        federated.Downlink(segmented(uniform(8), (D,)), lambda theta, g: g),
+        federated.uniform_downlink(8, (D,)),
         optax.sgd(0.05),
         0.05,
         federated.everyone(clients),
@@ -114,8 +114,8 @@ def test_memory_of_a_device_falls_with_their_number():
         program, _ = compiled(64, devices, LINKS["lazy 1-bit"])
         return program.memory_analysis().argument_size_in_bytes
 
-    # All but the model, 10 movements and the key belongs to clients.
-    everywhere = 4 * (D + 10 + 2)
+    # All but the model, the downlink's origin, 10 movements and the key is of clients.
+    everywhere = 4 * (D + D + 10 + 2)
     assert held(8) - everywhere == (held(1) - everywhere) // 8
 
 
