@@ -68,7 +68,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     federation = Federation(
         local_update(config.client, loss),
-        compressor(config.compressor),
+        compressor(config.compressor, theta.size),
         downlink(config.downlink, sizes),
         server_optimizer(config),
         server_step(config),
@@ -105,30 +105,41 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
     return ways[data.partition](labels, config.clients, config.seed)
 
 
-def quantizer(config: ConfigDict) -> Quantizer:
-    """The uplink's quantizer."""
+def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
+    """The uplink's quantizer, of updates f32[num_params]."""
     radius = None
     if config.radius == "geometric":
         radius = quantizers.geometric(config.radius_scale, config.radius_rate)
+    bits, norm = config.bits, config.norm
+    source = None if config.source == "samples" else config.source
+    kept = max(1, round(config.keep * num_params))
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(config.bits, radius),
-        "stochastic": lambda: quantizers.stochastic(
-            2 ** (config.bits - 1) - 1, config.norm
-        ),
+        "uniform": lambda: quantizers.uniform(bits, radius),
+        "stochastic": lambda: quantizers.stochastic(2 ** (bits - 1) - 1, norm),
+        "nuqsgd": lambda: quantizers.nuqsgd(bits, norm),
+        "alq": lambda: quantizers.alq(bits, norm),
+        "terngrad": lambda: quantizers.terngrad(config.clip),
+        "natural": quantizers.natural,
+        "two_means": quantizers.two_means,
+        "lloyd_max": lambda: quantizers.lloyd_max(config.levels, source),
+        "fixed_point": lambda: quantizers.fixed_point(bits, config.fraction),
+        "top_k": lambda: quantizers.top_k(kept, num_params),
+        "rand_k": lambda: quantizers.rand_k(kept, num_params),
     }
-    return makers[config.quantizer]()
+    made = makers[config.quantizer]()
+    return quantizers.bucketed(made, config.bucket) if config.bucket else made
 
 
-def compressor(config: ConfigDict) -> Compressor:
+def compressor(config: ConfigDict, num_params: int) -> Compressor:
     """The uplink: a quantizer, what its ends remember, and when it is silent."""
     memories = {
         "direct": compressors.direct,
         "error_feedback": compressors.error_feedback,
         "innovation": compressors.innovation,
     }
-    link = memories[config.memory](quantizer(config))
+    link = memories[config.memory](quantizer(config, num_params))
     if not config.lazy:
         return link
     return compressors.lazy(
