@@ -38,9 +38,15 @@ def get_config() -> ConfigDict:
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
-    config.compressor.quantizer = "identity"  # sign, uniform, stochastic, adaptive
-    config.compressor.bits = 4  # bits a coordinate of uniform (1-8), stochastic (2-8)
-    config.compressor.norm = "l2"  # of stochastic: l2, max
+    config.compressor.quantizer = "identity"  # sign, uniform ...: validate.QUANTIZERS
+    config.compressor.bits = 4  # a coordinate, 1-8; stochastic, nuqsgd, alq, fixed: 2-8
+    config.compressor.norm = "l2"  # of stochastic, nuqsgd, alq: l2, max
+    config.compressor.bucket = 0  # coordinates that share a range; 0: all of them
+    config.compressor.clip = 2.5  # of terngrad: root mean squares, above 0
+    config.compressor.keep = 0.01  # of top_k, rand_k: share of coordinates, in (0, 1]
+    config.compressor.levels = 4  # of lloyd_max, 2 to 256
+    config.compressor.source = "samples"  # of lloyd_max: samples, gaussian, laplace
+    config.compressor.fraction = 12  # of fixed_point: bits after the point, -100 to 100
     config.compressor.radius = "measured"  # of uniform: measured, geometric
     config.compressor.radius_scale = 1.0  # K of the geometric radius K alpha^k
     config.compressor.radius_rate = 0.998  # alpha of the geometric radius, in (0, 1]

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from experiments import radio
+from experiments import radio, uplink
 from experiments.ledger import Links
 from flq_jax import compressors, federated, keys, models, quantizers
 from flq_jax.compressors import Compressor
@@ -73,7 +73,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     federation = Federation(
         local_update(config.client, loss),
-        compressor(config),
+        uplink.compressor(config, theta.size),
         downlink(config.downlink, sizes),
         server_optimizer(config),
         server_step(config),
@@ -113,52 +113,6 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
         ),
     }
     return ways[data.partition](labels, config.clients, config.seed)
-
-
-def quantizer(config: ConfigDict) -> Quantizer:
-    """The uplink's quantizer."""
-    options = config.compressor
-    radius = None
-    if options.radius == "geometric":
-        radius = quantizers.geometric(options.radius_scale, options.radius_rate)
-    makers = {
-        "identity": quantizers.identity,
-        "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(options.bits, radius),
-        "stochastic": lambda: quantizers.stochastic(
-            2 ** (options.bits - 1) - 1, options.norm
-        ),
-        "adaptive": lambda: quantizers.one_of(
-            [of_width(bits) for bits in config.network.widths]
-        ),
-    }
-    return makers[options.quantizer]()
-
-
-def of_width(bits: int) -> Quantizer:
-    """The quantizer for a link that carries so many bits a coordinate: FLQ's."""
-    special = {1: quantizers.sign, 32: quantizers.identity}
-    return special[bits]() if bits in special else quantizers.uniform(bits)
-
-
-def compressor(config: ConfigDict) -> Compressor:
-    """The uplink: a quantizer, what its ends remember, and when it is silent."""
-    memories = {
-        "direct": compressors.direct,
-        "error_feedback": compressors.error_feedback,
-        "innovation": compressors.innovation,
-    }
-    options = config.compressor
-    link = memories[options.memory](quantizer(config))
-    if not options.lazy:
-        return link
-    return compressors.lazy(
-        link,
-        history=options.lazy_history,
-        weight=options.lazy_weight,
-        max_silence=options.lazy_max_silence,
-        error_weight=options.lazy_error_weight,
-    )
 
 
 def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:

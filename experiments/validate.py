@@ -63,6 +63,11 @@ SCHEDULERS = (
     "longest_lived",
     "bits_budget",
 )
+QUANTIZERS = (
+    "identity", "sign", "two_means", "uniform", "stochastic", "nuqsgd", "alq",
+    "terngrad", "natural", "lloyd_max", "fixed_point", "top_k", "rand_k", "adaptive",
+)  # fmt: skip
+SIGNED = ("stochastic", "nuqsgd", "alq", "fixed_point")  # one of their bits is the sign
 PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
 
 RULES = {
@@ -89,11 +94,15 @@ RULES = {
     "client.epochs": integer(0),
     "client.at_once": integer(0),
     "client.learning_rate": above(0),
-    "compressor.quantizer": one_of(
-        "identity", "sign", "uniform", "stochastic", "adaptive"
-    ),
+    "compressor.quantizer": one_of(*QUANTIZERS),
     "compressor.bits": integer(1, 8),
     "compressor.norm": one_of("l2", "max"),
+    "compressor.bucket": integer(0),
+    "compressor.clip": Rule("a number above 0", lambda x: x > 0),
+    "compressor.keep": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
+    "compressor.levels": integer(2, 256),
+    "compressor.source": one_of("samples", "gaussian", "laplace"),
+    "compressor.fraction": integer(-100, 100),
     "compressor.radius": one_of("measured", "geometric"),
     "compressor.radius_scale": above(0),
     "compressor.radius_rate": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
@@ -228,8 +237,20 @@ COMBINATIONS = (
     ),
     Combination(
         "compressor.bits",
-        lambda c: c.compressor.quantizer != "stochastic" or c.compressor.bits >= 2,
-        "in 2..8 for a stochastic quantizer (2**(bits-1) - 1 levels)",
+        lambda c: c.compressor.quantizer not in SIGNED or c.compressor.bits >= 2,
+        "in 2..8 for {c.compressor.quantizer} (one of them is the sign)",
+    ),
+    Combination(
+        "compressor.bucket",
+        lambda c: (
+            not c.compressor.bucket or c.compressor.quantizer not in ("top_k", "rand_k")
+        ),
+        "0 for {c.compressor.quantizer}, which has no code for each coordinate",
+    ),
+    Combination(
+        "compressor.bucket",
+        lambda c: not (c.compressor.bucket and _geometric(c)),
+        "0 with a geometric radius, which is everyone's",
     ),
     Combination(
         "compressor.bits",

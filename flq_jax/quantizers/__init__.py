@@ -1,23 +1,42 @@
 """Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
+from flq_jax.quantizers.bucketed import bucketed
+from flq_jax.quantizers.codebook import codebook, lloyd_max
+from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.one_of import one_of
+from flq_jax.quantizers.levels import alq, nuqsgd
+from flq_jax.quantizers.natural import natural
+from flq_jax.quantizers.onebit import two_means
 from flq_jax.quantizers.sign import sign
+from flq_jax.quantizers.sparse import rand_k, top_k
 from flq_jax.quantizers.stochastic import stochastic
 from flq_jax.quantizers.tanh import tanh_grid
+from flq_jax.quantizers.ternary import terngrad
 from flq_jax.quantizers.uniform import geometric, uniform
 
 __all__ = [
     "Layout",
     "Message",
     "Quantizer",
+    "alq",
+    "bucketed",
+    "codebook",
+    "fixed_point",
     "geometric",
     "identity",
+    "lloyd_max",
+    "natural",
+    "nuqsgd",
     "one_of",
+    "rand_k",
     "segmented",
     "sign",
     "stochastic",
     "tanh_grid",
+    "terngrad",
+    "top_k",
+    "two_means",
     "uniform",
 ]

@@ -5,6 +5,14 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 
+NORMS = {"l2": jnp.linalg.norm, "max": lambda x: jnp.max(jnp.abs(x))}
+
+
+def require_norm(where: str, norm: str) -> None:
+    """Raises ValueError unless `norm` is one of `NORMS`."""
+    if norm not in NORMS:
+        raise ValueError(f"{where}: norm must be 'l2' or 'max', got {norm=}")
+
 
 def stochastic(levels: int, norm: str = "l2") -> Quantizer:
     """Rounds |x_i| / ||x|| at random to one of levels + 1 points (QSGD).
@@ -34,16 +42,14 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
         raise ValueError(
             f"stochastic: levels must be an integer in 1..127, got {levels=}"
         )
-    norms = {"l2": jnp.linalg.norm, "max": lambda x: jnp.max(jnp.abs(x))}
-    if norm not in norms:
-        raise ValueError(f"stochastic: norm must be 'l2' or 'max', got {norm=}")
+    require_norm("stochastic", norm)
     code_bits = (2 * levels).bit_length()
 
     def layout(d):
         return Layout.of(f"stochastic{levels}-{norm}", code_bits, d, 1)
 
     def encode(key, x):
-        scale = norms[norm](x)
+        scale = NORMS[norm](x)
         position = levels * x / jnp.where(scale > 0.0, scale, 1.0)
         # floor(v + u) rounds either sign without bias, and leaves integers alone.
         rounded = jnp.floor(position + jax.random.uniform(key, x.shape))

@@ -4,12 +4,23 @@ import jax.numpy as jnp
 import pytest
 
 from flq_jax.quantizers import (
+    alq,
+    bucketed,
+    codebook,
+    fixed_point,
     geometric,
     identity,
+    lloyd_max,
+    natural,
+    nuqsgd,
+    rand_k,
     segmented,
     sign,
     stochastic,
     tanh_grid,
+    terngrad,
+    top_k,
+    two_means,
     uniform,
 )
 from flq_jax.testing import Claims, check_quantizer
@@ -26,6 +37,11 @@ def squared(x):
 def of_sign(x):
     """(1 - delta) ||x||^2 with delta = ||x||_1^2 / (d ||x||^2)."""
     return squared(x) - jnp.sum(jnp.abs(x)) ** 2 / x.size
+
+
+def of_levels(x):
+    """Least squared error is at most that of one level, the mean."""
+    return squared(x - jnp.mean(x))
 
 
 def of_qsgd(x, s):
@@ -45,7 +61,32 @@ QUANTIZERS = {
     "stochastic127": (stochastic(127), Claims(True, lambda x: jnp.linalg.norm(x) / 127, lambda x: of_qsgd(x, 127), lambda d: 8 * d + 32)),
     "stochastic1-max": (stochastic(1, "max"), Claims(True, top, bits=lambda d: 2 * d + 32)),
     "stochastic7-max": (stochastic(7, "max"), Claims(True, lambda x: top(x) / 7, bits=lambda d: 4 * d + 32)),
+    "lloyd-max2": (lloyd_max(2), Claims(False, lambda x: jnp.ptp(x), of_levels, lambda d: d + 64)),
+    "lloyd-max5": (lloyd_max(5), Claims(False, lambda x: jnp.ptp(x), of_levels, lambda d: 3 * d + 160)),
+    "lloyd-gaussian16": (lloyd_max(16, "gaussian"), Claims(False, top, squared, lambda d: 4 * d + 32)),
+    "lloyd-laplace3": (lloyd_max(3, "laplace"), Claims(bits=lambda d: 2 * d + 32)),
+    "codebook": (codebook((-1.0, 0.0, 2.0)), Claims(bits=lambda d: 2 * d + 32)),
+    "qsgd-buckets": (bucketed(stochastic(3, "max"), 8), Claims(True, lambda x: top(x) / 3, bits=lambda d: 3 * d + 32 * -(-d // 8))),
+    "terngrad": (terngrad(float("inf")), Claims(True, top, lambda x: jnp.sum(jnp.abs(x)) * top(x) - squared(x), lambda d: 2 * d + 32)),
+    "terngrad-clipped": (terngrad(), Claims(bits=lambda d: 2 * d + 32)),
+    "natural": (natural(), Claims(True, top, lambda x: squared(x) / 8, lambda d: 9 * d)),
+    "two-means": (two_means(), Claims(False, lambda x: jnp.ptp(x), squared, lambda d: d + 64)),
+    "nuqsgd4": (nuqsgd(4), Claims(True, jnp.linalg.norm, bits=lambda d: 4 * d + 32)),
+    "nuqsgd3-max": (nuqsgd(3, "max"), Claims(True, lambda x: top(x) / 2, bits=lambda d: 3 * d + 32)),
+    "alq2": (alq(2), Claims(True, jnp.linalg.norm, bits=lambda d: 2 * d + 32)),
+    "alq3": (alq(3, "max"), Claims(True, top, bits=lambda d: 3 * d + 96)),
+    "fixed8": (fixed_point(8, 4), Claims(True, lambda x: 1 / 16, lambda x: x.size / 4 / 256, lambda d: 8 * d)),
 }  # fmt: skip
+
+
+def test_sparse_messages_keep_the_contract_too():
+    largest = Claims(
+        False, top, lambda x: (1 - 5 / 37) * squared(x), lambda d: 5 * (6 + 32)
+    )
+    check_quantizer(top_k(5, 37), largest, sizes=[37])
+    drawn = Claims(True, None, lambda x: (37 / 5 - 1) * squared(x), lambda d: 5 * 32)
+    check_quantizer(rand_k(5, 37), drawn, sizes=[37])
+    check_quantizer(top_k(1, 1), Claims(True, lambda x: 0.0), sizes=[1])
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)

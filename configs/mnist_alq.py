@@ -1,0 +1,14 @@
+"""ALQ: 4 bits, levels of least variance (Faghri et al. 2020).
+
+    python -m experiments.main --config=configs/mnist_alq.py
+
+A message about the 7,850 parameters is 31,624 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "alq"
+    return config

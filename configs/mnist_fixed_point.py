@@ -1,0 +1,16 @@
+"""Fixed point, 8 bits, rounded at random (Gupta et al. 2015).
+
+    python -m experiments.main --config=configs/mnist_fixed_point.py
+
+A message about the 7,850 parameters is 62,800 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "fixed_point"
+    config.compressor.bits = 8
+    config.compressor.fraction = 9
+    return config

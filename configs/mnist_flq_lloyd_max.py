@@ -1,0 +1,15 @@
+"""FLQ with four Lloyd-Max levels that travel with each message.
+
+    python -m experiments.main --config=configs/mnist_flq_lloyd_max.py
+
+A message about the 7,850 parameters is 15,828 bits.
+"""
+
+from configs import mnist_flq_binary
+
+
+def get_config():
+    config = mnist_flq_binary.get_config()
+    config.compressor.quantizer = "lloyd_max"
+    config.compressor.levels = 4
+    return config

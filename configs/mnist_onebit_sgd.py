@@ -1,0 +1,15 @@
+"""1-bit SGD: two means and error feedback (Seide et al. 2014).
+
+    python -m experiments.main --config=configs/mnist_onebit_sgd.py
+
+A message about the 7,850 parameters is 7,914 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "two_means"
+    config.compressor.memory = "error_feedback"
+    return config

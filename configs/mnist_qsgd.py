@@ -1,0 +1,15 @@
+"""QSGD: 4 bits, buckets of 128, direct (Alistarh et al. 2017).
+
+    python -m experiments.main --config=configs/mnist_qsgd.py
+
+A message about the 7,850 parameters is 33,384 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "stochastic"
+    config.compressor.bucket = 128
+    return config

@@ -1,0 +1,14 @@
+"""TernGrad: three values, clipped at 2.5 deviations (Wen et al. 2017).
+
+    python -m experiments.main --config=configs/mnist_terngrad.py
+
+A message about the 7,850 parameters is 15,732 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "terngrad"
+    return config

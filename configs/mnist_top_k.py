@@ -1,0 +1,15 @@
+"""The largest hundredth of the coordinates, with error feedback (Stich et al. 2018).
+
+    python -m experiments.main --config=configs/mnist_top_k.py
+
+A message about the 7,850 parameters is 3,510 bits.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "top_k"
+    config.compressor.memory = "error_feedback"
+    return config

@@ -1,0 +1,79 @@
+"""From a config to the link of its clients."""
+
+from ml_collections import ConfigDict
+
+from flq_jax import compressors, quantizers
+from flq_jax.compressors import Compressor
+from flq_jax.quantizers import Quantizer
+
+
+def compressor(config: ConfigDict, num_params: int) -> Compressor:
+    """The uplink: a quantizer, what its ends remember, and when it is silent.
+
+    Args:
+        config: the whole config.
+        num_params: length of the clients' updates.
+    """
+    memories = {
+        "direct": compressors.direct,
+        "error_feedback": compressors.error_feedback,
+        "innovation": compressors.innovation,
+    }
+    options = config.compressor
+    link = memories[options.memory](quantizer(config, num_params))
+    if not options.lazy:
+        return link
+    return compressors.lazy(
+        link,
+        history=options.lazy_history,
+        weight=options.lazy_weight,
+        max_silence=options.lazy_max_silence,
+        error_weight=options.lazy_error_weight,
+    )
+
+
+def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
+    """The uplink's quantizer, of updates f32[num_params]."""
+    options = config.compressor
+    bits, norm, unbiased = options.bits, options.norm, options.unbiased
+    radius = None
+    if options.radius == "geometric":
+        radius = quantizers.geometric(options.radius_scale, options.radius_rate)
+    source = None if options.source == "samples" else options.source
+    kept = max(1, round(options.keep * num_params))
+    makers = {
+        "identity": quantizers.identity,
+        "sign": quantizers.sign,
+        "uniform": lambda: quantizers.uniform(bits, radius),
+        "stochastic": lambda: quantizers.stochastic(2 ** (bits - 1) - 1, norm),
+        "nuqsgd": lambda: quantizers.nuqsgd(bits, norm),
+        "alq": lambda: quantizers.alq(bits, norm),
+        "terngrad": lambda: quantizers.terngrad(options.clip),
+        "natural": quantizers.natural,
+        "two_means": quantizers.two_means,
+        "lloyd_max": lambda: quantizers.lloyd_max(options.levels, source),
+        "fixed_point": lambda: quantizers.fixed_point(bits, options.fraction),
+        "top_k": lambda: quantizers.top_k(kept, num_params),
+        "rand_k": lambda: quantizers.rand_k(kept, num_params),
+        "drive": lambda: quantizers.drive(unbiased),
+        "drive_plus": lambda: quantizers.drive_plus(unbiased),
+        "eden": lambda: quantizers.eden(options.rate, unbiased),
+        "quic_fl": quantizers.quic_fl,
+        "thc": lambda: quantizers.thc(
+            bits, options.granularity, options.shared_norm or None
+        ),
+        "uveqfed": lambda: quantizers.uveqfed(
+            options.lattice, bits, options.reach or None
+        ),
+        "adaptive": lambda: quantizers.one_of(
+            [of_width(width) for width in config.network.widths]
+        ),
+    }
+    made = makers[options.quantizer]()
+    return quantizers.bucketed(made, options.bucket) if options.bucket else made
+
+
+def of_width(bits: int) -> Quantizer:
+    """The quantizer for a link that carries so many bits a coordinate: FLQ's."""
+    special = {1: quantizers.sign, 32: quantizers.identity}
+    return special[bits]() if bits in special else quantizers.uniform(bits)

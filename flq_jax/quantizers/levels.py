@@ -1,0 +1,131 @@
+"""Unbiased stochastic rounding to any levels of magnitude: NUQSGD, ALQ, natural."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.stochastic import NORMS, require_norm
+
+
+def nuqsgd(bits: int, norm: str = "l2") -> Quantizer:
+    """Rounds |x_i| / ||x|| at random between powers of two (Ramezani-Kebrya et al. 2021).
+
+    The levels are 0, 2^-(s-1), ..., 1/2, 1 with s = 2**(bits - 1) - 1; r between two of
+    them, l <= r <= h, becomes h with probability (r - l) / (h - l). Unbiased, with
+    E (x_hat_i - x_i)^2 = ||x||^2 (h - r)(r - l).
+
+    Args:
+        bits: bits per coordinate, sign included, 2 to 8; ValueError otherwise.
+        norm: "l2" or "max"; ValueError otherwise.
+
+    Returns:
+        A `Quantizer` on f32[d]. A message is u8[d] codes, s standing for zero, and f32[1]
+        side = ||x||; it costs bits * d + 32 bits. x = 0 decodes to exactly 0.
+    """
+    require_bits("nuqsgd", bits, low=2)
+    require_norm("nuqsgd", norm)
+    top = 2 ** (bits - 1) - 1
+    levels = jnp.exp2(jnp.arange(-top, 1, dtype=jnp.float32)).at[0].set(0.0)
+    return _rounding(f"nuqsgd{bits}-{norm}", bits, norm, 1, lambda r: levels)
+
+
+def alq(bits: int, norm: str = "l2", sweeps: int = 10) -> Quantizer:
+    """Rounds |x_i| / ||x|| at random between levels of least variance (Faghri et al. 2020).
+
+    A normal density truncated to [0, 1] is fitted to r = |x| / ||x|| by mean and variance,
+    and coordinate descent sets each inner level where the variance
+    sum_j int (l_(j+1) - r)(r - l_j) dF is least,
+
+        F(l_j) = F(l_(j+1)) - int_(l_(j-1))^(l_(j+1)) (r - l_(j-1)) / (l_(j+1) - l_(j-1)) dF,
+
+    which is unbiased whatever the fit. The s - 1 inner levels travel with the message.
+
+    Args:
+        bits: bits per coordinate, sign included, 2 to 8; ValueError otherwise.
+        norm: "l2" or "max"; ValueError otherwise.
+        sweeps: of the coordinate descent, 1 or more; ValueError otherwise.
+
+    Returns:
+        A `Quantizer` on f32[d]. A message is u8[d] codes and s = 2**(bits - 1) - 1 sides:
+        ||x|| and the inner levels; it costs bits * d + 32 s bits. x = 0 decodes to 0.
+    """
+    require_bits("alq", bits, low=2)
+    require_norm("alq", norm)
+    if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
+        raise ValueError(f"alq: sweeps must be an integer, 1 or more, got {sweeps=}")
+    top = 2 ** (bits - 1) - 1
+
+    def levels(r):
+        return _least_variance(jnp.mean(r), jnp.std(r), top, sweeps)
+
+    return _rounding(f"alq{bits}-{norm}", bits, norm, top, levels)
+
+
+def _least_variance(
+    mean: jax.Array, deviation: jax.Array, top: int, sweeps: int
+) -> jax.Array:
+    """Levels 0 = l_0 < ... < l_top = 1 of least variance under a truncated normal."""
+    deviation = jnp.maximum(deviation, 1e-4)
+
+    def below(r):
+        return jax.scipy.special.ndtr((r - mean) / deviation)
+
+    def first_below(r):
+        z = (r - mean) / deviation
+        bell = jnp.exp(-0.5 * z * z) / jnp.sqrt(2.0 * jnp.pi)
+        return mean * jax.scipy.special.ndtr(z) - deviation * bell
+
+    def place(j, levels):
+        low, high = levels[j - 1], levels[j + 1]
+        mass, first = below(high) - below(low), first_below(high) - first_below(low)
+        share = (first - low * mass) / jnp.maximum(high - low, 1e-12)
+        z = jax.scipy.special.ndtri(jnp.clip(below(high) - share, 1e-7, 1 - 1e-7))
+        best = jnp.clip(mean + deviation * z, low, high)
+        best = jnp.where(mass > 1e-6, best, 0.5 * (low + high))
+        return levels.at[j].set(best)
+
+    def sweep(_, levels):
+        return jax.lax.fori_loop(1, top, place, levels)
+
+    start = jnp.linspace(0.0, 1.0, top + 1)
+    return jax.lax.fori_loop(0, sweeps, sweep, start)
+
+
+def _rounding(
+    scheme: str,
+    bits: int,
+    norm: str,
+    num_sides: int,
+    levels_of: Callable[[jax.Array], jax.Array],
+) -> Quantizer:
+    """Unbiased rounding of |x| / ||x|| to levels [s + 1]; inner ones are sent if sides > 1."""
+    top = 2 ** (bits - 1) - 1
+
+    def layout(d):
+        return Layout.of(scheme, bits, d, num_sides)
+
+    def encode(key, x):
+        scale = NORMS[norm](x)
+        r = jnp.minimum(jnp.abs(x) / jnp.where(scale > 0.0, scale, 1.0), 1.0)
+        levels = levels_of(r)
+        cell = jnp.clip(jnp.searchsorted(levels, r, side="right") - 1, 0, top - 1)
+        low, high = levels[cell], levels[cell + 1]
+        chance = (r - low) / jnp.where(high > low, high - low, 1.0)
+        number = cell + (jax.random.uniform(key, x.shape) < chance)
+        codes = jnp.where(x < 0.0, top - number, top + number).astype(jnp.uint8)
+        side = jnp.concatenate([scale[None], levels[1:num_sides]])
+        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+
+    def decode(key, message):
+        del key
+        if num_sides == 1:
+            levels = levels_of(jnp.zeros(1))
+        else:
+            inner = message.side[1:]
+            levels = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
+        number = message.codes.astype(jnp.int32) - top
+        return message.side[0] * jnp.sign(number) * levels[jnp.abs(number)]
+
+    return Quantizer(encode, decode, layout)

@@ -1,0 +1,116 @@
+"""The baselines by hand: what their papers say of them, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.quantizers import (
+    alq,
+    bucketed,
+    fixed_point,
+    natural,
+    nuqsgd,
+    rand_k,
+    stochastic,
+    terngrad,
+    top_k,
+    two_means,
+    uniform,
+)
+
+
+def roundtrip(quantizer, key, x):
+    return quantizer.decode(jax.random.clone(key), quantizer.encode(key, x))
+
+
+def variance(quantizer, key, x):
+    keys = jax.random.split(key, 500)
+    draws = jax.jit(jax.vmap(lambda k: roundtrip(quantizer, k, x)))(keys)
+    return float(jnp.mean(jnp.sum(jnp.square(draws - x[None]), axis=1)))
+
+
+def test_natural_compression_keeps_powers_of_two_and_rounds_to_neighbours(key):
+    x = jnp.array([1.0, -0.25, 0.0, 3.0, -5.0])
+    x_hat = roundtrip(natural(), key, x)
+    np.testing.assert_array_equal(x_hat[:3], x[:3])
+    assert x_hat[3] in (2.0, 4.0) and x_hat[4] in (-4.0, -8.0)
+
+
+def test_natural_compressions_variance_by_hand(key):
+    # 1.5 becomes 1 or 2, each half the time: variance 1/4.
+    x = jnp.full(400, 1.5)
+    np.testing.assert_allclose(variance(natural(), key, x), 100.0, rtol=1e-6)
+
+
+def test_two_means_by_hand(key):
+    x = jnp.array([-1.0, -3.0, 0.0, 6.0])
+    np.testing.assert_allclose(roundtrip(two_means(), key, x), [-2, -2, 3, 3])
+
+
+def test_nuqsgd_rounds_between_powers_of_two(key):
+    x_hat = roundtrip(nuqsgd(3, "max"), key, jnp.array([1.0, -0.5, 0.25, 0.7, 0.1]))
+    np.testing.assert_array_equal(x_hat[:3], [1.0, -0.5, 0.25])
+    assert x_hat[3] in (0.5, 1.0) and x_hat[4] in (0.0, 0.25)
+
+
+def test_alq_has_less_variance_than_even_levels(key):
+    key_x, key = jax.random.split(key)
+    x = jax.random.normal(key_x, (512,))
+    assert variance(alq(4), key, x) < 0.5 * variance(
+        stochastic(7), jax.random.clone(key), x
+    )
+
+
+def test_terngrad_clips_at_the_stated_deviation(key):
+    x = jnp.zeros(100).at[0].set(100.0)  # rms(x) = 10
+    assert roundtrip(terngrad(2.5), key, x)[0] == 25.0
+
+
+def test_top_k_keeps_the_largest(key):
+    x = jnp.array([1.0, -4.0, 0.5, 3.0])
+    np.testing.assert_array_equal(roundtrip(top_k(2, 4), key, x), [0.0, -4.0, 0.0, 3.0])
+
+
+def test_rand_k_magnifies_what_it_sends(key):
+    x_hat = roundtrip(rand_k(2, 8), key, jnp.ones(8))
+    np.testing.assert_array_equal(jnp.sort(x_hat), [0.0] * 6 + [4.0] * 2)
+
+
+def test_fixed_point_saturates_and_says_so(key):
+    quantizer = fixed_point(3, 1)
+    np.testing.assert_array_equal(
+        roundtrip(quantizer, key, jnp.array([9.0, -9.0, 0.5])), [1.5, -2.0, 0.5]
+    )
+    assert quantizer.overload(jnp.array([1.6])) and not quantizer.overload(jnp.ones(1))
+
+
+def test_buckets_have_ranges_of_their_own(key):
+    x = jnp.array([1.0, -1.0, 0.001, 0.0005, 7.0])
+    x_hat = roundtrip(bucketed(uniform(8), 2), key, x)
+    assert jnp.max(jnp.abs(x - x_hat)[2:4]) <= 0.001 / 255 * (1 + 1e-4)
+    np.testing.assert_allclose(x_hat[4], 7.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: nuqsgd(1), "nuqsgd: bits must be an integer in 2..8, got bits=1"),
+        (lambda: nuqsgd(3, "l1"), "nuqsgd: norm must be 'l2' or 'max', got norm='l1'"),
+        (lambda: alq(9), "bits=9"),
+        (lambda: alq(3, "l3"), "norm='l3'"),
+        (lambda: alq(3, sweeps=0), "sweeps=0"),
+        (lambda: terngrad(0.0), "terngrad: clip must be positive, got clip=0.0"),
+        (lambda: top_k(0, 4), "top_k: k must be an integer in 1..d, got k=0 d=4"),
+        (lambda: rand_k(5, 4), "rand_k: .* got k=5 d=4"),
+        (lambda: top_k(2, 4).layout(5), "was made for d=4, got a length of 5"),
+        (lambda: fixed_point(1, 0), "bits=1"),
+        (lambda: fixed_point(8, 101), "-100..100, got fraction=101"),
+        (lambda: fixed_point(8, 0.5), "fraction=0.5"),
+        (lambda: bucketed(uniform(3), 0), "bucketed: size must be .* size=0"),
+        (lambda: bucketed(top_k(2, 4), 4), "one code a coordinate"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()

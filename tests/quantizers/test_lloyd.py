@@ -1,0 +1,166 @@
+"""Lloyd-Max against the known optima, an exact search, and the conditions of optimality."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.quantizers.codebook import codebook, lloyd_max, nearest
+from flq_jax.quantizers.lloyd import design as eager_design
+from flq_jax.quantizers.lloyd import of_source
+
+design = jax.jit(eager_design, static_argnums=1)
+
+# Max (1960, Table I) to eight digits, as numerical integration gives them; unit variance
+GAUSSIAN_MSE = {1: 1 - 2 / np.pi, 2: 0.1174818, 3: 0.03454776, 4: 0.009501008}
+GAUSSIAN_LEVELS = {
+    1: [0.79788],
+    2: [0.45278, 1.51042],
+    3: [0.24509, 0.75601, 1.34391, 2.15195],
+    4: [0.1284, 0.38805, 0.65676, 0.94234, 1.25623, 1.61805, 2.06902, 2.73259],
+}
+
+
+def quantized(table, x):
+    return table[nearest(table, x)]
+
+
+@pytest.mark.parametrize("bits", GAUSSIAN_MSE)
+def test_the_gaussian_levels_and_their_error_are_the_published_ones(bits):
+    levels = of_source("gaussian", 2**bits)
+    np.testing.assert_allclose(levels[levels > 0], GAUSSIAN_LEVELS[bits], atol=1e-5)
+    x, width = np.linspace(-12, 12, 400001, retstep=True)
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) * width
+    error = np.sum(density * np.min((x[:, None] - levels) ** 2, axis=1))
+    assert abs(error - GAUSSIAN_MSE[bits]) <= 1e-5 * GAUSSIAN_MSE[bits] + 1e-8
+
+
+def test_laplace_levels_solve_the_conditions_by_hand():
+    # Two levels are +-E|x| = +-1/sqrt 2.
+    np.testing.assert_allclose(of_source("laplace", 2), [-(0.5**0.5), 0.5**0.5])
+    # Three: by memorylessness the outer level is t + 1/sqrt 2 with t half of it.
+    np.testing.assert_allclose(
+        of_source("laplace", 3), [-(2**0.5), 0.0, 2**0.5], atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    "source, constant", [("gaussian", 2.7206990), ("laplace", 4.5)]
+)
+def test_many_levels_reach_panter_and_dites_law(source, constant):
+    x = np.linspace(-25, 25, 400001)
+    density = {
+        "gaussian": np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
+        "laplace": np.exp(-np.sqrt(2) * np.abs(x)) / np.sqrt(2),
+    }[source]
+    levels = of_source(source, 256)
+    thresholds = (levels[1:] + levels[:-1]) / 2
+    error = np.sum(density * (x - levels[np.searchsorted(thresholds, x)]) ** 2)
+    assert 0.97 <= error * (x[1] - x[0]) * 256**2 / constant <= 1.0
+
+
+@pytest.mark.parametrize("bits", GAUSSIAN_MSE)
+def test_samples_come_within_a_percent_of_the_source(bits, key):
+    x = jax.random.normal(key, (1_000_000,))
+    table = design(x, 2**bits)
+    error = jnp.mean((x - quantized(table, x)) ** 2)
+    np.testing.assert_allclose(error, GAUSSIAN_MSE[bits], rtol=0.01)
+    # A common shift of many levels costs next to nothing, so samples hardly fix it.
+    upper = 0.5 * (table - table[::-1])[2 ** (bits - 1) :]
+    np.testing.assert_allclose(upper, GAUSSIAN_LEVELS[bits], atol=0.01)
+
+
+def optimum(x, levels):
+    """The least squared error of all codebooks, by dynamic programming over sorted x."""
+    x = np.sort(np.asarray(x, np.float64))
+    n = len(x)
+    one, two = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x**2)]
+    i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+    cost = two[j] - two[i] - (one[j] - one[i]) ** 2 / np.maximum(j - i, 1)
+    cost = np.where(j >= i, cost, np.inf)
+    best = cost[0]
+    for _ in range(levels - 1):
+        best = np.min(best[:, None] + cost, axis=0)
+    return best[n] / n
+
+
+SAMPLES = {
+    "normal": lambda rng: rng.standard_normal(1500),
+    "laplace": lambda rng: rng.laplace(size=1500),
+    "student": lambda rng: rng.standard_t(4, size=1500),
+    "shifted": lambda rng: 5 + rng.standard_normal(1500),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("levels", [3, 4, 16])
+def test_the_error_is_near_the_optimum(name, levels):
+    x = np.float32(SAMPLES[name](np.random.default_rng(0)))
+    table = design(jnp.asarray(x), levels)
+    error = np.mean((x - np.asarray(quantized(table, x))) ** 2)
+    assert error <= (1.02 if levels < 16 else 1.25) * optimum(x, levels)
+
+
+@pytest.mark.parametrize("levels", [2, 7, 16, 256])
+def test_the_conditions_of_optimality_hold(levels, key):
+    x = jax.random.laplace(key, (20_000,))
+    q = quantized(design(x, levels), x)
+    error = jnp.mean((x - q) ** 2)
+    np.testing.assert_allclose(jnp.mean(q), jnp.mean(x), atol=2e-3)
+    np.testing.assert_allclose(jnp.mean(x * q), jnp.mean(q * q), rtol=2e-3)
+    np.testing.assert_allclose(
+        error, jnp.mean(x * x) - jnp.mean(q * q), rtol=0.05, atol=1e-4
+    )
+
+
+def test_masked_and_weighted_samples_count_as_they_should(key):
+    x = jax.random.normal(key, (500,))
+    mask = jnp.arange(500) < 300
+    masked = design(jnp.where(mask, x, 1e6), 4, jnp.float32(mask))
+    np.testing.assert_allclose(masked, design(x[:300], 4), rtol=1e-4)
+    doubled = design(x, 4, 1.0 + mask)
+    repeated = design(jnp.concatenate([x, x[:300]]), 4)
+    np.testing.assert_allclose(doubled, repeated, rtol=1e-3)
+
+
+def test_a_warm_start_is_as_good_as_a_cold_one(key):
+    x = jax.random.normal(key, (5000,))
+    warm = design(x, 16, start=design(1.1 * x + 0.1, 16))
+    errors = [jnp.mean((x - quantized(t, x)) ** 2) for t in (warm, design(x, 16))]
+    np.testing.assert_allclose(*errors, rtol=0.05)
+
+
+@pytest.mark.parametrize("levels", [2, 16])
+@pytest.mark.parametrize("values", [[0.7], [-3.0, 1.0], [0.0, 0.0, 1e-3], [-2, 0, 5]])
+def test_few_distinct_values_are_exact(values, levels):
+    x = jnp.resize(jnp.float32(jnp.array(values)), (60,))
+    if levels < len(set(values)):
+        return
+    np.testing.assert_allclose(quantized(design(x, levels), x), x, rtol=1e-4, atol=1e-7)
+
+
+def test_nearest_is_nearest_for_any_number_of_levels(key):
+    x = jax.random.normal(key, (500,))
+    for levels in (2, 64, 65, 256):
+        table = jnp.asarray(of_source("gaussian", levels), jnp.float32)
+        distance = jnp.abs(x[:, None] - table[None])
+        np.testing.assert_allclose(
+            jnp.abs(x - jax.jit(quantized)(table, x)), distance.min(1), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    "make, match",
+    [
+        (lambda: lloyd_max(1), "lloyd_max: levels must be an integer in 2..256, got"),
+        (lambda: lloyd_max(257), "levels=257"),
+        (lambda: lloyd_max(4, "cauchy"), "source='cauchy'"),
+        (lambda: of_source("gaussian", 1), "of_source: levels"),
+        (lambda: codebook((1.0,)), r"2 to 256, got shape \(1,\)"),
+        (lambda: codebook((1.0, 1.0)), "finite and ascend"),
+        (lambda: codebook((0.0, float("inf"))), "finite and ascend"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
