@@ -1,6 +1,7 @@
 """Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
+from flq_jax.quantizers.eden import drive, drive_plus, eden, rotated
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.stochastic import stochastic
@@ -11,8 +12,12 @@ __all__ = [
     "Layout",
     "Message",
     "Quantizer",
+    "drive",
+    "drive_plus",
+    "eden",
     "geometric",
     "identity",
+    "rotated",
     "segmented",
     "sign",
     "stochastic",
