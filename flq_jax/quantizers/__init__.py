@@ -3,6 +3,7 @@
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.eden import drive, drive_plus, eden, rotated
 from flq_jax.quantizers.identity import identity
+from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.quic_fl import quic_fl
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.stochastic import stochastic
@@ -28,4 +29,5 @@ __all__ = [
     "tanh_grid",
     "thc",
     "uniform",
+    "uveqfed",
 ]
