@@ -37,9 +37,16 @@ def get_config() -> ConfigDict:
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
-    config.compressor.quantizer = "identity"  # identity, sign, uniform, stochastic
-    config.compressor.bits = 4  # bits a coordinate of uniform (1-8), stochastic (2-8)
+    # identity, sign, uniform, stochastic, drive, drive_plus, eden, quic_fl, thc, uveqfed
+    config.compressor.quantizer = "identity"  # the uplink's, see the line above
+    config.compressor.bits = 4  # of uniform, thc (1-8), stochastic, uveqfed (2-8)
     config.compressor.norm = "l2"  # of stochastic: l2, max
+    config.compressor.rate = 1.0  # bits an entry of eden, above 0 to 8
+    config.compressor.unbiased = True  # of drive, drive_plus, eden; False: least error
+    config.compressor.lattice = "hexagonal"  # of uveqfed: scalar, hexagonal, d3, e8
+    config.compressor.reach = 0.0  # of uveqfed, in root mean squares; 0: no overload
+    config.compressor.granularity = 30  # of thc: the largest integer, at most 255
+    config.compressor.shared_norm = 0.0  # of thc, for all clients; 0: each its own
     config.compressor.radius = "measured"  # of uniform: measured, geometric
     config.compressor.radius_scale = 1.0  # K of the geometric radius K alpha^k
     config.compressor.radius_rate = 0.998  # alpha of the geometric radius, in (0, 1]

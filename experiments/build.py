@@ -117,6 +117,16 @@ def quantizer(config: ConfigDict) -> Quantizer:
         "stochastic": lambda: quantizers.stochastic(
             2 ** (config.bits - 1) - 1, config.norm
         ),
+        "drive": lambda: quantizers.drive(config.unbiased),
+        "drive_plus": lambda: quantizers.drive_plus(config.unbiased),
+        "eden": lambda: quantizers.eden(config.rate, config.unbiased),
+        "quic_fl": quantizers.quic_fl,
+        "thc": lambda: quantizers.thc(
+            config.bits, config.granularity, config.shared_norm or None
+        ),
+        "uveqfed": lambda: quantizers.uveqfed(
+            config.lattice, config.bits, config.reach or None
+        ),
     }
     return makers[config.quantizer]()
 

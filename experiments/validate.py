@@ -54,6 +54,10 @@ ANY = Rule("any value of its type", lambda x: True)
 MODEL_BITS = Rule("an integer in 1..8, or 32", lambda x: 1 <= x <= 8 or x == 32)
 
 PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
+QUANTIZERS = (
+    *("identity", "sign", "uniform", "stochastic"),
+    *("drive", "drive_plus", "eden", "quic_fl", "thc", "uveqfed"),
+)
 
 RULES = {
     "seed": integer(0, 2**32 - 1),  # beyond it JAX's keys repeat
@@ -78,9 +82,15 @@ RULES = {
     "client.batch": integer(0),
     "client.epochs": integer(0),
     "client.learning_rate": above(0),
-    "compressor.quantizer": one_of("identity", "sign", "uniform", "stochastic"),
+    "compressor.quantizer": one_of(*QUANTIZERS),
     "compressor.bits": integer(1, 8),
     "compressor.norm": one_of("l2", "max"),
+    "compressor.rate": Rule("a number in (0, 8]", lambda x: 0 < x <= 8),
+    "compressor.unbiased": ANY,
+    "compressor.lattice": one_of("scalar", "hexagonal", "d3", "e8"),
+    "compressor.reach": at_least(0),
+    "compressor.granularity": integer(1, 255),
+    "compressor.shared_norm": at_least(0),
     "compressor.radius": one_of("measured", "geometric"),
     "compressor.radius_scale": above(0),
     "compressor.radius_rate": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
@@ -131,6 +141,19 @@ COMBINATIONS = (
         "compressor.bits",
         lambda c: c.compressor.quantizer != "stochastic" or c.compressor.bits >= 2,
         "in 2..8 for a stochastic quantizer (2**(bits-1) - 1 levels)",
+    ),
+    Combination(
+        "compressor.bits",
+        lambda c: c.compressor.quantizer != "uveqfed" or c.compressor.bits >= 2,
+        "in 2..8 for uveqfed (points modulo 2**bits times the lattice)",
+    ),
+    Combination(
+        "compressor.granularity",
+        lambda c: (
+            c.compressor.quantizer != "thc"
+            or c.compressor.granularity >= 2**c.compressor.bits - 1
+        ),
+        "2**bits - 1 or more for thc, with config.compressor.bits={c.compressor.bits}",
     ),
     Combination(
         "compressor.bits",
