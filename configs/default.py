@@ -38,8 +38,10 @@ def get_config() -> ConfigDict:
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
-    config.compressor.quantizer = "identity"  # sign, uniform ...: validate.QUANTIZERS
-    config.compressor.bits = 4  # a coordinate, 1-8; stochastic, nuqsgd, alq, fixed: 2-8
+    config.compressor.quantizer = (
+        "identity"  # sign, uniform, eden ...: any in README.md
+    )
+    config.compressor.bits = 4  # a coordinate, 1-8; where one is the sign 2-8
     config.compressor.norm = "l2"  # of stochastic, nuqsgd, alq: l2, max
     config.compressor.bucket = 0  # coordinates that share a range; 0: all of them
     config.compressor.clip = 2.5  # of terngrad: root mean squares, above 0
@@ -47,6 +49,12 @@ def get_config() -> ConfigDict:
     config.compressor.levels = 4  # of lloyd_max, 2 to 256
     config.compressor.source = "samples"  # of lloyd_max: samples, gaussian, laplace
     config.compressor.fraction = 12  # of fixed_point: bits after the point, -100 to 100
+    config.compressor.rate = 1.0  # bits an entry of eden, above 0 to 8
+    config.compressor.unbiased = True  # of drive, drive_plus, eden; False: least error
+    config.compressor.lattice = "hexagonal"  # of uveqfed: scalar, hexagonal, d3, e8
+    config.compressor.reach = 0.0  # of uveqfed, in root mean squares; 0: no overload
+    config.compressor.granularity = 30  # of thc: the largest integer, at most 255
+    config.compressor.shared_norm = 0.0  # of thc, for all clients; 0: each its own
     config.compressor.radius = "measured"  # of uniform: measured, geometric
     config.compressor.radius_scale = 1.0  # K of the geometric radius K alpha^k
     config.compressor.radius_rate = 0.998  # alpha of the geometric radius, in (0, 1]

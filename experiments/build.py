@@ -16,11 +16,9 @@ from ml_collections import ConfigDict
 from experiments import radio, uplink
 from experiments.ledger import Links
 from flq_jax import compressors, federated, keys, models, quantizers
-from flq_jax.compressors import Compressor
 from flq_jax.data import clients, partition
 from flq_jax.data.dataset import Dataset
 from flq_jax.federated import Downlink, Federation, State
-from flq_jax.quantizers import Quantizer
 
 
 class Run(NamedTuple):

@@ -66,6 +66,7 @@ SCHEDULERS = (
 QUANTIZERS = (
     "identity", "sign", "two_means", "uniform", "stochastic", "nuqsgd", "alq",
     "terngrad", "natural", "lloyd_max", "fixed_point", "top_k", "rand_k", "adaptive",
+    "drive", "drive_plus", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
 SIGNED = ("stochastic", "nuqsgd", "alq", "fixed_point")  # one of their bits is the sign
 PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
@@ -103,6 +104,12 @@ RULES = {
     "compressor.levels": integer(2, 256),
     "compressor.source": one_of("samples", "gaussian", "laplace"),
     "compressor.fraction": integer(-100, 100),
+    "compressor.rate": Rule("a number in (0, 8]", lambda x: 0 < x <= 8),
+    "compressor.unbiased": ANY,
+    "compressor.lattice": one_of("scalar", "hexagonal", "d3", "e8"),
+    "compressor.reach": at_least(0),
+    "compressor.granularity": integer(1, 255),
+    "compressor.shared_norm": at_least(0),
     "compressor.radius": one_of("measured", "geometric"),
     "compressor.radius_scale": above(0),
     "compressor.radius_rate": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
@@ -251,6 +258,19 @@ COMBINATIONS = (
         "compressor.bucket",
         lambda c: not (c.compressor.bucket and _geometric(c)),
         "0 with a geometric radius, which is everyone's",
+    ),
+    Combination(
+        "compressor.bits",
+        lambda c: c.compressor.quantizer != "uveqfed" or c.compressor.bits >= 2,
+        "in 2..8 for uveqfed (points modulo 2**bits times the lattice)",
+    ),
+    Combination(
+        "compressor.granularity",
+        lambda c: (
+            c.compressor.quantizer != "thc"
+            or c.compressor.granularity >= 2**c.compressor.bits - 1
+        ),
+        "2**bits - 1 or more for thc, with config.compressor.bits={c.compressor.bits}",
     ),
     Combination(
         "compressor.bits",

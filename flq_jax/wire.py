@@ -151,8 +151,8 @@ def _unpacked(payload: bytes, layout: Layout) -> np.ndarray:
     ends = np.cumsum([width * count for width, count in layout.runs])
     _require("padding", not bits[ends[-1] :].any(), "zeros", "other bits")
     parts = [
-        _codes_of(part, width)
-        for part, (width, _) in zip(np.split(bits[: ends[-1]], ends[:-1]), layout.runs)
+        _codes_of(part, *run)
+        for part, run in zip(np.split(bits[: ends[-1]], ends[:-1]), layout.runs)
     ]
     return np.concatenate(parts).astype(dtype)
 
@@ -167,9 +167,9 @@ def _bits_of(codes: np.ndarray, width: int) -> np.ndarray:
     return np.unpackbits(as_bytes, axis=1, count=width, bitorder="little").ravel()
 
 
-def _codes_of(bits: np.ndarray, width: int) -> np.ndarray:
+def _codes_of(bits: np.ndarray, width: int, count: int) -> np.ndarray:
     """The inverse of `_bits_of`, u32[count]."""
-    as_bytes = np.packbits(bits.reshape(-1, width), axis=1, bitorder="little")
+    as_bytes = np.packbits(bits.reshape(count, width), axis=1, bitorder="little")
     words = np.zeros((len(as_bytes), 4), np.uint8)
     words[:, : as_bytes.shape[1]] = as_bytes
     return words.view("<u4")[:, 0]

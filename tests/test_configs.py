@@ -13,6 +13,7 @@ NAMES = sorted(path.stem for path in (ROOT / "configs").glob("mnist_*.py"))
 PROMISED = {
     "mnist_gd", "mnist_qgd", "mnist_qgd_geometric", "mnist_lag", "mnist_laq", "mnist_sgd",
     "mnist_slaq", "mnist_ef_sign", "mnist_flq_binary", "mnist_flq_low", "mnist_fedavg",
+    "mnist_drive", "mnist_eden", "mnist_quic_fl", "mnist_thc", "mnist_uveqfed",
 }  # fmt: skip
 
 
@@ -61,6 +62,9 @@ BAD = [
     ("compressor.bits", 0, "an integer in 1..8, got 0"),
     ("compressor.bits", 9, "an integer in 1..8, got 9"),
     ("compressor.quantizer", "unifrom", "did you mean uniform?"),
+    ("compressor.rate", 0.0, r"a number in \(0, 8\], got 0.0"),
+    ("compressor.lattice", "hexagon", "did you mean hexagonal?"),
+    ("compressor.granularity", 256, "an integer in 1..255"),
     ("compressor.radius_rate", 1.5, r"a number in \(0, 1\], got 1.5"),
     ("compressor.lazy", True, "config.compressor.memory: must be innovation"),
     ("compressor.radius", "geometric", "uniform with a geometric radius"),

@@ -12,6 +12,7 @@ MAY_IMPORT = {
     "quantizers": set(),
     "compressors": {"quantizers"},
     "wire": {"quantizers"},
+    "entropy": set(),
     "data": set(),
     "kernels": set(),
     "wireless": set(),

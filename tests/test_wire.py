@@ -106,6 +106,17 @@ def test_runs_of_other_widths_follow_one_another():
         wire.pack(message._replace(codes=codes.at[-1].set(2)), layout)
 
 
+def test_codes_without_width_are_zeros_and_cost_nothing():
+    layout = Layout("any", ((0, 3), (2, 2), (0, 1)))
+    codes = jnp.array([0, 0, 0, 3, 1, 0], jnp.uint8)
+    message = Message(codes, jnp.zeros(0), jnp.int32(4))
+    frame = wire.pack(message, layout)
+    assert layout.num_bits == 4 and len(frame) == wire.OVERHEAD_BYTES + 1
+    assert _same(wire.unpack(frame, layout), message)
+    with pytest.raises(wire.WireError, match="codes must be 0 bits, got 2"):
+        wire.pack(message._replace(codes=codes.at[0].set(2)), layout)
+
+
 def test_bits_stand_least_significant_first():
     layout = Layout.of("any", 3, 3, 0)
     message = Message(jnp.array([1, 2, 7], jnp.uint8), jnp.zeros(0), jnp.int32(9))

@@ -3,17 +3,21 @@
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, lloyd_max
+from flq_jax.quantizers.eden import drive, drive_plus, eden, rotated
 from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
-from flq_jax.quantizers.one_of import one_of
+from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.levels import alq, nuqsgd
 from flq_jax.quantizers.natural import natural
+from flq_jax.quantizers.one_of import one_of
 from flq_jax.quantizers.onebit import two_means
+from flq_jax.quantizers.quic_fl import quic_fl
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.sparse import rand_k, top_k
 from flq_jax.quantizers.stochastic import stochastic
 from flq_jax.quantizers.tanh import tanh_grid
 from flq_jax.quantizers.ternary import terngrad
+from flq_jax.quantizers.thc import homomorphic_thc, thc
 from flq_jax.quantizers.uniform import geometric, uniform
 
 __all__ = [
@@ -23,20 +27,28 @@ __all__ = [
     "alq",
     "bucketed",
     "codebook",
+    "drive",
+    "drive_plus",
+    "eden",
     "fixed_point",
     "geometric",
+    "homomorphic_thc",
     "identity",
     "lloyd_max",
     "natural",
     "nuqsgd",
     "one_of",
+    "quic_fl",
     "rand_k",
+    "rotated",
     "segmented",
     "sign",
     "stochastic",
     "tanh_grid",
     "terngrad",
+    "thc",
     "top_k",
     "two_means",
     "uniform",
+    "uveqfed",
 ]

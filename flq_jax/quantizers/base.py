@@ -27,8 +27,9 @@ class Layout(NamedTuple):
     Attributes:
         scheme: the quantizer's name with its parameters; a frame of another scheme is
             refused.
-        runs: pairs (bits, count): so many codes of that true width, 1 to 32, one run
-            after another. Most quantizers have one run, see `of`.
+        runs: pairs (bits, count): so many codes of that true width, 0 to 32, one run
+            after another. Most quantizers have one run, see `of`. Codes without width
+            are 0 and not sent: entries that both ends know to be left out.
         num_sides: f32 numbers of side information in a message.
         floats: whether a code is an uncompressed float, which some papers count with
             32 bits and others with 64.

@@ -1,0 +1,15 @@
+"""THC: 4-bit codes of integers that add up, with error feedback (Li et al. 2024).
+
+    python -m experiments.main --config=configs/mnist_thc.py
+
+3.28e8 uplink bits (4 x 8192 + 32 a message).
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.compressor.quantizer = "thc"
+    config.compressor.memory = "error_feedback"
+    return config

@@ -1,0 +1,107 @@
+"""What an ideal coder would save, and what a real one does.
+
+Messages carry their codes at fixed widths. The empirical entropy of the codes is how few
+bits a coder needs that knows the histogram; `compress` is one, and counts the histogram.
+"""
+
+import struct
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_HEADER = struct.Struct("<IH")
+_LARGEST_ALPHABET = 2**12
+
+
+def empirical_entropy(codes: jax.Array, num_symbols: int = 256) -> jax.Array:
+    """Bits a code of the codes' own histogram, f32[].
+
+        H = - sum_k p_k log2 p_k,   p_k the share of codes that are k.
+
+    Args:
+        codes: u8[d] or u32[d], all below `num_symbols`.
+        num_symbols: size of the alphabet, 1 or more; ValueError otherwise.
+    """
+    if num_symbols < 1:
+        raise ValueError(
+            f"empirical_entropy: num_symbols must be 1 or more, got {num_symbols=}"
+        )
+    counts = jnp.zeros(num_symbols).at[codes.astype(jnp.int32)].add(1.0)
+    share = counts / codes.size
+    return -jnp.sum(
+        jnp.where(share > 0.0, share * jnp.log2(jnp.maximum(share, 1e-30)), 0.0)
+    )
+
+
+def compress(codes: np.ndarray) -> bytes:
+    """Codes as bytes by range coding under their own histogram; `decompress` inverts.
+
+    The histogram travels along, so that the bytes stand alone: the number of codes, of
+    symbols, and the count of each symbol as u32, 6 + 4 k bytes in all, then whole words.
+
+    Args:
+        codes: integers [d], d from 1 and below 2**32, each from 0 and below 4096;
+            ValueError otherwise. Needs the package's extra `entropy`, else ImportError.
+    """
+    coder, models = _constriction()
+    codes = np.asarray(codes)
+    if codes.size < 1 or codes.min() < 0 or codes.max() >= _LARGEST_ALPHABET:
+        raise ValueError(
+            f"compress: needs codes in 0..{_LARGEST_ALPHABET - 1}, at least one, got "
+            f"{codes.size} up to {codes.max(initial=-1)}"
+        )
+    counts = np.bincount(codes)
+    header = _HEADER.pack(codes.size, counts.size) + counts.astype("<u4").tobytes()
+    if np.count_nonzero(counts) == 1:
+        return header
+    encoder = coder.RangeEncoder()
+    encoder.encode(_ranks(counts)[codes].astype(np.int32), _model(models, counts))
+    return header + encoder.get_compressed().astype("<u4").tobytes()
+
+
+def decompress(data: bytes) -> np.ndarray:
+    """The codes that `compress` was given, i64[d].
+
+    Args:
+        data: from `compress`; ValueError if it is too short or its counts disagree.
+    """
+    coder, models = _constriction()
+    if len(data) < _HEADER.size:
+        raise ValueError(f"decompress: needs {_HEADER.size} bytes, got {len(data)}")
+    size, symbols = _HEADER.unpack_from(data)
+    body = _HEADER.size + 4 * symbols
+    if len(data) < body or (len(data) - body) % 4:
+        raise ValueError(f"decompress: needs {body} bytes and words, got {len(data)}")
+    counts = np.frombuffer(data, "<u4", symbols, _HEADER.size).astype(np.int64)
+    if counts.sum() != size:
+        raise ValueError(
+            f"decompress: counts must add up to {size}, got {counts.sum()}"
+        )
+    present = np.flatnonzero(counts)
+    if len(present) == 1:
+        return np.full(size, present[0])
+    words = np.frombuffer(data, "<u4", offset=body).astype(np.uint32)
+    decoded = coder.RangeDecoder(words).decode(_model(models, counts), size)
+    return present[decoded]
+
+
+def _model(models, counts: np.ndarray):
+    """The symbols that occur, by their counts."""
+    share = counts[counts > 0] / counts.sum()
+    return models.Categorical(share, perfect=False)
+
+
+def _ranks(counts: np.ndarray) -> np.ndarray:
+    """Each symbol's place among those that occur."""
+    return np.cumsum(counts > 0) - 1
+
+
+def _constriction():
+    try:
+        import constriction
+    except ImportError as error:
+        raise ImportError(
+            "flq_jax.entropy: coding needs the extra: pip install 'flq_jax[entropy]'"
+        ) from error
+    return constriction.stream.queue, constriction.stream.model

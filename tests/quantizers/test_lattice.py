@@ -1,0 +1,150 @@
+"""UVeQFed: nearest points, second moments, a dither error that knows nothing of x."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.quantizers import uveqfed
+from flq_jax.quantizers.lattice import LATTICES
+from flq_jax.testing import Claims, check_quantizer
+
+# Normalised second moments of the cells (Conway and Sloane 1982).
+MOMENT = {"scalar": 1 / 12, "hexagonal": 0.0801875, "d3": 0.0787451, "e8": 0.0716821}
+
+
+@pytest.mark.parametrize("name", ["scalar", "hexagonal", "d3"])
+def test_no_point_is_nearer(name, key):
+    lattice = LATTICES[name]
+    size = len(lattice.basis)
+    x = np.asarray(3 * jax.random.normal(key, (200, size)), np.float64)
+    around = np.array(list(itertools.product(range(-3, 4), repeat=size)))
+    start = np.round(x @ np.linalg.inv(lattice.basis))
+    points = (start[:, None] + around[None]) @ lattice.basis
+    least = np.min(np.linalg.norm(x[:, None] - points, axis=-1), axis=1)
+    came = np.asarray(lattice.nearest(jnp.asarray(x, jnp.float32)))
+    np.testing.assert_allclose(np.linalg.norm(x - came, axis=1), least, atol=1e-5)
+    assert np.max(least) <= lattice.covering * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_points_are_the_lattices_own_with_cells_of_volume_1(name, key):
+    lattice = LATTICES[name]
+    assert abs(np.linalg.det(lattice.basis)) == pytest.approx(1.0)
+    x = 3 * jax.random.normal(key, (500, len(lattice.basis)))
+    point = lattice.nearest(x)
+    coordinates = np.asarray(point) @ np.linalg.inv(lattice.basis)
+    np.testing.assert_allclose(coordinates, np.round(coordinates), atol=1e-4)
+    np.testing.assert_allclose(lattice.nearest(point), point, atol=1e-5)
+    assert jnp.max(jnp.linalg.norm(x - point, axis=1)) <= lattice.covering * (1 + 1e-6)
+
+
+def errors(name, key, x, draws):
+    """(x - x_hat) / s, f32[draws, d]."""
+    quantizer = uveqfed(name, 6)
+
+    def one(key):
+        message = quantizer.encode(key, x)
+        return (x - quantizer.decode(jax.random.clone(key), message)) / message.side
+
+    return jax.jit(jax.vmap(one))(jax.random.split(key, draws))
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_the_error_has_the_cells_second_moment_whatever_x_is(name, key):
+    key, key_other, key_x = jax.random.split(key, 3)
+    inputs = jax.random.normal(key_x, (240,)), jnp.full(240, 0.3)
+    for k, x in zip((key, key_other), inputs):
+        squares = np.mean(np.asarray(errors(name, k, x, 400)) ** 2, axis=1)
+        chance = 5 * squares.std() / np.sqrt(len(squares))
+        assert squares.mean() == pytest.approx(MOMENT[name], abs=chance)
+        assert chance < 0.002
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_the_error_is_uncorrelated_with_the_input(name, key):
+    x = jnp.linspace(-1.0, 1.0, 240)
+    error = np.asarray(errors(name, key, x, 400))
+    along = error @ np.asarray(x)
+    assert abs(along.mean()) <= 5 * along.std() / np.sqrt(400)
+    means = error.mean(axis=0)  # of each coordinate, over the dither alone
+    assert np.all(np.abs(means) <= 5.5 * error.std(axis=0) / np.sqrt(400))
+
+
+def test_hexagons_gain_their_share_over_integers(key):
+    one, other = (
+        np.mean(np.asarray(errors(n, jax.random.clone(key), jnp.ones(240), 800)) ** 2)
+        for n in ("hexagonal", "scalar")
+    )
+    assert one / other == pytest.approx(MOMENT["hexagonal"] * 12, rel=0.015)
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_overload_is_told_and_shrinks_the_block(name, key):
+    quantizer = uveqfed(name, 4, reach=2.0)
+    calm = jnp.where(jnp.arange(240) % 2 == 0, 0.3, -0.3)
+    assert not uveqfed(name, 4, reach=4.0).overload(calm)
+    spike = calm.at[7].set(100.0)
+    assert quantizer.overload(spike)
+    message = quantizer.encode(key, spike)
+    x_hat = quantizer.decode(jax.random.clone(key), message)
+    lattice = LATTICES[name]
+    most = (16 * lattice.packing + lattice.covering) * message.side[0]
+    assert 0.5 * message.side[0] < x_hat[7] <= most < 100.0
+
+
+def _second_moment(name, x, bits=4):
+    """An upper bound of E||x - x_hat||^2, by the step that the docstring has."""
+    return x.size / 12 * _step(name, x, bits) ** 2
+
+
+def _step(name, x, bits):
+    lattice = LATTICES[name]
+    size = len(lattice.basis)
+    whole = x.size // size * size
+    needs = [0.0]
+    for shape, part in ((lattice, x[:whole]), (LATTICES["scalar"], x[whole:])):
+        if part.size:
+            norms = jnp.linalg.norm(part.reshape(-1, len(shape.basis)), axis=1)
+            room = 2**bits * shape.packing - 2 * shape.covering
+            needs.append(float(jnp.max(norms)) / room)
+    return max(needs)
+
+
+QUANTIZERS = {
+    name: (
+        uveqfed(name, 4),
+        Claims(
+            True,
+            lambda x, n=name: _step(n, x, 4) * max(LATTICES[n].covering, 0.5),
+            lambda x, n=name: _second_moment(n, x),
+            lambda d: 4 * d + 32,
+        ),
+    )
+    for name in LATTICES
+}
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_the_contract_is_kept(name):
+    check_quantizer(*QUANTIZERS[name])
+
+
+def test_a_range_in_root_mean_squares_keeps_the_contract():
+    check_quantizer(uveqfed("e8", 2, reach=2.4), Claims(bits=lambda d: 2 * d + 32))
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"lattice": "leech"}, "one of scalar, hexagonal, d3, e8, got lattice='leech'"),
+        ({"bits": 1}, "bits must be an integer in 2..8, got bits=1"),
+        ({"reach": 0.0}, "reach=0.0"),
+        ({"reach": float("inf")}, "reach=inf"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        uveqfed(**options)

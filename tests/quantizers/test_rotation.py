@@ -1,0 +1,63 @@
+"""Rotations are orthonormal, their own way back, and the same at both ends."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
+from flq_jax.quantizers.rotation import hadamard, padded_size, rotate, unrotate
+
+
+@pytest.mark.parametrize("n", [1, 2, 32, 64, 1024, 4096])
+def test_hadamard_is_scipys_over_the_root_of_n(n, key):
+    x = jax.random.normal(key, (n,))
+    expected = scipy.linalg.hadamard(n) @ np.asarray(x, np.float64) / np.sqrt(n)
+    np.testing.assert_allclose(hadamard(x), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("n", [2, 64, 512])
+def test_rotations_are_orthonormal(n, key):
+    matrix = jax.vmap(lambda e: rotate(jax.random.clone(key), e))(jnp.eye(n))
+    np.testing.assert_allclose(matrix @ matrix.T, jnp.eye(n), atol=1e-5)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 100, 1025])
+def test_unrotate_is_the_way_back_and_norms_stay(d, key):
+    x = jax.random.normal(jax.random.fold_in(key, 1), (d,))
+    z = rotate(key, x)
+    assert z.size == padded_size(d) < 2 * d or d == z.size
+    np.testing.assert_allclose(jnp.vdot(z, z), jnp.vdot(x, x), rtol=1e-5)
+    np.testing.assert_allclose(unrotate(jax.random.clone(key), z, d), x, atol=1e-5)
+
+
+def test_a_spike_spreads_evenly_with_signs_of_the_key(key):
+    ones, spike = jnp.ones(1024), jnp.eye(1024)[3]
+    keys = jax.random.split(key)
+    z = jax.vmap(rotate, in_axes=(0, None))(keys, ones)
+    assert abs(jnp.vdot(z[0], z[1])) < 5 * 1024**0.5
+    spread = jax.vmap(rotate, in_axes=(0, None))(jax.random.clone(keys), spike)
+    np.testing.assert_allclose(jnp.abs(spread), 1024**-0.5, rtol=1e-5)
+
+
+def test_lengths_that_are_no_power_of_two_are_refused():
+    with pytest.raises(ValueError, match="n=6"):
+        hadamard(jnp.ones(6))
+
+
+@pytest.mark.parametrize("d", [1, 5, 8, 100])
+@pytest.mark.parametrize("low, high", [(0, 1), (1, 1), (3, 4), (8, 8)])
+def test_folding_keeps_every_bit(d, low, high):
+    n = padded_size(d)
+    widths = np.where(np.arange(n) < n // 3, high, low)
+    rng = np.random.default_rng(0)
+    codes = jnp.asarray(rng.integers(0, 2**widths), jnp.uint32)
+    folded, layout = fold(codes, widths, d), folded_layout("any", widths, d, 0)
+    assert folded.shape == (d,) == (layout.num_codes,)
+    assert layout.code_bits == widths.sum()
+    np.testing.assert_array_equal(unfold(folded, widths), codes)
+
+
+def test_equal_widths_are_those_of_the_padded_vector():
+    np.testing.assert_array_equal(equal_widths(3, 5), np.full(8, 3))

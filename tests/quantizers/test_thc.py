@@ -1,0 +1,100 @@
+"""THC: sums of codes decode to means; tables are optimal; the bias is the clipping."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from flq_jax.quantizers import homomorphic_thc, thc
+from flq_jax.quantizers.thc import best_table
+from flq_jax.testing import Claims, check_quantizer
+
+
+def test_the_sum_of_integers_decodes_to_the_mean(key):
+    clients, d = 5, 100
+    xs = jax.random.normal(jax.random.fold_in(key, 1), (clients, d))
+    shared = float(jnp.max(jnp.linalg.norm(xs, axis=1)))  # the range, agreed upon
+    link = homomorphic_thc(norm=shared)
+    keys = jax.random.split(key, clients)
+    messages = jax.vmap(link.quantizer.encode)(keys, xs)
+    one_by_one = jax.vmap(link.quantizer.decode)(jax.random.clone(keys), messages)
+    total = jnp.sum(jax.vmap(link.integers)(messages), axis=0)
+    assert jnp.issubdtype(total.dtype, jnp.integer) and int(jnp.max(total)) <= 255
+    np.testing.assert_allclose(
+        link.mean(total, clients, d), jnp.mean(one_by_one, axis=0), atol=1e-5
+    )
+
+
+def test_messages_are_right_on_average_up_to_the_clipping(key):
+    d, draws = 256, 2000
+    x = jax.random.normal(jax.random.fold_in(key, 1), (d,))
+    quantizer = thc(outside=1e-6)  # hardly anything is clipped
+    roundtrip = jax.jit(
+        jax.vmap(
+            lambda k: quantizer.decode(jax.random.clone(k), quantizer.encode(k, x))
+        )
+    )
+    x_hats = roundtrip(jax.random.split(key, draws))
+    spread = jnp.std(x_hats, axis=0)
+    assert jnp.all(jnp.abs(jnp.mean(x_hats, 0) - x) <= 5 * spread / draws**0.5 + 1e-5)
+
+
+@pytest.mark.parametrize("count, granularity, reach", [(3, 8, 2.0), (4, 9, 3.0)])
+def test_the_table_is_the_best_of_all(count, granularity, reach):
+    def variance(table):
+        def density(y):
+            return stats.norm.pdf(reach * (2 * y / granularity - 1))
+
+        def of_gap(a, b):
+            return integrate.quad(lambda y: (b - y) * (y - a) * density(y), a, b)[0]
+
+        return sum(of_gap(a, b) for a, b in itertools.pairwise(table))
+
+    inner = itertools.combinations(range(1, granularity), count - 2)
+    least = min(variance((0, *points, granularity)) for points in inner)
+    table = best_table(count, granularity, reach)
+    assert variance(table) == pytest.approx(least, rel=1e-3)
+    assert table[0] == 0 and table[-1] == granularity and len(table) == count
+
+
+def test_a_longer_vector_is_an_overload():
+    quantizer = thc(norm=2.0)
+    assert not quantizer.overload(jnp.array([2.0, 0.0]))
+    assert quantizer.overload(jnp.array([2.0, 0.5]))
+    assert not thc().overload(jnp.array([1e9, 0.5]))
+
+
+def _n(d):
+    return 2 ** int(np.ceil(np.log2(d)))
+
+
+QUANTIZERS = {
+    "thc": (thc(), Claims(bits=lambda d: 4 * _n(d) + 32)),
+    "thc-unclipped": (thc(4, 15, outside=1e-9), Claims(bits=lambda d: 4 * _n(d) + 32)),
+    "thc1": (thc(1, 1), Claims(bits=lambda d: _n(d) + 32)),
+    "thc-norm": (thc(norm=4.0), Claims(bits=lambda d: 4 * _n(d), zero=False)),
+}
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_the_contract_is_kept(name):
+    check_quantizer(*QUANTIZERS[name])
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"bits": 9}, "bits=9"),
+        ({"granularity": 14}, "granularity=14"),
+        ({"granularity": 256}, "granularity=256"),
+        ({"outside": 0.0}, "outside=0.0"),
+        ({"norm": 0.0}, "norm=0.0"),
+        ({"norm": float("inf")}, "norm=inf"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        thc(**options)
