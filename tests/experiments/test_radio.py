@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import wireless_joint
+from configs import default, wireless_fedl, wireless_joint
 from experiments import audit, radio, train, validate
 from experiments.build import build
 from flq_jax import federated, keys
 from flq_jax.data import load
+from flq_jax.wireless import presets
 
 ROOT = pathlib.Path(__file__).parents[2]
 CLIENTS = 12
@@ -129,6 +130,33 @@ def test_a_run_logs_seconds_and_joules(dataset, tmp_path):
     assert sum(cell["heard"]) == summary["uploads"] - summary["lost"]
     assert summary["seconds"] <= 20 * config.network.deadline_s
     assert max(cell["joules"]) <= 0.02 * (1 + 1e-5)
+
+
+def test_the_default_radio_is_that_of_chen_et_al():
+    network, chen = default.get_config().network, presets.CHEN
+    for option in (
+        *("radius_m", "exponent", "power_w", "block_hz", "downlink_hz", "budget_j"),
+        *("downlink_power_w", "downlink_interference_w", "capacitance", "deadline_s"),
+    ):
+        name = "power_max_w" if option == "power_w" else option
+        assert network[option] == pytest.approx(chen[name]), option
+    assert network.waterfall == pytest.approx(chen["waterfall"], rel=1e-4)
+    assert network.frequency_high_hz == chen["frequency_hz"]
+    assert radio.NOISE_DBM_PER_HZ == chen["noise_dbm_per_hz"]
+    low, high = chen["interference_w"]
+    assert (network.interference_low_w, network.interference_high_w) == (low, high)
+
+
+def test_fedls_radio_is_that_of_tran_et_al():
+    network, fedl = wireless_fedl.get_config().network, presets.FEDL
+    assert (network.inner_m, network.radius_m) == fedl["distance_m"]
+    assert 10 ** (network.gain_db / 10) == pytest.approx(fedl["reference_gain"])
+    assert network.interference_low_w == network.interference_high_w == fedl["noise_w"]
+    assert network.power_w == fedl["power_max_w"]
+    assert network.frequency_low_hz == fedl["frequency_min_hz"]
+    assert network.frequency_high_hz == fedl["frequency_max_hz"][1]
+    for option in ("exponent", "capacitance"):
+        assert network[option] == fedl[option]
 
 
 @pytest.mark.parametrize("scheduler", validate.SCHEDULERS)
