@@ -18,9 +18,8 @@ from experiments.build import Run, build
 from experiments.console import tell
 from flq_jax import wire
 from flq_jax.data import DataError, load
-from flq_jax.federated import rounds
+from flq_jax.federated import State, rounds
 from flq_jax.federated.downlink import Downlink, Heard, heard, received
-from flq_jax.federated.rounds import State
 from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.quantizers import Message
 

@@ -12,19 +12,14 @@ from flq_jax.federated.downlink import (
 from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
-from flq_jax.federated.rounds import (
-    Federation,
-    Metrics,
-    State,
-    init,
-    round_step,
-)
+from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.sharding import (
     client_mesh,
     in_groups,
     over_clients,
     state_sharding,
 )
+from flq_jax.federated.state import Federation, Metrics, State
 
 __all__ = [
     "Downlink",

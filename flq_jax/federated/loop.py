@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from flq_jax.federated.rounds import Metrics, State
+from flq_jax.federated.state import Metrics, State
 
 
 def run_rounds(

@@ -1,124 +1,19 @@
 """One round of federated learning: state in, state and metrics out."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from flq_jax.compressors import Broadcast, Compressor
+from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
-from flq_jax.federated.downlink import Downlink, DownlinkState, downlink_state, heard
-from flq_jax.federated.local import LocalUpdate
-from flq_jax.federated.network import Network
+from flq_jax.federated.downlink import downlink_state, heard
 from flq_jax.federated.rows import among_all, per_client, put, select, take
+from flq_jax.federated.state import Federation, Metrics, State, Uplink
 from flq_jax.keys import RoundKeys, round_keys
-from flq_jax.quantizers import Message
-
-
-class Federation(NamedTuple):
-    """What a run is made of; nothing in it changes from round to round.
-
-    Attributes:
-        local_update: what a client computes, see `gradient` and `local_epochs`.
-        compressor: the uplink.
-        downlink: how the model reaches the clients.
-        server_optimizer: applied to the weighted mean of the clients' updates.
-        step_size: the server's step on that mean; it scales the movements which lazy
-            clients compare with (alpha M where the server steps by alpha along a sum).
-        network: who takes part in a round, and whose message arrives.
-        unravel: f32[d] -> the params that `local_update` takes.
-        each: how the clients' work is mapped over them: `jax.vmap`, or `in_groups`.
-    """
-
-    local_update: LocalUpdate
-    compressor: Compressor
-    downlink: Downlink
-    server_optimizer: optax.GradientTransformation
-    step_size: float
-    network: Network
-    unravel: Callable[[jax.Array], Any]
-    each: Callable[[Callable], Callable] = jax.vmap
-
-
-class State(NamedTuple):
-    """All that a round hands to the next; exactly what a checkpoint holds.
-
-    Attributes:
-        params: the server's model theta, f32[d].
-        opt_state: the server optimizer's.
-        client_memory: what each client remembers, leading axis [m].
-        server_memory: what the server remembers of each client, leading axis [m].
-        movements: f32[h], see `Broadcast`.
-        network: what the network remembers.
-        downlink: what both ends of the downlink remember.
-    """
-
-    params: jax.Array
-    opt_state: optax.OptState
-    client_memory: Any
-    server_memory: Any
-    movements: jax.Array
-    network: Any
-    downlink: DownlinkState
-
-
-class Uplink(NamedTuple):
-    """What the clients of a round send, and what they keep.
-
-    Attributes:
-        who: the clients that the network asked, i32[s].
-        messages: those that arrived, leading axis [s]; silence for the others.
-        num_bits: length of what each of them sent, lost or not, i32[s].
-        client_memory: of all clients, leading axis [m].
-        network: what the network remembers.
-        downlink: what both ends of the downlink remember.
-        loss: mean local loss of those whose update was finite, at the model that they
-            heard, f32[]; NaN if there is none.
-        diverged: clients whose update was not finite, i32[].
-        overloads: clients whose update lay outside the quantizer's range, i32[].
-        downlink_bits: length of the broadcast, i32[].
-        listeners: clients that heard it, i32[].
-        seconds: see `Outcome`.
-        joules: of all clients together, f32[].
-    """
-
-    who: jax.Array
-    messages: Message
-    num_bits: jax.Array
-    client_memory: Any
-    network: Any
-    downlink: DownlinkState
-    loss: jax.Array
-    diverged: jax.Array
-    overloads: jax.Array
-    downlink_bits: jax.Array
-    listeners: jax.Array
-    seconds: jax.Array
-    joules: jax.Array
-
-
-class Metrics(NamedTuple):
-    """One round's figures.
-
-    Attributes:
-        loss, diverged, overloads, downlink_bits, listeners, seconds, joules: see `Uplink`.
-        uplink_bits: what each client sent, lost or not, i32[m]; 0 for the silent ones.
-        lost: messages that were sent and did not arrive, i32[].
-    """
-
-    loss: jax.Array
-    diverged: jax.Array
-    overloads: jax.Array
-    downlink_bits: jax.Array
-    uplink_bits: jax.Array
-    listeners: jax.Array
-    lost: jax.Array
-    seconds: jax.Array
-    joules: jax.Array
 
 
 def init(federation: Federation, params: Any, clients: int) -> State:
