@@ -38,9 +38,7 @@ def get_config() -> ConfigDict:
     config.client.learning_rate = 0.1  # of the local epochs
 
     config.compressor = ConfigDict()
-    config.compressor.quantizer = (
-        "identity"  # sign, uniform, eden ...: any in README.md
-    )
+    config.compressor.quantizer = "identity"  # or any other in README.md
     config.compressor.bits = 4  # a coordinate, 1-8; where one is the sign 2-8
     config.compressor.norm = "l2"  # of stochastic, nuqsgd, alq: l2, max
     config.compressor.bucket = 0  # coordinates that share a range; 0: all of them

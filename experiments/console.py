@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+WIDEST = 500  # columns of a table of many runs
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -68,6 +70,16 @@ def summary_table(summary: dict[str, Any]) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table)
+
+
+def table(lines: list[list[str]]) -> None:
+    """Prints a header and its lines, as wide as they are."""
+    printed = Table(*lines[0])
+    for column in printed.columns[1:]:
+        column.justify = "right"
+    for line in lines[1:]:
+        printed.add_row(*line)
+    Console(highlight=False, width=WIDEST).print(printed)
 
 
 def _why(summary: dict[str, Any]) -> str:

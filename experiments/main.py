@@ -4,35 +4,40 @@ import sys
 
 from absl import app, logging
 
-from experiments import options, tensorboard, validate, workdir
+from experiments import options, tensorboard, validate
 
 
 def main(argv: list[str]) -> None:
     """Checks everything that can be wrong, then computes."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    config, folder = options.config(), options.workdir()
+    folder = options.workdir()
     with options.one_line_errors():
-        validate.validate(config)
-        if config.log.tensorboard:
-            tensorboard.require_installed()
+        configs = options.runs()
+        for config in configs.values():
+            validate.validate(config)
+            if config.log.tensorboard:
+                tensorboard.require_installed()
     from experiments import (
         console,
         provenance,
+        sweep,
         train,
-    )  # JAX is imported once the config is good
-    from flq_jax.data import DataError, load
+    )  # JAX is imported once the configs are good
+    from flq_jax.data import DataError
 
     with options.one_line_errors(DataError):
-        dataset = load(config.data.name, config.data.dir)
-        validate.require_samples(config, len(dataset.train_labels))
-        workdir.prepare(folder, config)
+        runs = sweep.prepared(configs, folder)
     try:
-        summary = train.train(config, dataset, folder)
+        failures = sweep.run_all(runs)
     except train.Interrupted as interrupted:
         console.tell(f"{interrupted}; go on with: {provenance.command()}")
         sys.exit(interrupted.status)
-    console.summary_table(summary)
+    if failures:
+        console.tell(
+            f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"
+        )
+        sys.exit(1)
     console.tell(f"{folder}: metrics.jsonl, summary.json, figures/")
 
 

@@ -7,6 +7,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -80,8 +81,50 @@ def config_file(argv: Sequence[str]) -> str:
     return file
 
 
+def runs() -> dict[str, ConfigDict]:
+    """The runs of the command line, by name.
+
+    They are what the config file's `sweep()` returns, name -> config; without one there
+    is a single run, whose name is empty. Overrides of the command line are every run's.
+
+    Raises:
+        ConfigError: `sweep()` returns anything else, or names that are no folders'.
+    """
+    file = config_file(sys.argv)
+    sweep = getattr(_module(file), "sweep", None)
+    if sweep is None:
+        return {"": config()}
+    configs = sweep()
+    if not isinstance(configs, dict) or not all(
+        isinstance(one, ConfigDict) for one in configs.values()
+    ):
+        raise ConfigError(f"--config: {file}: sweep() must return name -> ConfigDict")
+    overrides = config_flags.get_override_values(flags.FLAGS["config"])
+    for name, one in configs.items():
+        if not re.fullmatch(r"[\w.=+-]+", name):
+            raise ConfigError(
+                f"--config: {file}: a run's name must be letters, digits and any of "
+                f"_.=+-, got {name!r}"
+            )
+        one.update_from_flattened_dict(overrides)
+    return configs
+
+
 def load(file: str) -> ConfigDict:
     """What the file's `get_config()` returns; `ConfigError` if there is no such thing."""
+    module = _module(file)
+    try:
+        config = module.get_config()
+    except Exception as error:
+        raise ConfigError(
+            f"--config: {file}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"--config: {file}: get_config() must return a ConfigDict")
+    return config
+
+
+def _module(file: str) -> ModuleType:
     path = pathlib.Path(file)
     if not path.is_file():
         here = [str(other) for other in path.parent.glob("*.py")]
@@ -92,14 +135,11 @@ def load(file: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        config = module.get_config()
     except Exception as error:
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(config, ConfigDict):
-        raise ConfigError(f"--config: {file}: get_config() must return a ConfigDict")
-    return config
+    return module
 
 
 def about(file: str) -> str:

@@ -75,7 +75,7 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Callable[[Callable], Calla
                 return leaf.reshape(devices, here // fits, fits, *leaf.shape[1:])
 
             def joined(leaf):
-                return leaf.reshape(-1, *leaf.shape[3:])
+                return leaf.reshape(devices * here, *leaf.shape[3:])
 
             def one_device(groups):
                 return jax.lax.map(lambda group: jax.vmap(function)(*group), groups)

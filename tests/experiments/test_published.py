@@ -64,7 +64,8 @@ def test_the_network_is_as_accurate_with_a_sixth_of_the_bits(tmp_path):
     [("mnist_flq_binary", 400), ("mnist_laq", 100), ("mnist_ef_sign", 400)],
 )
 def test_killed_twice_it_ends_as_though_it_had_not_been(name, rounds, tmp_path):
-    options = f"--config.rounds={rounds}", "--config.log.checkpoint_every=20"
+    options = [f"--config.rounds={rounds}", "--config.log.every=20"]
+    options += ["--config.log.checkpoint_every=20"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     summary(name, whole, *options)
     for _ in range(2):

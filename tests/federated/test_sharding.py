@@ -142,7 +142,7 @@ def test_groups_give_the_rows_of_vmap(size, devices):
     x, y = jnp.arange(24.0).reshape(12, 2), {"y": jnp.arange(12)}
 
     def function(x, y):
-        return x * y["y"], (jnp.sum(x), y)
+        return x * y["y"], (jnp.sum(x), y, jnp.zeros(0))
 
     mapped = federated.in_groups(size, mesh)(function)(x, y)
     jax.tree.map(np.testing.assert_array_equal, mapped, jax.vmap(function)(x, y))

@@ -1,0 +1,40 @@
+"""Every method beside FLQ: what 1,000 rounds bring, and what they cost.
+
+    python -m experiments.main --config=configs/paper/methods.py --workdir=runs/methods
+    python -m experiments.report --workdir=runs/methods
+
+MNIST, ten clients, minibatches of 500, softmax regression; five seeds a method.
+`--config.model.name=mlp --config.model.hidden=128` repeats it for the network. About 15
+seconds a run.
+"""
+
+import importlib
+
+from configs import default
+
+METHODS = (
+    "sgd", "slaq", "two_laq", "flq_binary", "flq_low", "flq_lloyd_max", "ef_sign",
+    "onebit_sgd", "qsgd", "nuqsgd", "alq", "terngrad", "natural", "fixed_point", "top_k",
+    "rand_k", "drive", "eden", "quic_fl", "thc", "uveqfed",
+)  # fmt: skip
+SEEDS = range(5)
+STEP = 0.02  # of the server along the sum, for all but SGD's family
+
+
+def get_config():
+    return default.get_config()
+
+
+def sweep():
+    """name -> config of every method and seed."""
+    return {
+        f"{name}-seed{seed}": _config(name, seed) for seed in SEEDS for name in METHODS
+    }
+
+
+def _config(name, seed):
+    config = importlib.import_module(f"configs.mnist_{name}").get_config()
+    config.seed = seed
+    config.rounds = 1000
+    config.server.learning_rate = STEP
+    return config
