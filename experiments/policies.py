@@ -12,6 +12,7 @@ energy, and a map of the cell for each policy.
 import importlib
 import itertools
 import pathlib
+import sys
 from collections.abc import Iterable, Iterator
 
 from absl import app, flags, logging
@@ -93,7 +94,11 @@ def main(argv: list[str]) -> None:
         if not (folder / name / "summary.json").exists():
             validate.validate(config)
             workdir.prepare(folder / name, config)
-            train.train(config, dataset, folder / name)
+            try:
+                train.train(config, dataset, folder / name)
+            except train.Interrupted as interrupted:
+                tell(f"{interrupted}; the same command goes on from there")
+                sys.exit(interrupted.status)
     groups = [
         group
         for group in results.grouped(results.read(folder))
