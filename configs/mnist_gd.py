@@ -2,9 +2,9 @@
 
     python -m experiments.main --config=configs/mnist_gd.py
 
-About two minutes; residual 1e-6 after 2,804 rounds at test accuracy 0.908, with 7.0e9
+Some two minutes; residual 1e-6 after 2,815 rounds at test accuracy 0.9082, with 7.07e9
 uplink bits (published: 2,763 rounds, 0.9082, from an f* that is the least loss of a run;
-here f* is solved for).
+here f* is solved for. With --config.stop.optimum=0.5551076, 1.7e-7 above it, it is 2,774).
 """
 
 from configs import default

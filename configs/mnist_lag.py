@@ -2,8 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_lag.py
 
-To residual 1e-6 at test accuracy 0.908 (published: 2,620 rounds, 2,431 uploads; another
-implementation had 1,084 to 2,236 over four seeds); some minutes.
+Some minutes; residual 1e-6 after 2,695 rounds at test accuracy 0.9082, with 2,334 uploads
+(published: 2,620 rounds, 2,431 uploads).
 """
 
 from configs import mnist_gd

@@ -2,8 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_qgd.py
 
-To residual 1e-6 at test accuracy 0.908, with an eighth of the uplink bits of `mnist_gd`
-(published: 2,760 rounds, 0.9082); some minutes.
+Some two minutes; residual 1e-6 after 2,808 rounds at test accuracy 0.9082, with 8.83e8
+uplink bits (published: 2,760 rounds, 0.9082; with --config.stop.optimum=0.5551076 2,773).
 """
 
 from configs import mnist_gd

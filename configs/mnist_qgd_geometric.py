@@ -3,7 +3,7 @@
     python -m experiments.main --config=configs/mnist_qgd_geometric.py
 
 No range is sent. A client that leaves the prescribed grid is counted in the log as an
-overload: none did in the first 150 rounds, which took 26 s.
+overload: none does in the 3,998 rounds to residual 1e-6, which take some four minutes.
 """
 
 from configs import mnist_qgd
