@@ -1,0 +1,168 @@
+"""Which back end computes a product: the rule, and what it rests on.
+
+reference      plain integers; the oracle, and whatever is empty
+lax_popcount   popcounts of packed words in lax, vectorised by XLA:CPU
+lax_dot        unpacked operands on the units that multiply, exact (see `dot`)
+gpu_popcount   Pallas (Triton) for NVIDIA: popcounts of packed words
+gpu_int8       Pallas (Triton): packed words, unpacked to int8 tensor cores
+tpu_popcount   Pallas (Mosaic) for TPU: popcounts on the vector unit
+tpu_int8       Pallas (Mosaic): packed columns, unpacked in VMEM to the int8 MXU
+"""
+
+import functools
+import warnings
+from typing import NamedTuple
+
+from flq_jax.kernels import dot, popcount
+
+BACKENDS = (
+    "reference",
+    "lax_popcount",
+    "lax_dot",
+    "gpu_popcount",
+    "gpu_int8",
+    "tpu_popcount",
+    "tpu_int8",
+)
+PLATFORMS = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "tpu": "tpu"}
+
+# Costs on a CPU, in multiply-adds of its f32 dot.
+PLAIN_WORD_COST = 3.2
+TREE_WORD_COST = 5.0
+PACK_COST = 7.0
+UNPACK_COST = 5.0
+
+GPU_POPCOUNT_ROWS = 4
+GPU_PACKED_ROWS = 128
+
+
+class Shape(NamedTuple):
+    """What the rule looks at.
+
+    Attributes:
+        rows: of a; windows of a convolution.
+        length: terms of a sum.
+        columns: of b; outputs of a convolution, within a group.
+        bits: of a and of b.
+        packed: whether a and b come packed.
+        reuse: products each element of a enters per column: the taps of a convolution
+            over its strides; 1 for a matrix.
+        conv: whether it is a convolution.
+    """
+
+    rows: int
+    length: int
+    columns: int
+    bits: tuple[int, int]
+    packed: tuple[bool, bool] = (True, True)
+    reuse: float = 1.0
+    conv: bool = False
+
+
+def choose(platform: str, shape: Shape) -> str:
+    """The back end for a product of that shape on "cpu", "gpu" or "tpu".
+
+    With k and l bits, popcounts do k l / 32 word operations for a product of one term.
+
+    CPU (measured on AVX2 and on AVX-512, see `benchmarks.bit_product`): a word costs
+    as much as about 5 multiply-adds of the f32 dot, 3.2 where the host counts bits in
+    vectors, and packing or unpacking an element about 7 k or 5, which n columns share:
+
+        popcount if  word k l / 32 + 7 k / n [a unpacked] + 7 l / m [b unpacked]
+                     < splits + 5 / n [a packed] + 5 / m [b packed],
+
+    where splits is what exactness costs the f32 dot, 1, 2 or 4 (`dot.num_products`).
+
+    GPU (predicted, never timed). An A100 counts 16 words a clock and SM, 512 / (k l)
+    products, and its int8 tensor cores do 2048; an H100 512 and 4096. So popcounts lose
+    wherever arithmetic decides. Memory delivers 107 bits a clock and SM: packed columns
+    of one bit are read no faster than popcounts for 512 / 107 = 4.8 rows use them up,
+    and int8 columns no faster than tensor cores do for 2048 / (107 / 8) = 153 rows:
+
+        gpu_popcount if rows <= 4 / (k l);  gpu_int8 if rows <= 128 and b is packed;
+        otherwise, and for convolutions of any size, lax_dot.
+
+    TPU (predicted from the compiler's static schedules for v5e). The vector unit reaches
+    29,817 products a bundle by popcounts, the MXU 123,136 from int8 in memory and
+    113,551 from packed columns unpacked in VMEM, of which 8 / l times more fit through
+    memory: tpu_int8 if b is packed, otherwise and for convolutions lax_dot; popcounts
+    never.
+    """
+    if 0 in (shape.rows, shape.length, shape.columns):
+        return "reference"
+    if platform == "gpu" and not shape.conv:
+        if shape.rows * shape.bits[0] * shape.bits[1] <= GPU_POPCOUNT_ROWS:
+            return "gpu_popcount"
+        if shape.rows <= GPU_PACKED_ROWS and shape.packed[1]:
+            return "gpu_int8"
+    if platform == "tpu" and not shape.conv and shape.packed[1]:
+        return "tpu_int8"
+    if platform == "cpu" and _popcount_cost(shape) < _dot_cost(shape):
+        return "lax_popcount"
+    return "lax_dot"
+
+
+def _popcount_cost(shape: Shape) -> float:
+    """Multiply-adds of the f32 dot that one term costs as popcounts."""
+    (a_bits, b_bits), (a_packed, b_packed) = shape.bits, shape.packed
+    word = PLAIN_WORD_COST if popcount.has_vector_popcount() else TREE_WORD_COST
+    pack_a = 0.0 if a_packed else PACK_COST * a_bits / (shape.columns * shape.reuse)
+    pack_b = 0.0 if b_packed else PACK_COST * b_bits / shape.rows
+    return word * a_bits * b_bits / 32 + pack_a + pack_b
+
+
+def _dot_cost(shape: Shape) -> float:
+    unpack_a = UNPACK_COST / (shape.columns * shape.reuse) if shape.packed[0] else 0.0
+    unpack_b = UNPACK_COST / shape.rows if shape.packed[1] else 0.0
+    return dot.num_products(*shape.bits, shape.length) + unpack_a + unpack_b
+
+
+def resolve(
+    where: str, backend: str | None, platform: str, shape: Shape, interpret
+) -> str:
+    """The back end asked for, if it can do it, else the one that `choose` names.
+
+    Falling back is said once, in a warning with the reason.
+
+    Args:
+        where: the caller, for messages.
+        backend: one of `BACKENDS`, or None for `choose`; ValueError otherwise.
+        platform: "cpu", "gpu" (or "cuda") or "tpu"; ValueError otherwise.
+        shape: of the product.
+        interpret: whether Pallas kernels run interpreted, so on any platform.
+    """
+    if platform not in PLATFORMS:
+        raise ValueError(
+            f"{where}: platform must be one of {', '.join(PLATFORMS)}, got {platform=}"
+        )
+    platform = PLATFORMS[platform]
+    if backend is None:
+        return choose(platform, shape)
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"{where}: backend must be None or one of {', '.join(BACKENDS)}, got "
+            f"{backend=}"
+        )
+    reason = _obstacle(backend, platform, shape, interpret)
+    if reason is None:
+        return backend
+    instead = choose(platform, shape)
+    _say_once(f"{where}: {backend} {reason}; using {instead} instead")
+    return instead
+
+
+def _obstacle(backend: str, platform: str, shape: Shape, interpret) -> str | None:
+    """Why a back end cannot do a product, or None if it can."""
+    home = backend.split("_")[0]
+    if home in ("gpu", "tpu") and home != platform and not interpret:
+        return f"needs a {home}, not a {platform}"
+    if backend != "reference" and 0 in (shape.rows, shape.length, shape.columns):
+        return (
+            f"takes no empty product ({shape.rows=} {shape.length=} {shape.columns=})"
+        )
+    return None
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    warnings.warn(message, stacklevel=4)

@@ -1,0 +1,136 @@
+"""Where a convolution's window lies: strides, dilations, padding, and its taps."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Pair = tuple[int, int]
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+class Geometry(NamedTuple):
+    """The static part of a two-dimensional convolution, resolved.
+
+    Attributes:
+        kernel: rows and columns of the window.
+        stride: steps of the window.
+        dilation: steps between the window's taps.
+        padding: ((top, bottom), (left, right)) positions of value 0 around the image.
+        size: rows and columns of the image.
+        out: rows and columns of the result.
+    """
+
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    padding: tuple[Pair, Pair]
+    size: Pair
+    out: Pair
+
+
+def resolve(
+    size: Pair,
+    kernel: Pair,
+    stride: int | Pair = 1,
+    dilation: int | Pair = 1,
+    padding: str | Sequence[Pair] = "SAME",
+) -> Geometry:
+    """The `Geometry` of a window of `kernel` taps over an image of `size`.
+
+    Args:
+        size: rows and columns of the image.
+        kernel: rows and columns of the window.
+        stride: 1 or more, for both axes or each; ValueError otherwise.
+        dilation: 1 or more, likewise.
+        padding: "VALID": none; "SAME": ceil(size / stride) results, what is odd goes to
+            the end; or ((top, bottom), (left, right)), each 0 or more. ValueError
+            otherwise, or if the window does not fit the padded image.
+    """
+    stride, dilation = _pair("stride", stride), _pair("dilation", dilation)
+    extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
+    padding = _padding(size, extent, stride, padding)
+    room = tuple(n + sum(p) - e for n, p, e in zip(size, padding, extent))
+    if min(room) < 0:
+        raise ValueError(
+            f"bit_conv: the window of {extent} must fit the padded image, got "
+            f"{size=} with {padding=}"
+        )
+    out = tuple(r // s + 1 for r, s in zip(room, stride))
+    return Geometry(tuple(kernel), stride, dilation, padding, tuple(size), out)
+
+
+def _pair(name: str, value: int | Pair) -> Pair:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int) and v >= 1 for v in pair):
+        raise ValueError(
+            f"bit_conv: {name} must be an integer of 1 or more, or two of them, got "
+            f"{name}={value}"
+        )
+    return pair
+
+
+def _padding(size, extent, stride, padding) -> tuple[Pair, Pair]:
+    if padding == "VALID":
+        return ((0, 0), (0, 0))
+    if padding == "SAME":
+        total = [
+            max((-(-n // s) - 1) * s + e - n, 0)
+            for n, e, s in zip(size, extent, stride)
+        ]
+        return tuple((t // 2, t - t // 2) for t in total)
+    if isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
+        raise ValueError(
+            "bit_conv: padding must be 'SAME', 'VALID' or ((top, bottom), (left, "
+            f"right)) of 0 or more, got {padding=}"
+        )
+    return tuple(tuple(int(p) for p in pair) for pair in padding)
+
+
+def taps(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
+    """For each tap of the window, row by row, what it sees, x[..., ho, wo, c].
+
+    Args:
+        x: [..., h, w, c] of any dtype; padded positions read 0.
+        geometry: of this image.
+    """
+    lead = x.ndim - 3
+    padded = jnp.pad(x, [(0, 0)] * lead + list(geometry.padding) + [(0, 0)])
+    for i in range(geometry.kernel[0]):
+        for j in range(geometry.kernel[1]):
+            start = (i * geometry.dilation[0], j * geometry.dilation[1])
+            stop = (
+                first + stride * (n - 1) + 1
+                for first, stride, n in zip(start, geometry.stride, geometry.out)
+            )
+            rows, columns = map(slice, start, stop, geometry.stride)
+            yield padded[..., rows, columns, :]
+
+
+def validity(geometry: Geometry, axis: int) -> np.ndarray:
+    """Whether a tap lies inside the image along one axis, i32[out, kernel] of 0, 1."""
+    first = np.arange(geometry.out[axis])[:, None] * geometry.stride[axis]
+    tap = np.arange(geometry.kernel[axis])[None, :] * geometry.dilation[axis]
+    position = first + tap - geometry.padding[axis][0]
+    inside = (0 <= position) & (position < geometry.size[axis])
+    return inside.astype(np.int32)
+
+
+def inside_sums(per_tap: jax.Array, geometry: Geometry) -> jax.Array:
+    """Sums over those taps that lie inside the image.
+
+    Args:
+        per_tap: i32[kh, kw, o].
+        geometry: of the image.
+
+    Returns:
+        i32[ho, wo, o].
+    """
+    rows, columns = (jnp.asarray(validity(geometry, axis)) for axis in (0, 1))
+    by_row = sum(row[:, None, None] * tap[None] for row, tap in zip(rows.T, per_tap))
+    return sum(
+        column[None, :, None] * tap[:, None]
+        for column, tap in zip(columns.T, by_row.swapaxes(0, 1))
+    )

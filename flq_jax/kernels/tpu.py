@@ -1,0 +1,168 @@
+"""Pallas kernels for TPUs, through Mosaic.
+
+Nothing here was ever timed: what is known is that it compiles for v5e and v6e, and that
+its body computes the right numbers in TPU interpret mode, without races.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+
+from flq_jax.kernels import int8
+from flq_jax.kernels.packing import WORD_BITS
+
+SUBLANES = 8
+UNROLLED_TERMS = 32
+MXU_WORDS = 32
+
+
+def popcount_product(
+    a: jax.Array, b: jax.Array, *, binary: bool, block=(128, 512), interpret=False
+) -> jax.Array:
+    """Sums of 2^(i+j) popcount(a_i op b_j) over words and planes, on the vector unit.
+
+    Args:
+        a: i32[k, m, p], the bit planes of m rows of p words; padded to whole blocks.
+        b: i32[l, p, n], the bit planes of n columns, likewise.
+        binary: op is xor if true, else and.
+        block: rows, a multiple of 8, and columns, one of 128, of a tile; ValueError
+            otherwise. A smaller operand takes a smaller tile.
+        interpret: False as compiled; True or `pltpu.InterpretParams` on any platform.
+
+    Returns:
+        i32[m, n].
+    """
+    (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
+    block = _fit_block("popcount_product", block, rows, columns)
+    chunk = min(words, max(1, UNROLLED_TERMS // (planes_a * planes_b)))
+    a = _pad(a, (1, block[0]), (2, chunk))
+    b = _pad(b, (1, chunk), (2, block[1]))
+    steps = b.shape[1] // chunk
+    # A step's words become a whole axis: blocks may then have any number of them.
+    a = a.reshape(planes_a, -1, steps, chunk).swapaxes(1, 2)
+    b = b.reshape(planes_b, steps, chunk, -1)
+    shape = (a.shape[2], b.shape[3])
+    out = pl.pallas_call(
+        functools.partial(_popcount_kernel, binary=binary),
+        out_shape=jax.ShapeDtypeStruct(shape, jnp.int32),
+        grid=(shape[0] // block[0], shape[1] // block[1], steps),
+        in_specs=[
+            pl.BlockSpec((planes_a, 1, block[0], chunk), lambda i, j, s: (0, s, i, 0)),
+            pl.BlockSpec((planes_b, 1, chunk, block[1]), lambda i, j, s: (0, s, 0, j)),
+        ],
+        out_specs=pl.BlockSpec(block, lambda i, j, s: (i, j)),
+        compiler_params=_in_order(),
+        interpret=interpret,
+        name="popcount_product",
+    )(a, b)
+    return out[:rows, :columns]
+
+
+def _popcount_kernel(a_ref, b_ref, out_ref, *, binary):
+    _zero_at_first_step(out_ref)
+    planes_a, _, rows, words = a_ref.shape
+    planes_b, columns = b_ref.shape[0], b_ref.shape[3]
+
+    @pl.loop(0, rows // SUBLANES)
+    def _(tile):  # eight rows at a time, so that their sums stay in registers
+        here = pl.ds(pl.multiple_of(tile * SUBLANES, SUBLANES), SUBLANES)
+        total = jnp.zeros((SUBLANES, columns), jnp.int32)
+        for i in range(planes_a):
+            a = a_ref[i, 0, here, :]
+            for j in range(planes_b):
+                for word in range(words):
+                    left, right = a[:, word : word + 1], b_ref[j, 0, word : word + 1, :]
+                    term = left ^ right if binary else left & right
+                    total += lax.population_count(term) << (i + j)
+        out_ref[here, :] += total
+
+
+def int8_product(
+    a: jax.Array, b: jax.Array, *, block=(128, 256), interpret=False
+) -> jax.Array:
+    """Sums of code products on the int8 MXU; columns stay packed down to VMEM.
+
+    One shift and mask turn a word into the bytes of four elements, so the contracted
+    axis is gone through in the order (bit of a byte, word, byte); rows, int8 in memory,
+    are laid out in that order beforehand.
+
+    Args:
+        a: i32[k, m, p], the bit planes of m rows of p words; padded to whole blocks.
+        b: i32[l, p, n], the bit planes of n columns, likewise.
+        block: rows, a multiple of 8, and columns, one of 128, of a tile; ValueError
+            otherwise. A smaller operand takes a smaller tile.
+        interpret: False as compiled; True or `pltpu.InterpretParams` on any platform.
+
+    Returns:
+        i32[m, n].
+    """
+    (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
+    block = _fit_block("int8_product", block, rows, columns)
+    chunk = min(MXU_WORDS, -(-words // SUBLANES) * SUBLANES)
+    left, right = _pad(a, (1, block[0]), (2, chunk)), _pad(b, (1, chunk), (2, block[1]))
+    steps = right.shape[1] // chunk
+    bytes_of = [
+        lax.bitcast_convert_type(int8.byte_lanes(left, place), jnp.int8)
+        for place in range(8)
+    ]
+    left = jnp.stack(bytes_of).reshape(8, -1, steps, 4 * chunk).swapaxes(1, 2)
+    right = right.reshape(planes_b, steps, chunk, -1)
+    shape = (left.shape[2], right.shape[3])
+    out = pl.pallas_call(
+        _int8_kernel,
+        out_shape=jax.ShapeDtypeStruct(shape, jnp.int32),
+        grid=(shape[0] // block[0], shape[1] // block[1], steps),
+        in_specs=[
+            pl.BlockSpec((8, 1, block[0], 4 * chunk), lambda i, j, s: (0, s, i, 0)),
+            pl.BlockSpec((planes_b, 1, chunk, block[1]), lambda i, j, s: (0, s, 0, j)),
+        ],
+        out_specs=pl.BlockSpec(block, lambda i, j, s: (i, j)),
+        compiler_params=_in_order(),
+        interpret=interpret,
+        name="int8_product",
+    )(left, right)
+    extra = WORD_BITS * (steps * chunk - words)
+    offsets = int8.offset(planes_a) * int8.offset(planes_b)
+    return int8.restore(out[:rows, :columns] - extra * offsets, a, b)
+
+
+def _int8_kernel(a_ref, b_ref, out_ref):
+    _zero_at_first_step(out_ref)
+    planes = [b_ref[j, 0] for j in range(b_ref.shape[0])]
+    total = jnp.zeros(out_ref.shape, jnp.int32)
+    for place in range(8):
+        right = pltpu.bitcast(int8.byte_lanes(planes, place), jnp.int8)
+        total += jnp.dot(a_ref[place, 0], right, preferred_element_type=jnp.int32)
+    out_ref[...] += total
+
+
+def _zero_at_first_step(out_ref):
+    @pl.when(pl.program_id(2) == 0)
+    def _():
+        out_ref[...] = jnp.zeros(out_ref.shape, jnp.int32)
+
+
+def _in_order():
+    """Tiles in any order, the steps of a tile one after another."""
+    return pltpu.CompilerParams(
+        dimension_semantics=("parallel", "parallel", "arbitrary")
+    )
+
+
+def _fit_block(where: str, block, rows: int, columns: int) -> tuple[int, int]:
+    if min(block) < 1 or block[0] % SUBLANES or block[1] % 128:
+        raise ValueError(f"{where}: block must be multiples of 8 and 128, got {block=}")
+    whole_rows, whole_columns = -(-rows // 8) * 8, -(-columns // 128) * 128
+    return min(block[0], whole_rows), min(block[1], whole_columns)
+
+
+def _pad(x: jax.Array, *multiples: tuple[int, int]) -> jax.Array:
+    """Zeros after the end of each (axis, multiple), up to a whole multiple."""
+    padding = [(0, 0)] * x.ndim
+    for axis, multiple in multiples:
+        padding[axis] = (0, -x.shape[axis] % multiple)
+    return jnp.pad(x, padding)

@@ -1,0 +1,94 @@
+import warnings
+
+import pytest
+
+from flq_jax.kernels import dispatch, popcount
+from flq_jax.kernels.dispatch import Shape, choose
+
+
+@pytest.fixture(params=[True, False], ids=["vector_popcount", "tree"])
+def host(request, monkeypatch):
+    monkeypatch.setattr(popcount, "has_vector_popcount", lambda: request.param)
+    return request.param
+
+
+def test_cpu_counts_bits_of_signs_and_multiplies_bytes(host):
+    assert choose("cpu", Shape(1024, 1152, 128, (1, 1))) == "lax_popcount"
+    assert choose("cpu", Shape(1024, 1152, 128, (8, 4))) == "lax_dot"
+
+
+def test_cpu_threshold_follows_the_cost_of_a_word(host):
+    # word k l / 32 < 1:  k l < 10 with a vector popcount, < 6.4 without
+    assert choose("cpu", Shape(512, 1152, 512, (2, 3))) == "lax_popcount"
+    wide = choose("cpu", Shape(4096, 1152, 4096, (2, 4)))
+    assert wide == ("lax_popcount" if host else "lax_dot")
+
+
+def test_cpu_does_not_pack_for_a_few_columns(host):
+    shape = Shape(1000, 784, 4, (1, 1), packed=(False, True))
+    assert choose("cpu", shape) == "lax_dot"
+    assert choose("cpu", shape._replace(packed=(True, True))) == "lax_popcount"
+    # A window of nine taps shares the packing nine times.
+    assert choose("cpu", shape._replace(reuse=9.0)) == "lax_popcount"
+
+
+@pytest.mark.parametrize(
+    "shape, backend",
+    [
+        (Shape(4, 4096, 4096, (1, 1)), "gpu_popcount"),
+        (Shape(4, 4096, 4096, (1, 2)), "gpu_int8"),
+        (Shape(128, 4096, 4096, (1, 1)), "gpu_int8"),
+        (Shape(128, 4096, 4096, (1, 1), (False, False)), "lax_dot"),
+        (Shape(129, 4096, 4096, (1, 1)), "lax_dot"),
+        (Shape(4, 4096, 4096, (1, 1), conv=True), "lax_dot"),
+    ],
+)
+def test_gpu_counts_bits_only_where_memory_decides(shape, backend):
+    assert choose("gpu", shape) == backend
+
+
+def test_tpu_never_counts_bits():
+    assert choose("tpu", Shape(1, 4096, 4096, (1, 1))) == "tpu_int8"
+    assert choose("tpu", Shape(1, 4096, 4096, (1, 1), (True, False))) == "lax_dot"
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
+def test_empty_products_are_the_references(platform):
+    for field in ("rows", "length", "columns"):
+        shape = Shape(3, 3, 3, (1, 1))._replace(**{field: 0})
+        assert choose(platform, shape) == "reference"
+
+
+def test_what_cannot_run_falls_back_and_says_so_once():
+    shape = Shape(3, 33, 7, (1, 1))
+    dispatch._say_once.cache_clear()
+    with pytest.warns(
+        UserWarning, match="here: gpu_int8 needs a gpu, not a cpu; using"
+    ):
+        chosen = dispatch.resolve("here", "gpu_int8", "cpu", shape, False)
+    assert chosen == choose("cpu", shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dispatch.resolve("here", "gpu_int8", "cpu", shape, False)
+        assert dispatch.resolve("here", "gpu_int8", "cpu", shape, True) == "gpu_int8"
+        assert dispatch.resolve("here", "gpu_int8", "cuda", shape, False) == "gpu_int8"
+
+
+def test_forced_back_end_for_an_empty_product_falls_back():
+    dispatch._say_once.cache_clear()
+    shape = Shape(0, 3, 3, (1, 1))
+    with pytest.warns(UserWarning, match="takes no empty product .*rows=0"):
+        chosen = dispatch.resolve("x", "lax_dot", "cpu", shape, False)
+    assert chosen == "reference"
+
+
+def test_unknown_back_end_is_refused():
+    with pytest.raises(ValueError, match="x: backend must be .* got backend='fast'"):
+        dispatch.resolve("x", "fast", "cpu", Shape(1, 1, 1, (1, 1)), False)
+
+
+def test_unknown_platform_is_refused():
+    with pytest.raises(
+        ValueError, match="x: platform must be .* got platform='abacus'"
+    ):
+        dispatch.resolve("x", None, "abacus", Shape(1, 1, 1, (1, 1)), False)

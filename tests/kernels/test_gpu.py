@@ -1,0 +1,89 @@
+"""The kernels for NVIDIA GPUs, interpreted; and lowered, as Triton's compiler gets them."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.kernels import bit_conv, bit_matmul, gpu
+
+# planes of a, rows, words, planes of b, columns: ragged, one block, several blocks
+SHAPES = [(1, 3, 1, 1, 5), (1, 33, 5, 2, 129), (8, 17, 3, 2, 70)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("binary", [True, False])
+def test_popcounts_are_exact(oracle, shape, binary):
+    planes_a, rows, words, planes_b, columns = shape
+    a, b = (
+        oracle.words((planes_a, rows, words)),
+        oracle.words((planes_b, words, columns)),
+    )
+    count = functools.partial(gpu.popcount_product, binary=binary, interpret=True)
+    result = jax.jit(count)(a, b)
+    np.testing.assert_array_equal(result, oracle.counts(a, b, binary))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unpacked_bytes_are_exact(oracle, shape):
+    planes_a, rows, words, planes_b, columns = shape
+    a, b = (
+        oracle.words((planes_a, rows, words)),
+        oracle.words((planes_b, words, columns)),
+    )
+    result = jax.jit(functools.partial(gpu.int8_product, interpret=True))(a, b)
+    np.testing.assert_array_equal(result, oracle.counts(a, b, False))
+
+
+@pytest.mark.parametrize(
+    "backend, bits",
+    [("gpu_popcount", (1, 1)), ("gpu_popcount", (2, 3)), ("gpu_int8", (8, 8))],
+)
+def test_products_and_convolutions_of_values_are_exact(oracle, backend, bits):
+    signed = (bits[0] == 1, True)
+    options = {"backend": backend, "platform": "gpu", "interpret": True}
+    a = oracle.operand((5, 70), bits[0], signed[0])
+    b = oracle.operand((70, 9), bits[1], signed[1])
+    product = jax.jit(functools.partial(bit_matmul, **options))
+    np.testing.assert_array_equal(product(a, b), oracle.matmul(a, b))
+    x = oracle.operand((2, 5, 6, 34), bits[0], signed[0])
+    w = oracle.operand((3, 3, 17, 4), bits[1], signed[1])
+    result = jax.jit(functools.partial(bit_conv, stride=2, groups=2, **options))(x, w)
+    np.testing.assert_array_equal(result, oracle.conv(x, w, 2, 1, "SAME", 2))
+
+
+KERNELS = {
+    "popcount xor": functools.partial(gpu.popcount_product, binary=True),
+    "popcount and": functools.partial(gpu.popcount_product, binary=False),
+    "int8": gpu.int8_product,
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("shape", [(1, 128, 36, 1, 128), (2, 100, 5, 3, 70)])
+def test_lowers_for_cuda(kernel, shape):
+    planes_a, rows, words, planes_b, columns = shape
+    a = jax.ShapeDtypeStruct((planes_a, rows, words), jnp.int32)
+    b = jax.ShapeDtypeStruct((planes_b, words, columns), jnp.int32)
+    lowered = jax.jit(kernel).trace(a, b).lower(lowering_platforms=("cuda",))
+    assert "__gpu$xla.gpu.triton" in lowered.as_text()
+
+
+@pytest.mark.parametrize("block", [(24, 128), (32, 0), (32, 100)])
+def test_blocks_that_are_no_powers_of_two_are_refused(oracle, block):
+    a, b = oracle.words((1, 3, 1)), oracle.words((1, 1, 5))
+    with pytest.raises(
+        ValueError, match="popcount_product: block must be powers of 2 from 1"
+    ):
+        gpu.popcount_product(a, b, binary=True, block=block, interpret=True)
+
+
+@pytest.mark.parametrize("block, chunk", [((64, 48), 2), ((8, 64), 2), ((64, 64), 3)])
+def test_int8_blocks_that_do_not_fit_are_refused(oracle, block, chunk):
+    a, b = oracle.words((1, 3, 1)), oracle.words((1, 1, 5))
+    with pytest.raises(
+        ValueError, match="int8_product: block must be powers of 2 from"
+    ):
+        gpu.int8_product(a, b, block=block, chunk=chunk, interpret=True)

@@ -1,0 +1,68 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.kernels import popcount
+
+
+def words(shape, seed=0):
+    numbers = np.random.default_rng(seed).integers(-(2**31), 2**31, shape)
+    return jnp.asarray(numbers.astype(np.int32))
+
+
+def ones(x):
+    """Bits that are set, by numpy."""
+    as_bytes = np.ascontiguousarray(x)[..., None].view(np.uint8)
+    return np.unpackbits(as_bytes, axis=-1).sum(-1).astype(np.int64)
+
+
+def expected(a, b, op):
+    a, b = np.asarray(a), np.asarray(b)
+    return sum(
+        2 ** (i + j) * ones(op(a[i][:, :, None], b[j][None])).sum(1)
+        for i in range(a.shape[0])
+        for j in range(b.shape[0])
+    )
+
+
+@pytest.mark.parametrize("num_terms", [1, 2, 3, 7, 24])
+def test_tree_counts_what_plain_counting_counts(num_terms):
+    terms = {0: list(words((num_terms, 50))), 2: list(words((2, 50), seed=1))}
+    total = sum(ones(x) << e for e, listed in terms.items() for x in listed)
+    for tree in (False, True):
+        np.testing.assert_array_equal(popcount.weighted_popcount(terms, tree), total)
+
+
+@pytest.mark.parametrize(
+    "rows, num_words, columns, case",
+    [
+        (3, 40, 20, "unrolled"),
+        (3, 48, 20, "whole chunks"),
+        (3, 49, 20, "no whole chunks fit"),
+        (20, 3, 4, "rows on the lanes"),
+        (2, 2, 1024, "tiles"),
+    ],
+)
+@pytest.mark.parametrize("tree", [False, True])
+def test_every_form_counts_the_same(rows, num_words, columns, case, tree):
+    a, b = words((1, rows, num_words)), words((1, num_words, columns), seed=1)
+    count = jax.jit(popcount.counts, static_argnums=(2, 3))
+    for binary, op in ((True, np.bitwise_xor), (False, np.bitwise_and)):
+        result = count(a, b, binary, tree)
+        np.testing.assert_array_equal(result, expected(a, b, op), err_msg=case)
+
+
+def test_planes_weigh_by_their_places():
+    a, b = words((2, 3, 44)), words((3, 44, 17), seed=1)
+    result = jax.jit(popcount.counts, static_argnums=(2, 3))(a, b, False, True)
+    np.testing.assert_array_equal(result, expected(a, b, np.bitwise_and))
+
+
+@pytest.mark.parametrize("planes_a", [1, 2, 4, 8])
+@pytest.mark.parametrize("planes_b", [1, 2, 4, 8])
+def test_scanned_chunks_have_sixteen_slices(planes_a, planes_b):
+    for num_words in range(41, 300):
+        chunk = popcount.chunk_words(num_words, planes_a, planes_b)
+        assert chunk * planes_b >= 16
+        assert chunk * planes_a * planes_b <= max(24, 16 * planes_a + 8 * planes_a)

@@ -1,0 +1,112 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.kernels import as_codes, as_signs, bit_conv, bit_matmul, dot, pack
+
+
+def test_orthogonal_signs_by_hand():
+    a = as_signs(jnp.asarray([[1.0, -1.0, 1.0, -1.0]]))
+    b = as_signs(jnp.asarray([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]))
+    for backend in ("reference", "lax_popcount", "lax_dot"):
+        result = bit_matmul(a, b, backend=backend)
+        np.testing.assert_array_equal(result, [[0, 4]])
+
+
+def test_dorefa_weights_and_activations_are_a_scale_away(oracle):
+    """w in [-1, 1] on 2**2 levels, a in [0, 1] on 2**3: w a = integers / (3 * 7)."""
+    a, w = oracle.operand((4, 50), 3, False), oracle.operand((50, 6), 2, True)
+    real = (np.asarray(a.codes) / 7) @ (2 * np.asarray(w.codes) / 3 - 1)
+    result = bit_matmul(pack(a), pack(w, -2)) / (3 * 7)
+    np.testing.assert_allclose(result, real, atol=1e-5)
+
+
+def test_largest_sums_are_exact_where_f32_would_round():
+    """255 * 255 * 33,025 is the last below 2**31, far above f32's 2**24."""
+    length = 33025
+    a = as_codes(jnp.full((1, length), 255), 8)
+    b = as_codes(jnp.full((length, 1), 255), 8).codes.at[0, 0].set(254)
+    b = as_codes(b, 8)
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.int8):
+        assert jax.jit(dot.matmul, static_argnums=2)(a, b, dtype)[0, 0] == (
+            255 * 255 * length - 255
+        )
+
+
+@pytest.mark.parametrize(
+    "bits, length, dtype, products",
+    [
+        ((1, 1), 2**24 - 1, jnp.float32, 1),
+        ((8, 8), 258, jnp.float32, 1),
+        ((8, 8), 259, jnp.float32, 2),
+        ((8, 8), 4113, jnp.float32, 4),
+        ((7, 7), 9000, jnp.int8, 1),
+        ((8, 7), 9000, jnp.int8, 2),
+        ((8, 8), 9000, jnp.int8, 4),
+    ],
+)
+def test_operands_are_split_no_more_than_needed(bits, length, dtype, products):
+    assert dot.num_products(*bits, length, dtype) == products
+
+
+def test_empty_products(oracle):
+    a, b = oracle.operand((3, 0), 1, True), oracle.operand((0, 2), 1, True)
+    np.testing.assert_array_equal(bit_matmul(a, b), np.zeros((3, 2)))
+
+
+def test_results_near_32_bits_are_refused(oracle):
+    a = oracle.operand((1, 33026), 8, False)
+    with pytest.raises(ValueError, match="bit_matmul: results .*33026 products of 8"):
+        bit_matmul(a, as_codes(a.codes.T, 8))
+
+
+def test_lengths_that_differ_are_refused(oracle):
+    a, b = oracle.operand((2, 33), 1, True), oracle.operand((34, 2), 1, True)
+    with pytest.raises(
+        ValueError, match=r"must share k, got a of \(2, 33\).*\(34, 2\)"
+    ):
+        bit_matmul(pack(a), pack(b, -2))
+
+
+def test_wrong_packed_axis_is_refused(oracle):
+    a, b = oracle.operand((2, 33), 1, True), oracle.operand((33, 2), 1, True)
+    with pytest.raises(ValueError, match="b must be packed along axis=-2, got .*=-1"):
+        bit_matmul(a, pack(b))
+
+
+def test_wrong_rank_is_refused(oracle):
+    a = oracle.operand((2, 3, 4), 1, True)
+    with pytest.raises(ValueError, match=r"a must have rank 2, got shape \(2, 3, 4\)"):
+        bit_matmul(a, a)
+
+
+def test_plain_arrays_are_refused():
+    with pytest.raises(TypeError, match="a must be Codes or Packed .* got a Array"):
+        bit_matmul(*(jnp.zeros((2, 2), jnp.float32).at[0].set(i) for i in range(2)))
+
+
+@pytest.mark.parametrize("groups, channels, outputs", [(2, 3, 4), (3, 2, 4), (0, 2, 4)])
+def test_groups_that_do_not_fit_are_refused(oracle, groups, channels, outputs):
+    x = oracle.operand((1, 5, 5, 6), 1, True)
+    w = oracle.operand((3, 3, channels, outputs), 1, True)
+    if groups == 2:
+        w = oracle.operand((3, 3, channels + 1, outputs), 1, True)
+    with pytest.raises(
+        ValueError, match=f"bit_conv: groups must .* got groups={groups}"
+    ):
+        bit_conv(x, w, groups=groups)
+
+
+def test_images_packed_in_other_groups_are_refused(oracle):
+    x, w = oracle.operand((1, 5, 5, 6), 1, True), oracle.operand((3, 3, 3, 4), 1, True)
+    with pytest.raises(ValueError, match="packed with groups=2, got x.groups=1"):
+        bit_conv(pack(x), w, groups=2)
+
+
+def test_clients_share_one_compilation(oracle):
+    """vmap over clients' own weights equals client by client."""
+    x = oracle.operand((3, 2, 6, 6, 5), 2, False)
+    w = oracle.operand((3, 3, 3, 5, 4), 1, True)
+    together = jax.jit(jax.vmap(bit_conv))(x, w)
+    np.testing.assert_array_equal(together, oracle.conv(x, w, 1, 1, "SAME", 1))
