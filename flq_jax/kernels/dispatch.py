@@ -64,7 +64,8 @@ def choose(platform: str, shape: Shape) -> str:
 
     With k and l bits, popcounts do k l / 32 word operations for a product of one term.
 
-    CPU (measured on AVX2 and on AVX-512, see `benchmarks.bit_product`): a word costs
+    CPU (from early measurements on AVX2 and AVX-512 that no benchmark here repeats yet,
+    so to be read as predicted): a word costs
     as much as about 5 multiply-adds of the f32 dot, 3.2 where the host counts bits in
     vectors, and packing or unpacking an element about 7 k or 5, which n columns share:
 
