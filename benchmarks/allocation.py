@@ -1,6 +1,6 @@
 """Seconds to plan one round of a large cell, and the plan's gap to the optimum.
 
-    python -m benchmarks.allocation [--clients=100,1000,10000] [--blocks=100]
+    python -m benchmarks.allocation [--devices=100,1000,10000] [--blocks=100]
 
 A plan is the whole joint decision: widest messages, powers and errors of every client on
 every block, the Hungarian assignment, and the clocks and powers that follow. Beside it
@@ -22,7 +22,7 @@ from rich.table import Table
 from flq_jax.wireless import assignment, bitwidth, planning, presets, scheduling
 from flq_jax.wireless import cell as cells
 
-_CLIENTS = flags.DEFINE_list("clients", ["100", "1000", "10000"], "Numbers of clients.")
+_CLIENTS = flags.DEFINE_list("devices", ["100", "1000", "10000"], "Numbers of clients.")
 _BLOCKS = flags.DEFINE_integer("blocks", 100, "Resource blocks.", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Timed calls, of which the median.", 1)
 PARAMETERS = 7850

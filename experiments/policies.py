@@ -30,7 +30,7 @@ _POLICIES = flags.DEFINE_list(
 _LINKS = flags.DEFINE_list(
     "links", ["binary", "8bit", "float"], "Uplinks: binary, 8bit, float, adaptive."
 )
-_CLIENTS = flags.DEFINE_list("clients", ["15"], "Numbers of clients: 15, 50, 500.")
+_CLIENTS = flags.DEFINE_list("populations", ["15"], "Numbers of clients: 15, 50, 500.")
 _PARTITIONS = flags.DEFINE_list("partitions", ["iid"], "iid, dirichlet (alpha 0.1).")
 _ROUNDS = flags.DEFINE_integer("rounds", 400, "Rounds of each run.", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
