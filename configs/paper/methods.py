@@ -15,7 +15,7 @@ from configs import default
 METHODS = (
     "sgd", "slaq", "two_laq", "flq_binary", "flq_low", "flq_lloyd_max", "ef_sign",
     "onebit_sgd", "qsgd", "nuqsgd", "alq", "terngrad", "natural", "fixed_point", "top_k",
-    "rand_k", "drive", "eden", "quic_fl", "thc", "uveqfed",
+    "rand_k", "ef21", "drive", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
 SEEDS = range(5)
 STEP = 0.02  # of the server along the sum, for all but SGD's family
