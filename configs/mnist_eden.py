@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_eden.py
 
-4.13e7 uplink bits (4096 + 32 a message).
+A message is 4096 + 32 bits.
+Test accuracy 0.907 after 1,000 rounds with 4.13e7 uplink bits.
 """
 
 from configs import default

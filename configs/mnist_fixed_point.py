@@ -3,6 +3,7 @@
     python -m experiments.main --config=configs/mnist_fixed_point.py
 
 A message about the 7,850 parameters is 62,800 bits.
+Test accuracy 0.907 after 1,000 rounds with 6.28e8 uplink bits.
 """
 
 from configs import default

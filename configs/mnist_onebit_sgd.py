@@ -3,6 +3,7 @@
     python -m experiments.main --config=configs/mnist_onebit_sgd.py
 
 A message about the 7,850 parameters is 7,914 bits.
+Test accuracy 0.907 after 1,000 rounds with 7.91e7 uplink bits.
 """
 
 from configs import default

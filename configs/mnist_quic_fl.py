@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_quic_fl.py
 
-8.22e7 uplink bits (8192 + 32 a message).
+A message is 8192 + 32 bits.
+Test accuracy 0.907 after 1,000 rounds with 8.22e7 uplink bits.
 """
 
 from configs import default

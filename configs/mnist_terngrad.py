@@ -3,6 +3,7 @@
     python -m experiments.main --config=configs/mnist_terngrad.py
 
 A message about the 7,850 parameters is 15,732 bits.
+Test accuracy 0.906 after 1,000 rounds with 1.57e8 uplink bits.
 """
 
 from configs import default

@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_thc.py
 
-3.28e8 uplink bits (4 x 8192 + 32 a message).
+A message is 4 x 8192 + 32 bits.
+Test accuracy 0.907 after 1,000 rounds with 3.28e8 uplink bits.
 """
 
 from configs import default
