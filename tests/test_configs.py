@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from experiments import options, validate
+from experiments import options, rules, validate
 from experiments.validate import ConfigError, flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -39,7 +39,7 @@ def test_config_states_its_command(name):
 
 def test_every_option_has_a_rule_and_a_comment():
     documented = options.comments()
-    assert set(validate.RULES) == set(flatten(_config())) == set(documented)
+    assert set(rules.RULES) == set(flatten(_config())) == set(documented)
     assert all(documented.values())
 
 

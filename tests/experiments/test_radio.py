@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from configs import default, wireless_fedl, wireless_joint
-from experiments import audit, radio, train, validate
+from experiments import audit, radio, rules, train, validate
 from experiments.build import build
 from flq_jax import federated, keys
 from flq_jax.data import load
@@ -159,7 +159,7 @@ def test_fedls_radio_is_that_of_tran_et_al():
         assert network[option] == fedl[option]
 
 
-@pytest.mark.parametrize("scheduler", validate.SCHEDULERS)
+@pytest.mark.parametrize("scheduler", rules.SCHEDULERS)
 def test_every_scheduler_is_there(scheduler):
     config = small(scheduler=scheduler)
     assert callable(radio.scheduler(config.network))
