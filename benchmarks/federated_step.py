@@ -1,11 +1,14 @@
 """Rounds per second of the federated step, beside one big batch and NumPy by hand.
 
-    python -m benchmarks.federated_step [--clients=10,100,1000] [--models=logistic,mlp]
+    python -m benchmarks.federated_step [--clients=10,100,1000]
+        [--models=logistic,mlp,fedavg]
 
 MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit` are
 FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
-its random numbers; `one batch` is one gradient of all the clients' examples; `numpy` is
-the plain round by hand, clients stacked.
+its random numbers; `one batch` is one gradient of all the clients' examples; `flax
+batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
+stacked. `fedavg` is configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100
+clients, with NumPy one client after the other.
 """
 
 import functools
@@ -13,6 +16,7 @@ import statistics
 from collections.abc import Callable
 from itertools import pairwise
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,15 +27,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.timing import interleaved, median_ratio
-from configs import default, mnist_flq_binary
+from configs import default, mnist_fedavg, mnist_flq_binary
 from experiments.build import Run, build
-from flq_jax import data, federated
+from flq_jax import data, federated, models
 from flq_jax.data.dataset import Dataset
 
 _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clients.")
-_MODELS = flags.DEFINE_list("models", ["logistic", "mlp"], "Models: logistic, mlp.")
+_MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")
 BATCH = 50
-ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 30, 100: 5, 1000: 1}}
+ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
+RIVALS = ("one batch", "flax batch", "numpy")
+HIDDEN = 200
 
 
 def links() -> dict[str, ConfigDict]:
@@ -60,24 +66,31 @@ def rounds_of(run: Run, count: int) -> Callable[[], object]:
     return call
 
 
-def one_batch(run: Run, clients: int, count: int) -> Callable[[], object]:
+def one_batch(run: Run, loss, params, clients: int, count: int):
     """The same examples as one client's, and SGD on their gradient."""
     flat = [leaf.reshape(1, -1, *leaf.shape[2:]) for leaf in run.data[:2]]
     pooled = data.ClientData(*flat, jnp.full(1, flat[1].shape[1], jnp.int32))
-    update = federated.gradient(run.loss, clients * BATCH)
+    update = federated.gradient(loss, clients * BATCH)
+    theta, unravel = ravel_pytree(params)
 
     @jax.jit
     def chunk(theta, root, pooled):
         shard = jax.tree.map(lambda leaf: leaf[0], pooled)
 
         def step(theta, k):
-            params = run.federation.unravel(theta)
-            _, grads = update(jax.random.fold_in(root, k), params, shard)
+            _, grads = update(jax.random.fold_in(root, k), unravel(theta), shard)
             return theta - 0.2 * ravel_pytree(grads)[0], None
 
         return jax.lax.scan(step, theta, jnp.arange(count))[0]
 
-    return lambda: jax.block_until_ready(chunk(run.state.params, run.root, pooled))
+    return lambda: jax.block_until_ready(chunk(theta, run.root, pooled))
+
+
+def flax_classifier(hidden: bool) -> nn.Module:
+    """The same network of flax's own layers, whose kernels are [in, out]."""
+    layers = [nn.Dense(HIDDEN), nn.relu] if hidden else []
+    flat = [lambda x: x.reshape(x.shape[0], -1)]
+    return nn.Sequential([*flat, *layers, nn.Dense(10)])
 
 
 def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
@@ -85,7 +98,7 @@ def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
     rng = np.random.default_rng(0)
     share = len(dataset.train_labels) // clients
     inputs = dataset.train_inputs.reshape(-1, 784)
-    sizes = (784, 200, 10) if hidden else (784, 10)
+    sizes = (784, HIDDEN, 10) if hidden else (784, 10)
     layers = [
         rng.normal(0, 0.05, (a, b)).astype(np.float32) for a, b in pairwise(sizes)
     ]
@@ -117,17 +130,83 @@ def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
     return lambda: [one_round() for _ in range(count)]
 
 
+def numpy_fedavg(dataset: Dataset, config: ConfigDict, count: int):
+    """FedAvg in NumPy: one client after the other, one round a call."""
+    rng = np.random.default_rng(0)
+    inputs = dataset.train_inputs.reshape(-1, 784).astype(np.float32) / np.float32(255)
+    shards = np.split(rng.permutation(len(inputs)), config.clients)
+    sizes = (784, *config.model.hidden, 10)
+    model = [
+        [rng.normal(0, 0.05, (a, b)).astype(np.float32), np.zeros(b, np.float32)]
+        for a, b in pairwise(sizes)
+    ]
+
+    def sgd_step(local, x, labels):
+        acts = [x]
+        for i, (w, b) in enumerate(local):
+            z = acts[-1] @ w + b
+            acts.append(np.maximum(z, 0) if i + 1 < len(local) else z)
+        z = acts.pop()
+        delta = np.exp(z - z.max(-1, keepdims=True))
+        delta /= delta.sum(-1, keepdims=True)
+        delta[np.arange(len(labels)), labels] -= 1
+        delta /= np.float32(len(labels))
+        for i in reversed(range(len(local))):
+            grads = acts[i].T @ delta, delta.sum(0)
+            if i:
+                delta = (delta @ local[i][0].T) * (acts[i] > 0)
+            for leaf, grad in zip(local[i], grads):
+                leaf -= np.float32(config.client.learning_rate) * grad
+
+    def one_round():
+        total = [[np.zeros_like(leaf) for leaf in layer] for layer in model]
+        for m in rng.choice(config.clients, config.sampled, replace=False):
+            local = [[leaf.copy() for leaf in layer] for layer in model]
+            rows = rng.permutation(shards[m])
+            for start in range(0, len(rows), config.client.batch):
+                chosen = rows[start : start + config.client.batch]
+                sgd_step(local, inputs[chosen], dataset.train_labels[chosen])
+            for sums, layer in zip(total, local):
+                for kept, leaf in zip(sums, layer):
+                    kept += leaf / np.float32(config.sampled)
+        model[:] = total
+
+    return lambda: [one_round() for _ in range(count)]
+
+
 def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]]:
     """Seconds a round of each contestant."""
-    count = ROUNDS[model].get(clients, 5)
+    count, hidden = ROUNDS[model].get(clients, 5), model == "mlp"
     functions = {}
     for name, config in links().items():
         config.clients, config.client.batch, config.model.name = clients, BATCH, model
         run = build(config, dataset)
         functions[name] = rounds_of(run, count)
         if name == "plain":
-            functions["one batch"] = one_batch(run, clients, count)
-    functions["numpy"] = numpy_rounds(dataset, model == "mlp", clients, count)
+            ours = run.federation.unravel(run.state.params)
+            functions["one batch"] = one_batch(run, run.loss, ours, clients, count)
+            net = flax_classifier(hidden)
+            params = net.init(run.root, jnp.zeros((1, 28, 28)))["params"]
+            loss = models.classification_loss(net, config.l2)
+            functions["flax batch"] = one_batch(run, loss, params, clients, count)
+    functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
+    return per_round(functions, count)
+
+
+def measure_fedavg(dataset: Dataset, count: int = 10) -> dict[str, list[float]]:
+    """Seconds a round of FedAvg."""
+    config = mnist_fedavg.get_config()
+    return per_round(
+        {
+            "plain": rounds_of(build(config, dataset), count),
+            "numpy": numpy_fedavg(dataset, config, count),
+        },
+        count,
+    )
+
+
+def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[float]]:
+    """Seconds a round of functions that do `count` of them a call."""
     seconds = interleaved(functions)
     return {name: [s / count for s in calls] for name, calls in seconds.items()}
 
@@ -137,19 +216,26 @@ def main(argv: list[str]) -> None:
     del argv
     dataset = data.load("mnist")
     table = Table(title="rounds/s (time relative to plain)", title_justify="left")
-    for column in ("model", "clients", *links(), "one batch", "numpy"):
+    for column in ("model", "clients", *links(), *RIVALS):
         table.add_column(column, justify="right")
+
+    def add(model, clients, seconds):
+        cells = [
+            f"{1 / statistics.median(seconds[name]):.0f} "
+            f"({median_ratio(seconds[name], seconds['plain']):.2f})"
+            if name in seconds
+            else ""
+            for name in (*links(), *RIVALS)
+        ]
+        table.add_row(model, clients, *cells)
+
     for model in _MODELS.value:
+        if model == "fedavg":
+            add(model, "10 of 100", measure_fedavg(dataset))
+            continue
         for clients in map(int, _CLIENTS.value):
-            seconds = measure(dataset, model, clients)
-            order = (*links(), "one batch", "numpy")
-            cells = [
-                f"{1 / statistics.median(seconds[name]):.0f} "
-                f"({median_ratio(seconds[name], seconds['plain']):.2f})"
-                for name in order
-            ]
-            table.add_row(model, str(clients), *cells)
-    Console(width=120).print(table)
+            add(model, str(clients), measure(dataset, model, clients))
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+PAUSE = 0.3  # s; NumPy's idle threads spin for a while, and slow whoever comes next
+
 
 def interleaved(
     functions: dict[str, Callable[[], object]], repeats: int = 7
@@ -19,6 +21,7 @@ def interleaved(
     seconds = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
+            time.sleep(PAUSE)
             begin = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - begin)

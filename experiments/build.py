@@ -77,7 +77,7 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
         server_step(config),
         ideal_network(config),
         unravel,
-        at_once(config.client, mesh),
+        grouping(config.client, mesh, theta.size),
     )
     if config.network.name == "cell":
         federation = in_a_cell(config, federation, root, params, data.sizes)
@@ -145,17 +145,19 @@ def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpd
     return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
 
 
-# Clients are grouped so that a minibatch of all in a group is about as many examples.
+# A group's minibatches and its updates are to stay in the cache.
 EXAMPLES_AT_ONCE = 1000
+FLOATS_AT_ONCE = 2_000_000
 
 
-def at_once(config: ConfigDict, mesh: Mesh) -> Callable[[Callable], Callable]:
+def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Grouping:
     """How many clients compute at the same time."""
     if config.at_once:
         return federated.in_groups(config.at_once, mesh)
     if not config.batch:
-        return jax.vmap
-    return federated.in_groups(max(1, EXAMPLES_AT_ONCE // config.batch), mesh)
+        return federated.together
+    fit = min(EXAMPLES_AT_ONCE // config.batch, FLOATS_AT_ONCE // num_params)
+    return federated.in_groups(max(1, fit), mesh)
 
 
 def server_step(config: ConfigDict) -> float:
@@ -231,7 +233,7 @@ def evaluation(
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))
 
-        losses = federated.in_groups(1, mesh)(local_loss)(data)
+        losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(data)
         shares = data.sizes / jnp.sum(data.sizes)
         correct = models.num_correct(model, params, clients.scaled(inputs), labels)
         return shares @ losses, correct

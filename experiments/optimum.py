@@ -43,7 +43,7 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
             return run.loss(unravel(theta), *federated.whole(shard), None)
 
         shares = (data.sizes / jnp.sum(data.sizes)).astype(dtype)
-        return jnp.dot(shares, federated.in_groups(1, run.mesh)(local)(data))
+        return jnp.dot(shares, federated.in_groups(1, run.mesh)(jax.vmap(local))(data))
 
     value_and_gradient = jax.jit(jax.value_and_grad(mean_loss))
 

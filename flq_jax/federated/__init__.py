@@ -14,16 +14,19 @@ from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.sharding import (
+    Grouping,
     client_mesh,
     in_groups,
     over_clients,
     state_sharding,
+    together,
 )
 from flq_jax.federated.state import Federation, Metrics, State
 
 __all__ = [
     "Downlink",
     "Federation",
+    "Grouping",
     "LocalUpdate",
     "Loss",
     "Metrics",
@@ -47,6 +50,7 @@ __all__ = [
     "sampled",
     "state_sharding",
     "tanh_downlink",
+    "together",
     "uniform_downlink",
     "whole",
 ]

@@ -114,8 +114,28 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
 
 def drawn(key: jax.Array, shard: ClientData, batch: int) -> Batch:
     """`batch` of a client's examples, uniformly and with replacement."""
-    rows = jax.random.randint(key, (batch,), 0, jnp.maximum(shard.sizes, 1))
+    bits = jax.random.bits(key, (batch,), jnp.uint32)
+    rows = scaled_down(bits, jnp.maximum(shard.sizes, 1)).astype(jnp.int32)
     return taken(shard, rows, jnp.broadcast_to(shard.sizes > 0, (batch,)))
+
+
+def scaled_down(bits: jax.Array, count: jax.Array) -> jax.Array:
+    """floor(bits count / 2^32), u32[...] in 0..count-1, of u32[...] (Lemire 2019).
+
+    Of uniform bits it makes every value with probability 1 / count, to within 2^-32:
+    one random word a number, where an unbiased draw takes two and a division. The
+    64-bit product is put together from 16-bit halves.
+
+    Args:
+        bits: u32[...].
+        count: integers[...], 1 to 2^31 - 1.
+    """
+    count = count.astype(jnp.uint32)
+    low, high = bits & 0xFFFF, bits >> 16
+    count_low, count_high = count & 0xFFFF, count >> 16
+    middle = high * count_low + (low * count_low >> 16)
+    carry = low * count_high + (middle & 0xFFFF)
+    return high * count_high + (middle >> 16) + (carry >> 16)
 
 
 def whole(shard: ClientData) -> Batch:

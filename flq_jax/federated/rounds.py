@@ -78,9 +78,9 @@ def uplink(
         return loss, finite, overload, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
-    loss, finite, overload, messages, new_memory = federation.each(client)(
-        who, shards, memory, plan.choice
-    )
+    loss, finite, overload, messages, new_memory = federation.grouping(
+        jax.vmap(client)
+    )(who, shards, memory, plan.choice)
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)
     outcome = federation.network.settle(keys.channel, state.network, plan, sent)
@@ -123,18 +123,25 @@ def serve(
     who, messages = sent.who, sent.messages
     if compressor.estimate is not None and who.shape[0] < clients:
         who, messages = jnp.arange(clients), among_all(messages, who, clients)
-    memory = take(state.server_memory, who, clients)
-    estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
-        per_client(keys.uplink, who),
-        messages,
-        memory,
-        Broadcast(round_index, state.movements),
-    )
     weights = take(data.sizes, who, clients).astype(jnp.float32)
     if compressor.estimate is None:
         weights = jnp.where(messages.num_bits > 0, weights, 0.0)
     total = jnp.sum(weights)
-    mean = (weights / jnp.maximum(total, 1.0)) @ estimates
+    broadcast = Broadcast(round_index, state.movements)
+
+    def group(who, messages, memory, shares):
+        estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
+            per_client(keys.uplink, who), messages, memory, broadcast
+        )
+        return (shares @ estimates)[None], memory
+
+    parts, memory = federation.grouping(group)(
+        who,
+        messages,
+        take(state.server_memory, who, clients),
+        weights / jnp.maximum(total, 1.0),
+    )
+    mean = jnp.ones(len(parts)) @ parts
     updates, opt_state = federation.server_optimizer.update(
         federation.downlink.pullback(state.params, mean), state.opt_state, state.params
     )

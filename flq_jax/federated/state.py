@@ -10,6 +10,7 @@ from flq_jax.compressors import Compressor
 from flq_jax.federated.downlink import Downlink, DownlinkState
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
+from flq_jax.federated.sharding import Grouping, together
 from flq_jax.quantizers import Message
 
 
@@ -25,7 +26,8 @@ class Federation(NamedTuple):
             clients compare with (alpha M where the server steps by alpha along a sum).
         network: who takes part in a round, and whose message arrives.
         unravel: f32[d] -> the params that `local_update` takes.
-        each: how the clients' work is mapped over them: `jax.vmap`, or `in_groups`.
+        grouping: how many clients are simulated at a time: all of them `together`, or
+            `in_groups`.
     """
 
     local_update: LocalUpdate
@@ -35,7 +37,7 @@ class Federation(NamedTuple):
     step_size: float
     network: Network
     unravel: Callable[[jax.Array], Any]
-    each: Callable[[Callable], Callable] = jax.vmap
+    grouping: Grouping = together
 
 
 class State(NamedTuple):

@@ -31,7 +31,7 @@ def regression(params, inputs, labels, weights, key):
     return 0.5 * jnp.dot(weights, jnp.square(inputs @ params - labels))
 
 
-def federation(clients, link, each=jax.vmap):
+def federation(clients, link, grouping=federated.together):
     return federated.Federation(
         federated.gradient(regression, batch=4),
         link,
@@ -40,7 +40,7 @@ def federation(clients, link, each=jax.vmap):
         0.05,
         federated.everyone(clients),
         lambda theta: theta,
-        each,
+        grouping,
     )
 
 
@@ -54,8 +54,8 @@ def shards(clients):
 def compiled(clients, devices, link, size=None):
     """(a chunk of rounds on so many devices, what it is called with)."""
     mesh = federated.client_mesh(clients, jax.devices()[:devices])
-    each = federated.in_groups(size, mesh) if size else jax.vmap
-    fed, data = federation(clients, link, each), shards(clients)
+    grouping = federated.in_groups(size, mesh) if size else federated.together
+    fed, data = federation(clients, link, grouping), shards(clients)
     assert mesh.size == devices
     state = federated.init(fed, jnp.zeros(D), clients)
     lies = federated.state_sharding(mesh, state)
@@ -144,7 +144,7 @@ def test_groups_give_the_rows_of_vmap(size, devices):
     def function(x, y):
         return x * y["y"], (jnp.sum(x), y, jnp.zeros(0))
 
-    mapped = federated.in_groups(size, mesh)(function)(x, y)
+    mapped = federated.in_groups(size, mesh)(jax.vmap(function))(x, y)
     jax.tree.map(np.testing.assert_array_equal, mapped, jax.vmap(function)(x, y))
 
 
@@ -159,3 +159,15 @@ def test_groups_of_none_are_refused():
 def test_groups_exchange_no_more(name):
     program, _ = compiled(16, 8, LINKS[name], size=1)
     assert_one_sum(program)
+
+
+@pytest.mark.parametrize(
+    "size, devices, groups",
+    [(100, 1, 1), (3, 1, 4), (100, 4, 1), (2, 4, 12), (1, 4, 12)],
+)
+def test_a_sum_over_a_group_is_one_row(size, devices, groups):
+    mesh = federated.client_mesh(12, jax.devices()[:devices])
+    x = jnp.arange(24.0).reshape(12, 2)
+    sums = federated.in_groups(size, mesh)(lambda x: jnp.sum(x, 0)[None])(x)
+    assert len(sums) == groups
+    np.testing.assert_array_equal(jnp.sum(sums, 0), jnp.sum(x, 0))
