@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from experiments import ledger
 from experiments.build import Run
 from experiments.ledger import Ledger
+from experiments.stack import Stack, over_runs, row, rows_of
 from flq_jax import federated
 from flq_jax.federated import Metrics, State
 
@@ -41,63 +42,107 @@ class Progress(NamedTuple):
     joules: float = 0.0
     stopped: str = ""
 
+    def wanted(self, config: ConfigDict) -> bool:
+        """Whether there is a further round to do."""
+        return not self.stopped and self.rounds < config.rounds
+
 
 def advancing(
-    config: ConfigDict, run: Run, target: float
-) -> Callable[[Progress], Progress]:
-    """progress -> progress at the next evaluation, in one call on the device.
+    stack: Stack, targets: Sequence[float], vmapped: bool | None = None
+) -> Callable[[Sequence[Progress]], list[Progress]]:
+    """Every run's progress -> the same at its next evaluation, in one call on the device.
+
+    Runs may stand at different rounds; one that wants no further round stays.
 
     Args:
-        config: validated.
-        run: what `config` builds.
-        target: the loss at which the run stops.
+        stack: the runs.
+        targets: the loss at which each one stops.
+        vmapped: see `over_runs`.
     """
-    every = config.log.every
+    every = stack.configs[0].log.every
+    # The states come out as they lie on the devices, lest the next call compile anew.
+    lie = [jax.tree.map(lambda leaf: leaf.sharding, run.state) for run in stack.runs]
 
-    # The state comes out as it lies on the devices, lest the next call compile anew.
-    lies = jax.tree.map(lambda leaf: leaf.sharding, run.state)
-
-    @functools.partial(
-        jax.jit, donate_argnames="state", out_shardings=(lies, None, None, None)
-    )
-    def rounds(root, data, state, start, count, target):
-        step = functools.partial(federated.round_step, run.federation, root, data)
+    def rounds_of_one(parts, root, data, state, start, count, target):
+        step = functools.partial(federated.round_step, parts.federation, root, data)
         return federated.run_rounds(step, state, start, count, every, target)
 
-    def advance(progress: Progress) -> Progress:
-        count = min(every - progress.rounds % every, config.rounds - progress.rounds)
-        state, metrics, done, reached = rounds(
-            run.root,
-            run.data,
-            progress.state,
-            np.int32(progress.rounds),
-            np.int32(count),
-            np.float32(target),
+    @functools.partial(
+        jax.jit, donate_argnames="states", out_shardings=(lie, None, None, None)
+    )
+    def rounds(shared, arrays, states, *each):
+        each_run = over_runs(stack, rounds_of_one, vmapped)
+        states, *rest = each_run(shared, arrays, rows_of(states), *each)
+        return [row(states, i) for i in range(len(lie))], *rest
+
+    def advance(all_progress: Sequence[Progress]) -> list[Progress]:
+        counts = [
+            min(every - progress.rounds % every, config.rounds - progress.rounds)
+            if progress.wanted(config)
+            else 0
+            for progress, config in zip(all_progress, stack.configs, strict=True)
+        ]
+        states, metrics, done, reached = rounds(
+            stack.shared,
+            stack.arrays,
+            [progress.state for progress in all_progress],
+            np.array([progress.rounds for progress in all_progress], np.int32),
+            np.array(counts, np.int32),
+            np.array(targets, np.float32),
         )
-        why = f"residual {config.stop.residual:g} reached" if reached else ""
-        return counted(progress, metrics, int(done))._replace(state=state, stopped=why)
+        metrics, done, reached = jax.device_get((metrics, done, reached))
+        return [
+            counted(progress, row(metrics, i), int(done[i]))._replace(
+                state=states[i],
+                stopped=f"residual {stack.configs[i].stop.residual:g} reached"
+                if reached[i]
+                else progress.stopped,
+            )
+            for i, progress in enumerate(all_progress)
+        ]
 
     return advance
 
 
-def measuring(config: ConfigDict, run: Run) -> Callable[[Progress], dict[str, Any]]:
-    """progress -> its line of the metrics file."""
-    evaluate = jax.jit(run.evaluate)
+def measuring(
+    stack: Stack, vmapped: bool | None = None
+) -> Callable[[Sequence[Progress]], list[dict[str, Any]]]:
+    """Every run's progress -> its line of the metrics file."""
 
-    def measure(progress: Progress) -> dict[str, Any]:
-        loss, correct = evaluate(run.root, progress.state, run.data, *run.test)
-        return {
-            "round": progress.rounds,
-            "train_loss": float(loss) if math.isfinite(loss) else None,
-            "test_accuracy": int(correct) / len(run.test[1]),
-            "uploads": progress.ledger.uploads,
-            **ledger.counted(progress.ledger, run.links, **config.accounting),
-            "diverged_clients": progress.diverged,
-            "overloads": progress.overloads,
-            **(radio_figures(progress) if config.network.name == "cell" else {}),
-        }
+    @jax.jit
+    def evaluate(shared, arrays, states, test):
+        def one(parts, root, data, state):
+            return parts.evaluate(root, state, data, *test)
+
+        return over_runs(stack, one, vmapped)(shared, arrays, rows_of(states))
+
+    def measure(all_progress: Sequence[Progress]) -> list[dict[str, Any]]:
+        states = [progress.state for progress in all_progress]
+        found = evaluate(stack.shared, stack.arrays, states, stack.runs[0].test)
+        return [
+            line(config, run, progress, float(loss), int(correct))
+            for config, run, progress, loss, correct in zip(
+                stack.configs, stack.runs, all_progress, *jax.device_get(found)
+            )
+        ]
 
     return measure
+
+
+def line(
+    config: ConfigDict, run: Run, progress: Progress, loss: float, correct: int
+) -> dict[str, Any]:
+    """A line of the metrics file."""
+    return {
+        "round": progress.rounds,
+        "train_loss": loss if math.isfinite(loss) else None,
+        "test_accuracy": correct / len(run.test[1]),
+        "uploads": progress.ledger.uploads,
+        **ledger.counted(progress.ledger, run.links, **config.accounting),
+        "diverged_clients": progress.diverged,
+        "overloads": progress.overloads,
+        **(radio_figures(progress) if config.network.name == "cell" else {}),
+    }
 
 
 def radio_figures(progress: Progress) -> dict[str, float]:
@@ -111,7 +156,7 @@ def radio_figures(progress: Progress) -> dict[str, float]:
 
 def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
     """The progress with the totals of the first `done` rounds of `metrics`."""
-    metrics = jax.tree.map(lambda leaf: np.asarray(leaf)[:done], metrics)
+    metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
     return progress._replace(
         rounds=progress.rounds + done,
         ledger=progress.ledger.add(metrics.uplink_bits, metrics.listeners),

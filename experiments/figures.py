@@ -33,8 +33,10 @@ def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None
         figure.suptitle(title)
         x = [row[key] for row in rows]
         loss, accuracy = figure.subplots(1, 2)
-        loss.plot(x, [row["train_loss"] for row in rows], ".-")
-        loss.set(xlabel=label, ylabel="train loss", yscale="log")
+        losses = [row["train_loss"] for row in rows]
+        loss.plot(x, losses, ".-")
+        scale = "log" if any(losses) else "linear"  # of a run that diverged at once
+        loss.set(xlabel=label, ylabel="train loss", yscale=scale)
         accuracy.plot(x, [100.0 * row["test_accuracy"] for row in rows], ".-")
         accuracy.set(xlabel=label, ylabel="test accuracy (%)")
         for axes in (loss, accuracy):

@@ -29,7 +29,7 @@ def main(argv: list[str]) -> None:
     with options.one_line_errors(DataError):
         runs = sweep.prepared(configs, folder)
     try:
-        failures = sweep.run_all(runs)
+        failures = sweep.run_all(runs, options.together())
     except train.Interrupted as interrupted:
         console.tell(f"{interrupted}; go on with: {provenance.command()}")
         sys.exit(interrupted.status)

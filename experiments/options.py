@@ -21,7 +21,11 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/ and the config's name)."
 )
+_TOGETHER = flags.DEFINE_integer(
+    "together", 8, "Most runs of a sweep that share one compiled program.", 1
+)
 _HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
+OWN_FLAGS = ("config", "workdir", "together", "config_help")
 
 USAGE = (
     "python -m experiments.main --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
@@ -40,6 +44,11 @@ def workdir() -> pathlib.Path:
     return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem
 
 
+def together() -> int:
+    """Most runs of a sweep that share one compiled program: --together."""
+    return _TOGETHER.value
+
+
 def parse(argv: Sequence[str]) -> list[str]:
     """The `flags_parser` of `app.run`: bad input ends in one line and exit status 2."""
     with one_line_errors():
@@ -54,7 +63,7 @@ def parse(argv: Sequence[str]) -> list[str]:
         try:
             return flags.FLAGS(argv)
         except flags.UnrecognizedFlagError as error:
-            near = did_you_mean(error.flagname, ("config", "workdir", "config_help"))
+            near = did_you_mean(error.flagname, OWN_FLAGS)
             raise ConfigError(f"--{error.flagname}: no such flag{near}") from error
         except (flags.Error, TypeError, ValueError) as error:
             raise ConfigError(" ".join(str(error).split())) from error

@@ -3,33 +3,17 @@
 import json
 import pathlib
 import traceback
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from experiments import console, results, train, validate, workdir
+from experiments import console, results, stack, train, validate, workdir
+from experiments.record import Job
 from experiments.report import summary_table
 from flq_jax.data import load
-from flq_jax.data.dataset import Dataset
 
 
-class Run(NamedTuple):
-    """One run of an experiment.
-
-    Attributes:
-        name: its folder's, or empty for a single run.
-        config: validated.
-        dataset: what the config names.
-        folder: its own, with its config.
-    """
-
-    name: str
-    config: ConfigDict
-    dataset: Dataset
-    folder: pathlib.Path
-
-
-def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Run]:
+def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
     """Reads the data and makes the folders of all runs, before the first one starts.
 
     Raises:
@@ -43,17 +27,21 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Run]:
         if where not in datasets:
             datasets[where] = load(*where)
         validate.require_samples(config, len(datasets[where].train_labels))
-        runs.append(Run(name, config, datasets[where], folder / name))
+        runs.append(Job(name, config, datasets[where], folder / name))
     for run in runs:
         workdir.prepare(run.folder, run.config)
     return runs
 
 
-def run_all(runs: list[Run]) -> list[str]:
-    """Runs one after another: finished ones are skipped, interrupted ones go on.
+def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
+    """Runs them: finished ones are skipped, interrupted ones go on.
 
-    A run that fails leaves its traceback in `failure.txt` and does not stop the others;
-    a single run raises.
+    Runs that are alike are one program on the device. A run that fails leaves its
+    traceback in `failure.txt` and does not stop the others; a single run raises.
+
+    Args:
+        runs: what `prepared` returned.
+        most: runs of one program.
 
     Returns:
         The names of those that failed.
@@ -62,21 +50,15 @@ def run_all(runs: list[Run]) -> list[str]:
         (run,) = runs
         console.summary_table(train.train(run.config, run.dataset, run.folder))
         return []
-    failures = []
-    for i, run in enumerate(runs):
-        if finished(run):
-            continue
-        console.tell(f"{run.name} ({i + 1} of {len(runs)})")
-        note = run.folder / "failure.txt"
-        note.unlink(missing_ok=True)
-        try:
-            train.train(run.config, run.dataset, run.folder)
-        except train.Interrupted:
-            raise
-        except Exception as error:  # noqa: BLE001 whatever it is, the others go on
-            note.write_text(traceback.format_exc())
-            console.tell(f"{run.name} failed: {error!r:.200}; see {note}")
-            failures.append(run.name)
+    wanted = [run for run in runs if not finished(run)]
+    done, failures = len(runs) - len(wanted), []
+    for jobs in stacks(wanted, most):
+        place = (
+            f"{done + 1} of" if len(jobs) == 1 else f"{done + 1}-{done + len(jobs)} of"
+        )
+        console.tell(f"{', '.join(job.name for job in jobs)} ({place} {len(runs)})")
+        failures += failing(jobs)
+        done += len(jobs)
     folder = runs[0].folder.parent
     names = {run.name for run in runs}
     groups = results.grouped(r for r in results.read(folder) if r.name in names)
@@ -85,7 +67,38 @@ def run_all(runs: list[Run]) -> list[str]:
     return failures
 
 
-def finished(run: Run) -> bool:
+def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
+    """The runs gathered by program, at most so many together, in their order."""
+    groups: dict[str, list[Job]] = {}
+    for run in runs:
+        groups.setdefault(stack.alike(run.config, run.dataset), []).append(run)
+    return [
+        group[i : i + most]
+        for group in groups.values()
+        for i in range(0, len(group), most)
+    ]
+
+
+def failing(jobs: Sequence[Job]) -> list[str]:
+    """Runs them together, and one by one if that fails: the names of those that do."""
+    notes = [job.folder / "failure.txt" for job in jobs]
+    for note in notes:
+        note.unlink(missing_ok=True)
+    try:
+        train.train_together(jobs)
+    except train.Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 whatever it is, the others go on
+        if len(jobs) > 1:
+            console.tell(f"together they failed: {error!r:.200}; now one by one")
+            return [name for job in jobs for name in failing([job])]
+        notes[0].write_text(traceback.format_exc())
+        console.tell(f"{jobs[0].name} failed: {error!r:.200}; see {notes[0]}")
+        return [jobs[0].name]
+    return []
+
+
+def finished(run: Job) -> bool:
     """Whether the run has done all the rounds that its config asks for."""
     path = run.folder / "summary.json"
     if not path.exists():

@@ -26,9 +26,9 @@ def lazy(
     compressor: Compressor,
     *,
     history: int = 10,
-    weight: float = 0.8,
+    weight: float | jax.Array = 0.8,
     max_silence: int = 100,
-    error_weight: float = 3.0,
+    error_weight: float | jax.Array = 3.0,
 ) -> Compressor:
     """Stays silent while the news is small against the model's own movement.
 
@@ -48,7 +48,8 @@ def lazy(
             `innovation`; ValueError otherwise, for the server could make nothing of
             silence.
         history: D, 1 or more.
-        weight: xi, the sum of the xi_d, 0 or more.
+        weight: xi, the sum of the xi_d, 0 or more; it and `error_weight` may be traced
+            f32[], which nothing checks.
         max_silence: t_bar, 1 or more.
         error_weight: w, 0 or more: 3 in the paper, 1.5 in its authors' stochastic code.
             With one bit the errors are as large as the news and a client that minds
@@ -71,7 +72,8 @@ def lazy(
             f"lazy: history and max_silence must be 1 or more, got {history=} "
             f"{max_silence=}"
         )
-    if not (weight >= 0.0 and error_weight >= 0.0):
+    numbers = [w for w in (weight, error_weight) if not isinstance(w, jax.Array)]
+    if not all(number >= 0.0 for number in numbers):
         raise ValueError(
             f"lazy: weights must be 0 or more, got {weight=} {error_weight=}"
         )

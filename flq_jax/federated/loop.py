@@ -25,7 +25,7 @@ def run_rounds(
         step: (state, round index) -> (state, metrics).
         state: before round `start`.
         start: i32[].
-        count: i32[], 1 to `capacity`.
+        count: i32[], 0 to `capacity`.
         capacity: the length of the metrics' leading axis.
         target: stop after the first round whose loss is at most this.
 

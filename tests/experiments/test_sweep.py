@@ -43,14 +43,16 @@ def trained(monkeypatch):
     """Names of the runs that were trained; the one called "bad" fails."""
     names = []
 
-    def fake(config, dataset, folder):
-        names.append(folder.name)
-        if folder.name == "bad":
+    def fake(jobs):
+        folders = [job.folder for job in jobs]
+        names.append("+".join(folder.name for folder in folders))
+        if "bad" in [folder.name for folder in folders]:
             raise FloatingPointError("no")
-        summary = {"stopped": "", "round": config.rounds}
-        (folder / "summary.json").write_text(json.dumps(summary))
+        for job in jobs:
+            summary = {"stopped": "", "round": job.config.rounds}
+            (job.folder / "summary.json").write_text(json.dumps(summary))
 
-    monkeypatch.setattr(train, "train", fake)
+    monkeypatch.setattr(train, "train_together", fake)
     return names
 
 
@@ -58,24 +60,35 @@ def test_a_run_that_fails_stops_no_other_and_is_tried_again(trained, tmp_path):
     configs = {name: quick(seed=i) for i, name in enumerate(["a", "bad", "c"])}
     runs = sweep.prepared(configs, tmp_path)
     assert sweep.run_all(runs) == ["bad"]
-    assert trained == ["a", "bad", "c"]
+    assert trained == ["a+bad+c", "a", "bad", "c"]
     assert "FloatingPointError: no" in (tmp_path / "bad/failure.txt").read_text()
+    assert not (tmp_path / "a/failure.txt").exists()
     assert sweep.run_all(runs) == ["bad"]
-    assert trained == ["a", "bad", "c", "bad"]
+    assert trained[4:] == ["bad"]
+
+
+def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):
+    configs = {
+        f"{name}{seed}": quick(seed=seed, clients=clients)
+        for seed in range(3)
+        for name, clients in (("ten", 10), ("two", 2))
+    }
+    sweep.run_all(sweep.prepared(configs, tmp_path), most=2)
+    assert trained == ["ten0+ten1", "ten2", "two0+two1", "two2"]
 
 
 def test_a_finished_run_that_is_prolonged_goes_on(trained, tmp_path):
     for rounds in (10, 10, 20):
         configs = {name: quick(rounds=rounds) for name in ("a", "b")}
         sweep.run_all(sweep.prepared(configs, tmp_path))
-    assert trained == ["a", "b", "a", "b"]
+    assert trained == ["a+b", "a+b"]
 
 
 def test_a_signal_stops_all(monkeypatch, tmp_path):
-    def interrupted(config, dataset, folder):
+    def interrupted(jobs):
         raise train.Interrupted("SIGINT", 3)
 
-    monkeypatch.setattr(train, "train", interrupted)
+    monkeypatch.setattr(train, "train_together", interrupted)
     runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
     with pytest.raises(train.Interrupted, match="SIGINT: stopped after round 3"):
         sweep.run_all(runs)
@@ -106,8 +119,8 @@ def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
         ).stdout
         for _ in range(2)
     ]
-    assert "sgd-seed1 (2 of 2)" in outputs[0] and "sgd × 2" in outputs[0]
-    assert "(1 of 2)" not in outputs[1] and "sgd × 2" in outputs[1]
+    assert "sgd-seed0, sgd-seed1 (1-2 of 2)" in outputs[0] and "sgd × 2" in outputs[0]
+    assert "of 2)" not in outputs[1] and "sgd × 2" in outputs[1]
     for seed in (0, 1):
         summary = json.loads(
             (tmp_path / f"runs/sgd-seed{seed}/summary.json").read_text()

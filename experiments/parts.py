@@ -1,0 +1,195 @@
+"""What a run's programs are made of, from its config and the arrays it works on."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from experiments import radio, uplink
+from flq_jax import compressors, federated, keys, models, quantizers
+from flq_jax.data import clients
+from flq_jax.federated import Downlink, Federation
+from flq_jax.wireless.cell import Cell
+
+
+class Arrays(NamedTuple):
+    """What runs of one program may differ in, beside the state; a leaf may be traced.
+
+    Attributes:
+        root: the run's key.
+        data: the clients' examples, on their devices.
+        cell: where the clients are and what they have, or None without a cell.
+        numbers: values that stand in for the config's, option -> f32[].
+    """
+
+    root: jax.Array
+    data: clients.ClientData
+    cell: Cell | None
+    numbers: dict[str, jax.Array]
+
+
+class Parts(NamedTuple):
+    """What a run's programs are made of.
+
+    Attributes:
+        federation: what its rounds are made of.
+        loss: the clients' local loss.
+        evaluate: (root, state, data, test inputs, test labels) -> (train loss f32[],
+            correct test predictions i32[]) of the model as the clients hear it.
+    """
+
+    federation: Federation
+    loss: federated.Loss
+    evaluate: Callable[..., tuple[jax.Array, jax.Array]]
+
+
+def assembled(
+    config: ConfigDict, model: nn.Module, params: Any, mesh: Mesh, arrays: Arrays
+) -> Parts:
+    """The parts of a run's programs.
+
+    Args:
+        config: validated; `arrays.numbers` stand in for some of its values.
+        model: what the clients train.
+        params: of the model, for their shapes.
+        mesh: the devices that the clients are spread over.
+        arrays: what the run works on.
+    """
+    config = with_numbers(config, arrays.numbers)
+    theta, unravel = ravel_pytree(params)
+    loss = models.classification_loss(model, config.l2)
+    federation = Federation(
+        local_update(config.client, loss),
+        uplink.compressor(config, theta.size),
+        downlink(config.downlink, [leaf.size for leaf in jax.tree.leaves(params)]),
+        server_optimizer(config),
+        server_step(config),
+        ideal_network(config),
+        unravel,
+        grouping(config.client, mesh, theta.size),
+    )
+    if arrays.cell is not None:
+        federation = in_a_cell(config, federation, arrays, params)
+    return Parts(federation, loss, evaluation(federation, model, loss, mesh))
+
+
+def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:
+    """The config with these values, which may be traced, in place of its own."""
+    if not numbers:
+        return config
+    config = config.copy_and_resolve_references()
+    with config.ignore_type():
+        config.update_from_flattened_dict(numbers)
+    return config
+
+
+def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
+    """How the model is broadcast; `sizes` are those of its tensors."""
+    if config.quantizer == "tanh":
+        return federated.tanh_downlink(config.bits, sizes)
+    makers = {
+        "identity": quantizers.identity,
+        "sign": quantizers.sign,
+        "uniform": lambda: quantizers.uniform(config.bits),
+    }
+    memories = {"direct": compressors.direct, "innovation": compressors.innovation}
+    each = quantizers.segmented(makers[config.quantizer](), sizes)
+    return federated.compressed(memories[config.memory](each))
+
+
+def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpdate:
+    """What a client computes: one gradient, or a model delta after local epochs."""
+    if not config.epochs:
+        return federated.gradient(loss, config.batch)
+    optimizer = optax.sgd(config.learning_rate)
+    return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
+
+
+# A group's minibatches, and its models and updates, are to stay in the cache.
+EXAMPLES_AT_ONCE = 1000
+FLOATS_AT_ONCE = 2_000_000
+
+
+def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Grouping:
+    """How many clients compute at the same time."""
+    if config.at_once:
+        return federated.in_groups(config.at_once, mesh)
+    if not config.batch:
+        return federated.together
+    floats = num_params * (
+        2 if config.epochs else 1
+    )  # local epochs: a model of its own
+    fit = min(EXAMPLES_AT_ONCE // config.batch, FLOATS_AT_ONCE // floats)
+    return federated.in_groups(max(1, fit), mesh)
+
+
+def server_step(config: ConfigDict) -> float:
+    """The server's step on the mean: alpha, or alpha M where it follows the sum."""
+    alpha = config.server.learning_rate
+    return alpha * config.clients if config.server.aggregate == "sum" else alpha
+
+
+def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
+    """The optimizer that the server applies to the mean update."""
+    step = server_step(config)
+    makers = {
+        "sgd": lambda: optax.sgd(step),
+        "momentum": lambda: optax.sgd(step, momentum=config.server.momentum),
+        "adam": lambda: optax.adam(step),
+    }
+    return makers[config.server.optimizer]()
+
+
+def ideal_network(config: ConfigDict) -> federated.Network:
+    """All clients or some of them, at no cost."""
+    if not config.sampled:
+        return federated.everyone(config.clients)
+    return federated.sampled(config.clients, config.sampled)
+
+
+def in_a_cell(
+    config: ConfigDict, federation: Federation, arrays: Arrays, params: Any
+) -> Federation:
+    """The federation with its clients in a cell."""
+    sizes = arrays.data.sizes
+    leaves = jax.tree.leaves(params)
+    num_params = sum(leaf.size for leaf in leaves)
+    num_weights = sum(leaf.size for leaf in leaves if leaf.ndim > 1)
+    at_a_time = jnp.full_like(sizes, config.client.batch)
+    if config.client.epochs or not config.client.batch:
+        at_a_time = sizes * max(config.client.epochs, 1)
+    work = radio.Work(
+        federation.compressor.layout(num_params),
+        federation.downlink.compressor.layout(num_params).num_bits,
+        radio.cycles(config, num_weights, sizes, at_a_time),
+        sizes,
+    )
+    network = radio.cell_network(config.network, arrays.cell, work)
+    return federation._replace(network=network)
+
+
+def evaluation(
+    federation: Federation, model: nn.Module, loss: federated.Loss, mesh: Mesh
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The train loss and the test predictions of the model as the clients hear it."""
+
+    def evaluate(root, state, data, inputs, labels):
+        key = keys.init_key(root)
+        sent = federated.heard(federation.downlink, key, state.params, state.downlink)
+        params = federation.unravel(sent.model)
+
+        def local_loss(shard):
+            return loss(params, *federated.whole(shard), jax.random.clone(key))
+
+        losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(data)
+        shares = data.sizes / jnp.sum(data.sizes)
+        correct = models.num_correct(model, params, clients.scaled(inputs), labels)
+        return shares @ losses, correct
+
+    return evaluate

@@ -1,0 +1,135 @@
+"""Runs of one program end as they do one by one, and leave the same folders."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import default, mnist_flq_binary, wireless_joint
+from experiments import stack, train, validate
+from experiments.record import Job
+from flq_jax import data
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return data.synthetic(train=120, test=10)
+
+
+def small(module=mnist_flq_binary, **options):
+    """A run of eleven clients, whom only one of the simulated devices can hold."""
+    config = module.get_config()
+    config.data.name, config.clients, config.rounds = "synthetic", 11, 10
+    config.client.batch, config.log.every, config.log.checkpoint_every = 5, 5, 5
+    config.update_from_flattened_dict(options)
+    validate.validate(config)
+    return config
+
+
+def jobs(configs, dataset, folder):
+    folders = [folder / str(i) for i in range(len(configs))]
+    for path in folders:
+        path.mkdir(parents=True, exist_ok=True)
+    return [Job("", c, dataset, path) for c, path in zip(configs, folders, strict=True)]
+
+
+def left(folder):
+    """What a run left: metrics, what its last checkpoint holds, summary."""
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["wall_seconds"], summary["name"]
+    newest = max(int(path.name) for path in (folder / "checkpoints").iterdir())
+    note = json.loads((folder / f"checkpoints/{newest}/note/metadata").read_text())
+    rows = (folder / "metrics.jsonl").read_bytes()
+    return rows, note["note"]["progress"], note["state_sha256"], summary
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+
+
+@pytest.mark.parametrize(
+    "module, options",
+    [
+        (mnist_flq_binary, {"data.partition": "contiguous"}),
+        (wireless_joint, {"data.partition": "iid", "network.blocks": 2}),
+    ],
+    ids=["shared data", "cells and data of their own"],
+)
+def test_seeds_together_are_the_seeds_alone_bit_for_bit(
+    module, options, dataset, tmp_path
+):
+    configs = [small(module, seed=seed, **options) for seed in (0, 1)]
+    together = jobs(configs, dataset, tmp_path)
+    train.train_together(together)
+    (tmp_path / "alone").mkdir()
+    train.train(configs[1], dataset, tmp_path / "alone")
+    assert left(tmp_path / "alone") == left(together[1].folder)
+    assert rows(tmp_path / "alone") != rows(together[0].folder)
+
+
+def test_runs_that_stand_at_different_rounds_go_on_together(dataset, tmp_path):
+    """As after a crash between two checkpoints."""
+    configs = [small(), small(seed=1)]
+    ragged = jobs(configs, dataset, tmp_path / "ragged")
+    train.train_together([ragged[0]._replace(config=small(rounds=5))])
+    train.train_together(ragged)
+    together = jobs(configs, dataset, tmp_path / "together")
+    train.train_together(together)
+    for one, other in zip(ragged, together, strict=True):
+        assert left(one.folder) == left(other.folder)
+
+
+def test_numbers_together_are_the_numbers_alone(dataset, tmp_path):
+    options = {"compressor.lazy_weight": 0.1, "server.learning_rate": 0.01}
+    configs = [
+        small(),
+        small(**options),
+        small(**{"server.learning_rate": 1e15, "compressor.lazy_error_weight": 1.0}),
+    ]
+    train.train_together(jobs(configs, dataset, tmp_path / "together"), vmapped=True)
+    for i in (1, 2):
+        (tmp_path / f"alone{i}").mkdir()
+        train.train(configs[i], dataset, tmp_path / f"alone{i}")
+    for one, other in zip(
+        rows(tmp_path / "together/1"), rows(tmp_path / "alone1"), strict=True
+    ):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
+        assert one["uploads"] == other["uploads"]
+    # The third diverged at its first evaluation, and the others went on.
+    assert rows(tmp_path / "together/2") == rows(tmp_path / "alone2")
+    assert [row["train_loss"] for row in rows(tmp_path / "alone2")] == [None]
+    assert rows(tmp_path / "together/0")[-1]["round"] == 10
+    assert rows(tmp_path / "together/0") != rows(tmp_path / "together/1")
+
+
+def test_what_a_program_cannot_take_as_an_argument_makes_another_one(dataset):
+    def key(**options):
+        return stack.alike(small(**options), dataset)
+
+    same = {"seed": 3, "compressor.lazy_weight": 0.2, "network.power_w": 0.1}
+    assert key(**same) == key()
+    for options in (
+        {"rounds": 20},
+        {"compressor.lazy_history": 3},
+        {"l2": 0.1},
+        {"network.mean_delay": 1.0},
+        {"client.batch": 10},
+        {"data.partition": "quantity_skew"},
+    ):
+        assert key(**options) != key()
+
+
+def test_every_option_that_may_differ_exists():
+    options = validate.flatten(default.get_config())
+    assert {*stack.NUMBERS, *stack.IN_ARRAYS} <= set(options)
+
+
+def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
+    shared = stack.stacked([small(seed=0), small(seed=1)], dataset)
+    assert shared.runs[0].data is shared.runs[1].data and shared.arrays.data is None
+    options = {"data.partition": "iid"}
+    own = stack.stacked([small(seed=s, **options) for s in (0, 1)], dataset)
+    assert own.shared is None and own.arrays.data.sizes.shape == (2, 11)
+    inputs = own.arrays.data.inputs
+    np.testing.assert_array_equal(inputs[1], own.runs[1].data.inputs)
+    assert not np.array_equal(inputs[0], inputs[1])
