@@ -70,7 +70,7 @@ def compressed(compressor: Compressor) -> Downlink:
         compressor: neither lazy nor with a prescribed radius, ValueError: theta moves
             in every round, by steps that nobody has agreed upon in advance.
     """
-    if compressor.history or compressor.scheduled:
+    if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
             "radius: theta moves in every round, by steps not agreed upon in advance"
