@@ -1,5 +1,6 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
+from flq_jax.federated.aggregation import majority_vote, weighted_mean
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -40,6 +41,7 @@ __all__ = [
     "in_groups",
     "init",
     "local_epochs",
+    "majority_vote",
     "over_clients",
     "received",
     "round_step",
@@ -48,5 +50,6 @@ __all__ = [
     "state_sharding",
     "tanh_downlink",
     "uniform_downlink",
+    "weighted_mean",
     "whole",
 ]

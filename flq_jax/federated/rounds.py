@@ -113,9 +113,9 @@ def serve(
     round_index: jax.Array,
     sent: Uplink,
 ) -> State:
-    """Decodes the messages, and moves the model against their weighted mean.
+    """Decodes the messages, and moves the model against what they come to together.
 
-    Clients count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
+    That is their weighted mean, unless the federation says otherwise. Clients count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
     counts with the server's last estimate of it, or for nothing where the compressor
     keeps none; if then nobody is left, the model stays.
     """
@@ -134,7 +134,7 @@ def serve(
     if compressor.estimate is None:
         weights = jnp.where(messages.num_bits > 0, weights, 0.0)
     total = jnp.sum(weights)
-    mean = (weights / jnp.maximum(total, 1.0)) @ estimates
+    mean = federation.aggregate(weights / jnp.maximum(total, 1.0), estimates)
     updates, opt_state = federation.server_optimizer.update(
         federation.downlink.pullback(state.params, mean), state.opt_state, state.params
     )

@@ -7,6 +7,7 @@ import jax
 import optax
 
 from flq_jax.compressors import Compressor
+from flq_jax.federated.aggregation import Aggregate, weighted_mean
 from flq_jax.federated.downlink import Downlink, DownlinkState
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
@@ -26,6 +27,8 @@ class Federation(NamedTuple):
         network: who takes part in a round, and whose message arrives.
         unravel: f32[d] -> the params that `local_update` takes.
         each: how the clients' work is mapped over them: `jax.vmap`, or `in_groups`.
+        aggregate: what the server makes of all estimates: `weighted_mean`, or
+            `majority_vote`.
     """
 
     local_update: LocalUpdate
@@ -36,6 +39,7 @@ class Federation(NamedTuple):
     network: Network
     unravel: Callable[[jax.Array], Any]
     each: Callable[[Callable], Callable] = jax.vmap
+    aggregate: Aggregate = weighted_mean
 
 
 class State(NamedTuple):
