@@ -32,8 +32,9 @@ class Run(NamedTuple):
         data: the clients' examples, on their devices.
         state: before the first round, likewise.
         links: the layouts of its messages.
-        evaluate: (root, state, data, test inputs, test labels) -> (train loss f32[], correct
-            test predictions i32[]) of the model as the clients hear it.
+        evaluate: (root, state, round index i32[], data, test inputs, test labels) -> (train
+            loss f32[], correct test predictions i32[]) of the model as the clients will
+            hear it in that round.
         test: (inputs u8[n, ...], labels i32[n]).
         partition: sizes, label histogram and hash of the clients' shares.
     """
@@ -72,12 +73,13 @@ def build(config: ConfigDict, dataset: Dataset) -> Run:
     federation = Federation(
         local_update(config.client, loss),
         uplink.compressor(config, theta.size),
-        downlink(config.downlink, sizes),
+        downlink(config, sizes),
         server_optimizer(config),
         server_step(config),
         ideal_network(config),
         unravel,
         at_once(config.client, mesh),
+        AGGREGATES[config.server.aggregate],
     )
     if config.network.name == "cell":
         federation = in_a_cell(config, federation, root, params, data.sizes)
@@ -115,16 +117,18 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
 
 def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
     """How the model is broadcast; `sizes` are those of its tensors."""
-    if config.quantizer == "tanh":
-        return federated.tanh_downlink(config.bits, sizes)
+    options = config.downlink
+    if options.quantizer == "tanh":
+        return federated.tanh_downlink(options.bits, sizes)
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(config.bits),
+        "uniform": lambda: quantizers.uniform(options.bits),
     }
     memories = {"direct": compressors.direct, "innovation": compressors.innovation}
-    each = quantizers.segmented(makers[config.quantizer](), sizes)
-    return federated.compressed(memories[config.memory](each))
+    each = quantizers.segmented(makers[options.quantizer](), sizes)
+    each = uplink.warmed_up(each, config.warm_up, sum(sizes))
+    return federated.compressed(memories[options.memory](each))
 
 
 def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
@@ -158,6 +162,14 @@ def at_once(config: ConfigDict, mesh: Mesh) -> Callable[[Callable], Callable]:
     return federated.in_groups(max(1, EXAMPLES_AT_ONCE // config.batch), mesh)
 
 
+# "sum" is a longer step along the mean, see `server_step`.
+AGGREGATES = {
+    "sum": federated.weighted_mean,
+    "mean": federated.weighted_mean,
+    "vote": federated.majority_vote,
+}
+
+
 def server_step(config: ConfigDict) -> float:
     """The server's step on the mean: alpha, or alpha M where it follows the sum."""
     alpha = config.server.learning_rate
@@ -170,7 +182,13 @@ def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
     makers = {
         "sgd": lambda: optax.sgd(step),
         "momentum": lambda: optax.sgd(step, momentum=config.server.momentum),
-        "adam": lambda: optax.adam(step),
+        "adam": lambda: optax.adam(step, eps=config.server.epsilon),
+        "onebit_adam": lambda: federated.onebit_adam(
+            step,
+            config.warm_up,
+            b1=config.compressor.momentum,
+            eps=config.server.epsilon,
+        ),
     }
     return makers[config.server.optimizer]()
 
@@ -223,9 +241,11 @@ def evaluation(
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """The train loss and the test predictions of the model as the clients hear it."""
 
-    def evaluate(root, state, data, inputs, labels):
+    def evaluate(root, state, round_index, data, inputs, labels):
         key = keys.init_key(root)
-        sent = federated.heard(federation.downlink, key, state.params, state.downlink)
+        sent = federated.heard(
+            federation.downlink, key, state.params, state.downlink, round_index
+        )
         params = federation.unravel(sent.model)
 
         def local_loss(shard):

@@ -85,7 +85,10 @@ def measuring(config: ConfigDict, run: Run) -> Callable[[Progress], dict[str, An
     evaluate = jax.jit(run.evaluate)
 
     def measure(progress: Progress) -> dict[str, Any]:
-        loss, correct = evaluate(run.root, progress.state, run.data, *run.test)
+        round_index = np.int32(progress.rounds)
+        loss, correct = evaluate(
+            run.root, progress.state, round_index, run.data, *run.test
+        )
         return {
             "round": progress.rounds,
             "train_loss": float(loss) if math.isfinite(loss) else None,
@@ -114,7 +117,9 @@ def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
     metrics = jax.tree.map(lambda leaf: np.asarray(leaf)[:done], metrics)
     return progress._replace(
         rounds=progress.rounds + done,
-        ledger=progress.ledger.add(metrics.uplink_bits, metrics.listeners),
+        ledger=progress.ledger.add(
+            metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
+        ),
         diverged=progress.diverged + int(np.sum(metrics.diverged)),
         overloads=progress.overloads + int(np.sum(metrics.overloads)),
         lost=progress.lost + int(np.sum(metrics.lost)),

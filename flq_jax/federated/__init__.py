@@ -13,6 +13,7 @@ from flq_jax.federated.downlink import (
 from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
+from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.sharding import (
     client_mesh,
@@ -42,6 +43,7 @@ __all__ = [
     "init",
     "local_epochs",
     "majority_vote",
+    "onebit_adam",
     "over_clients",
     "received",
     "round_step",

@@ -59,7 +59,9 @@ def uplink(
     Its bits and joules are spent.
     """
     compressor = federation.compressor
-    model = heard(federation.downlink, keys.downlink, state.params, state.downlink)
+    model = heard(
+        federation.downlink, keys.downlink, state.params, state.downlink, round_index
+    )
     params = federation.unravel(model.model)
     broadcast = Broadcast(round_index, state.movements)
     clients = data.sizes.shape[0]

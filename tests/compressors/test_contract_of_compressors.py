@@ -10,7 +10,15 @@ from flq_jax.compressors import (
     lazy,
     momentum,
 )
-from flq_jax.quantizers import geometric, identity, sign, stochastic, top_k, uniform
+from flq_jax.quantizers import (
+    geometric,
+    identity,
+    sign,
+    stochastic,
+    top_k,
+    uniform,
+    warm_up,
+)
 from flq_jax.testing import check_compressor
 
 LINKS = {
@@ -24,7 +32,7 @@ LINKS = {
     "ef21": innovation(top_k(3, 23)),
     "clag": clag(innovation(top_k(3, 23)), zeta=2.0),
     "signum": momentum(0.9, direct(sign(1.0))),
-    "onebit_adam": momentum(0.9, error_feedback(sign())),
+    "onebit_adam": momentum(0.9, error_feedback(warm_up(sign(), 10))),
     "lazy_momentum": momentum(0.5, lazy(innovation(uniform(4)))),
 }
 
