@@ -6,11 +6,13 @@ from flq_jax.compressors.lazy import lazy
 from flq_jax.compressors.memory import error_feedback, innovation
 from flq_jax.compressors.momentum import momentum
 from flq_jax.compressors.triggered import Trigger, triggered
+from flq_jax.compressors.zooming import Zooming, zooming
 
 __all__ = [
     "Broadcast",
     "Compressor",
     "Trigger",
+    "Zooming",
     "clag",
     "direct",
     "error_feedback",
@@ -18,4 +20,5 @@ __all__ = [
     "lazy",
     "momentum",
     "triggered",
+    "zooming",
 ]
