@@ -11,6 +11,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # root of every random stream, 0 or more
     config.rounds = 1000  # communication rounds, 1 or more
+    config.warm_up = 0  # first rounds, in which quantized links carry floats
     config.clients = 10  # M, at most one per training example
     config.sampled = 0  # clients drawn at random each round; 0: all of them
     config.l2 = 0.01  # lambda of lambda/2 ||theta||^2, over all parameters
@@ -57,7 +58,10 @@ def get_config() -> ConfigDict:
     config.compressor.radius_scale = 1.0  # K of the geometric radius K alpha^k
     config.compressor.radius_rate = 0.998  # alpha of the geometric radius, in (0, 1]
     config.compressor.memory = "direct"  # direct, error_feedback, innovation
-    config.compressor.lazy = False  # whether to stay silent by rule (7a), (7b)
+    config.compressor.momentum = 0.0  # beta of the average that is sent; 0: x itself
+    config.compressor.lazy = False  # whether clients with little news stay silent
+    config.compressor.lazy_rule = "laq"  # laq: rule (7a), (7b); clag: ||x-q||, ||x-y||
+    config.compressor.lazy_zeta = 1.0  # of clag, 0 or more
     config.compressor.lazy_history = 10  # D, rounds of model movement in (7a)
     config.compressor.lazy_weight = 0.8  # xi, the sum of the weights xi_d in (7a)
     config.compressor.lazy_max_silence = 100  # t_bar of (7b)
@@ -103,10 +107,11 @@ def get_config() -> ConfigDict:
     config.network.mean_delay = 0.0  # by how much stragglers exceed their time; 0: none
 
     config.server = ConfigDict()
-    config.server.optimizer = "sgd"  # sgd, momentum, adam
+    config.server.optimizer = "sgd"  # sgd, momentum, adam, onebit_adam
     config.server.learning_rate = 0.02  # alpha, 0 or more
     config.server.momentum = 0.9  # of momentum
-    config.server.aggregate = "sum"  # sum: the step on the mean is alpha M; mean
+    config.server.epsilon = 1e-8  # of adam, onebit_adam: added to the root of v
+    config.server.aggregate = "sum"  # sum: the step on the mean is alpha M; mean; vote
 
     config.stop = ConfigDict()
     config.stop.residual = 0.0  # stop when f - f* is at most this; 0: never

@@ -57,7 +57,7 @@ def audit(run: Run, num_rounds: int) -> Audit:
     state, num_bits, wire_bytes, broadcast_bytes = run.state, [], 0, 0
     for k in range(num_rounds):
         keys = round_keys(run.root, k)
-        broadcast_bytes += broadcast(run, keys, state)
+        broadcast_bytes += broadcast(run, keys, state, k)
         sent = up(keys, state, run.data, np.int32(k))
         received, length = through_bytes(sent.messages, run.links.uplink)
         by_bytes = serve(
@@ -77,24 +77,24 @@ def audit(run: Run, num_rounds: int) -> Audit:
     return Audit(*sizes, expected, wire_bytes, broadcast_bytes)
 
 
-def broadcast(run: Run, keys: RoundKeys, state: State) -> int:
-    """Sends a round's model through bytes; the length of the payload in bytes."""
+def broadcast(run: Run, keys: RoundKeys, state: State, k: int) -> int:
+    """Sends the model of round k through bytes; the length of the payload in bytes."""
     down, layout = run.federation.downlink, run.links.downlink
-    sent = _heard(down, jax.random.clone(keys.downlink), state)
+    sent = _heard(down, jax.random.clone(keys.downlink), state, np.int32(k))
     frame = wire.pack(jax.tree.map(np.asarray, sent.message), layout)
     message = wire.unpack(frame, layout)
     model = _received(down, jax.random.clone(keys.downlink), message, state)
     if not np.array_equal(model, sent.model):
         raise AssertionError("a client heard another model from bytes")
-    length, bits = len(frame) - wire.OVERHEAD_BYTES, layout.num_bits
+    length, bits = len(frame) - wire.OVERHEAD_BYTES, int(sent.message.num_bits)
     if length != wire.payload_bytes(bits):
         raise AssertionError(f"a broadcast has {bits} bits, on the wire {length} bytes")
     return length
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _heard(down: Downlink, key: jax.Array, state: State) -> Heard:
-    return heard(down, key, state.params, state.downlink)
+def _heard(down: Downlink, key: jax.Array, state: State, k: np.int32) -> Heard:
+    return heard(down, key, state.params, state.downlink, k)
 
 
 @functools.partial(jax.jit, static_argnums=0)

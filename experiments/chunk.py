@@ -110,15 +110,17 @@ def measuring(
     """Every run's progress -> its line of the metrics file."""
 
     @jax.jit
-    def evaluate(shared, arrays, states, test):
-        def one(parts, root, data, state):
-            return parts.evaluate(root, state, data, *test)
+    def evaluate(shared, arrays, states, rounds, test):
+        def one(parts, root, data, state, round_index):
+            return parts.evaluate(root, state, round_index, data, *test)
 
-        return over_runs(stack, one, vmapped)(shared, arrays, rows_of(states))
+        return over_runs(stack, one, vmapped)(shared, arrays, rows_of(states), rounds)
 
     def measure(all_progress: Sequence[Progress]) -> list[dict[str, Any]]:
         states = [progress.state for progress in all_progress]
-        found = evaluate(stack.shared, stack.arrays, states, stack.runs[0].test)
+        rounds = np.array([progress.rounds for progress in all_progress], np.int32)
+        test = stack.runs[0].test
+        found = evaluate(stack.shared, stack.arrays, states, rounds, test)
         return [
             line(config, run, progress, float(loss), int(correct))
             for config, run, progress, loss, correct in zip(
@@ -159,7 +161,9 @@ def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
     metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
     return progress._replace(
         rounds=progress.rounds + done,
-        ledger=progress.ledger.add(metrics.uplink_bits, metrics.listeners),
+        ledger=progress.ledger.add(
+            metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
+        ),
         diverged=progress.diverged + int(np.sum(metrics.diverged)),
         overloads=progress.overloads + int(np.sum(metrics.overloads)),
         lost=progress.lost + int(np.sum(metrics.lost)),

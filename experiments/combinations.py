@@ -38,6 +38,36 @@ COMBINATIONS = (
         "cell with an adaptive quantizer (its widths follow the links)",
     ),
     Combination(
+        "warm_up",
+        lambda c: c.warm_up or c.server.optimizer != "onebit_adam",
+        "1 or more for onebit_adam (its second moment must be known)",
+    ),
+    Combination(
+        "warm_up",
+        lambda c: not c.warm_up or c.network.name == "ideal",
+        "0 in a cell (its links are planned for messages of one length)",
+    ),
+    Combination(
+        "warm_up",
+        lambda c: (
+            not c.warm_up
+            or not _geometric(c)
+            and c.compressor.quantizer not in ("top_k", "rand_k")
+            and c.downlink.quantizer != "tanh"
+        ),
+        "0 for a quantizer without a code a coordinate, a geometric radius, or tanh",
+    ),
+    Combination(
+        "compressor.momentum",
+        lambda c: c.compressor.momentum or c.server.optimizer != "onebit_adam",
+        "above 0 for onebit_adam (clients send momenta)",
+    ),
+    Combination(
+        "compressor.momentum",
+        lambda c: not (c.compressor.momentum and _geometric(c)),
+        "0 with a geometric radius, which is prescribed for the updates themselves",
+    ),
+    Combination(
         "sampled",
         lambda c: not c.sampled or c.network.name == "ideal",
         "0 in a cell (config.network.scheduler takes its place)",

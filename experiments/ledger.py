@@ -1,5 +1,6 @@
 """The exact count of what was sent, under every convention the papers use."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +16,14 @@ class Ledger(NamedTuple):
     """Totals since the first round, Python integers that never round or wrap.
 
     Attributes:
-        rounds: broadcasts.
-        listens: pairs of a broadcast and a client that heard it.
         lengths: pairs (num_bits, uploads): how many messages of each length were sent,
             the lost ones too.
+        broadcasts: (num_bits, rounds, uploads, listens): how many broadcasts of each
+            length there were, messages that came back, and clients that heard one.
     """
 
-    rounds: int = 0
-    listens: int = 0
     lengths: tuple[tuple[int, int], ...] = ()
+    broadcasts: tuple[tuple[int, int, int, int], ...] = ()
 
     @property
     def uploads(self) -> int:
@@ -35,23 +35,43 @@ class Ledger(NamedTuple):
         """Sum of the messages' `num_bits`."""
         return sum(num_bits * uploads for num_bits, uploads in self.lengths)
 
-    def add(self, uplink_bits: np.ndarray, listeners: np.ndarray) -> "Ledger":
+    def add(
+        self,
+        uplink_bits: np.ndarray,
+        listeners: np.ndarray,
+        downlink_bits: np.ndarray,
+    ) -> "Ledger":
         """The ledger after further rounds.
 
         Args:
             uplink_bits: each round's and client's message, i32[t, m], 0 for silence.
             listeners: clients that heard each round's broadcast, i32[t].
+            downlink_bits: its length, i32[t].
         """
         sent = np.asarray(uplink_bits)
-        counts = zip(*np.unique(sent[sent > 0], return_counts=True), strict=True)
-        lengths = {int(num_bits): int(uploads) for num_bits, uploads in self.lengths}
-        for num_bits, uploads in counts:
-            lengths[int(num_bits)] = lengths.get(int(num_bits), 0) + int(uploads)
-        return Ledger(
-            self.rounds + len(listeners),
-            self.listens + int(np.sum(listeners, dtype=np.int64)),
-            tuple(sorted(lengths.items())),
+        lengths = zip(*np.unique(sent[sent > 0], return_counts=True), strict=True)
+        uploads = np.count_nonzero(sent, axis=1)
+        broadcasts = (
+            (
+                length,
+                np.count_nonzero(downlink_bits == length),
+                np.sum(uploads[downlink_bits == length]),
+                np.sum(listeners[downlink_bits == length], dtype=np.int64),
+            )
+            for length in np.unique(downlink_bits)
         )
+        return Ledger(
+            _merged(self.lengths, lengths), _merged(self.broadcasts, broadcasts)
+        )
+
+
+def _merged(*counts: Iterable[tuple]) -> tuple[tuple[int, ...], ...]:
+    """(length, counts ...) of all, the counts of equal lengths added up."""
+    totals = {}
+    for length, *more in (line for lines in counts for line in lines):
+        so_far = totals.get(int(length), [0] * len(more))
+        totals[int(length)] = [a + int(b) for a, b in zip(so_far, more, strict=True)]
+    return tuple((length, *total) for length, total in sorted(totals.items()))
 
 
 class Links(NamedTuple):
@@ -101,16 +121,15 @@ def downlink_bits(
             "unicast_all", one for each client that hears it.
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """
-    layout = links.downlink
-    bits = layout.num_bits + links.threshold_bits
-    if count == "laq":
-        bits = layout.code_bits
-    times = {
-        "broadcast_once": ledger.rounds,
-        "unicast_uploaders": ledger.uploads,
-        "unicast_all": ledger.listens,
-    }
-    return times[downlink] * bits * _widening(layout, float_bits)
+    total = 0
+    for num_bits, *times in ledger.broadcasts:
+        layout = links.downlink.of_length(num_bits) or links.downlink
+        bits = num_bits + links.threshold_bits
+        if count == "laq":
+            bits = layout.code_bits
+        charged = times[DOWNLINKS.index(downlink)]
+        total += charged * bits * _widening(layout, float_bits)
+    return total
 
 
 def counted(

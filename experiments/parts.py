@@ -40,8 +40,9 @@ class Parts(NamedTuple):
     Attributes:
         federation: what its rounds are made of.
         loss: the clients' local loss.
-        evaluate: (root, state, data, test inputs, test labels) -> (train loss f32[],
-            correct test predictions i32[]) of the model as the clients hear it.
+        evaluate: (root, state, round index i32[], data, test inputs, test labels) ->
+            (train loss f32[], correct test predictions i32[]) of the model as the clients
+            will hear it in that round.
     """
 
     federation: Federation
@@ -67,12 +68,13 @@ def assembled(
     federation = Federation(
         local_update(config.client, loss),
         uplink.compressor(config, theta.size),
-        downlink(config.downlink, [leaf.size for leaf in jax.tree.leaves(params)]),
+        downlink(config, [leaf.size for leaf in jax.tree.leaves(params)]),
         server_optimizer(config),
         server_step(config),
         ideal_network(config),
         unravel,
         grouping(config.client, mesh, theta.size),
+        AGGREGATES[config.server.aggregate],
     )
     if arrays.cell is not None:
         federation = in_a_cell(config, federation, arrays, params)
@@ -91,16 +93,18 @@ def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDic
 
 def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
     """How the model is broadcast; `sizes` are those of its tensors."""
-    if config.quantizer == "tanh":
-        return federated.tanh_downlink(config.bits, sizes)
+    options = config.downlink
+    if options.quantizer == "tanh":
+        return federated.tanh_downlink(options.bits, sizes)
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(config.bits),
+        "uniform": lambda: quantizers.uniform(options.bits),
     }
     memories = {"direct": compressors.direct, "innovation": compressors.innovation}
-    each = quantizers.segmented(makers[config.quantizer](), sizes)
-    return federated.compressed(memories[config.memory](each))
+    each = quantizers.segmented(makers[options.quantizer](), sizes)
+    each = uplink.warmed_up(each, config.warm_up, sum(sizes))
+    return federated.compressed(memories[options.memory](each))
 
 
 def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpdate:
@@ -129,6 +133,14 @@ def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Group
     return federated.in_groups(max(1, fit), mesh)
 
 
+# "sum" is a longer step along the mean, see `server_step`.
+AGGREGATES = {
+    "sum": federated.WEIGHTED_MEAN,
+    "mean": federated.WEIGHTED_MEAN,
+    "vote": federated.MAJORITY_VOTE,
+}
+
+
 def server_step(config: ConfigDict) -> float:
     """The server's step on the mean: alpha, or alpha M where it follows the sum."""
     alpha = config.server.learning_rate
@@ -141,7 +153,13 @@ def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
     makers = {
         "sgd": lambda: optax.sgd(step),
         "momentum": lambda: optax.sgd(step, momentum=config.server.momentum),
-        "adam": lambda: optax.adam(step),
+        "adam": lambda: optax.adam(step, eps=config.server.epsilon),
+        "onebit_adam": lambda: federated.onebit_adam(
+            step,
+            config.warm_up,
+            b1=config.compressor.momentum,
+            eps=config.server.epsilon,
+        ),
     }
     return makers[config.server.optimizer]()
 
@@ -179,9 +197,11 @@ def evaluation(
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """The train loss and the test predictions of the model as the clients hear it."""
 
-    def evaluate(root, state, data, inputs, labels):
+    def evaluate(root, state, round_index, data, inputs, labels):
         key = keys.init_key(root)
-        sent = federated.heard(federation.downlink, key, state.params, state.downlink)
+        sent = federated.heard(
+            federation.downlink, key, state.params, state.downlink, round_index
+        )
         params = federation.unravel(sent.model)
 
         def local_loss(shard):

@@ -51,7 +51,7 @@ SCHEDULERS = (
     "bits_budget",
 )
 QUANTIZERS = (
-    "identity", "sign", "two_means", "uniform", "stochastic", "nuqsgd", "alq",
+    "identity", "sign", "plain_sign", "two_means", "uniform", "stochastic", "nuqsgd", "alq",
     "terngrad", "natural", "lloyd_max", "fixed_point", "top_k", "rand_k", "adaptive",
     "drive", "drive_plus", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
@@ -61,6 +61,7 @@ PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
 RULES = {
     "seed": integer(0, 2**32 - 1),  # beyond it JAX's keys repeat
     "rounds": integer(1),
+    "warm_up": integer(0),
     "clients": integer(1),
     "sampled": integer(0),
     "l2": at_least(0),
@@ -101,7 +102,10 @@ RULES = {
     "compressor.radius_scale": above(0),
     "compressor.radius_rate": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
     "compressor.memory": one_of("direct", "error_feedback", "innovation"),
+    "compressor.momentum": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
     "compressor.lazy": ANY,
+    "compressor.lazy_rule": one_of("laq", "clag"),
+    "compressor.lazy_zeta": at_least(0),
     "compressor.lazy_history": integer(1),
     "compressor.lazy_weight": at_least(0),
     "compressor.lazy_max_silence": integer(1),
@@ -154,10 +158,11 @@ RULES = {
             "mean_delay",
         )
     },
-    "server.optimizer": one_of("sgd", "momentum", "adam"),
+    "server.optimizer": one_of("sgd", "momentum", "adam", "onebit_adam"),
     "server.learning_rate": above(0),
     "server.momentum": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
-    "server.aggregate": one_of("sum", "mean"),
+    "server.epsilon": above(0),
+    "server.aggregate": one_of("sum", "mean", "vote"),
     "stop.residual": at_least(0),
     "stop.optimum": at_least(0),
     "accounting.count": one_of("payload", "laq"),

@@ -20,9 +20,18 @@ def compressor(config: ConfigDict, num_params: int) -> Compressor:
         "innovation": compressors.innovation,
     }
     options = config.compressor
-    link = memories[options.memory](quantizer(config, num_params))
-    if not options.lazy:
-        return link
+    link = memories[options.memory](
+        warmed_up(quantizer(config, num_params), config.warm_up, num_params)
+    )
+    if options.lazy:
+        link = lazily(link, options)
+    return compressors.momentum(options.momentum, link) if options.momentum else link
+
+
+def lazily(link: Compressor, options: ConfigDict) -> Compressor:
+    """The link with the rule that lets its clients be silent."""
+    if options.lazy_rule == "clag":
+        return compressors.clag(link, options.lazy_zeta)
     return compressors.lazy(
         link,
         history=options.lazy_history,
@@ -44,6 +53,7 @@ def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
+        "plain_sign": lambda: quantizers.sign(1.0),
         "uniform": lambda: quantizers.uniform(bits, radius),
         "stochastic": lambda: quantizers.stochastic(2 ** (bits - 1) - 1, norm),
         "nuqsgd": lambda: quantizers.nuqsgd(bits, norm),
@@ -71,6 +81,13 @@ def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
     }
     made = makers[options.quantizer]()
     return quantizers.bucketed(made, options.bucket) if options.bucket else made
+
+
+def warmed_up(quantizer: Quantizer, rounds: int, num_params: int) -> Quantizer:
+    """The quantizer of f32[num_params] after so many rounds of floats."""
+    if not rounds or quantizer.layout(num_params).floats:
+        return quantizer
+    return quantizers.warm_up(quantizer, rounds)
 
 
 def of_width(bits: int) -> Quantizer:

@@ -13,12 +13,12 @@ import importlib
 from configs import default
 
 METHODS = (
-    "sgd", "slaq", "two_laq", "flq_binary", "flq_low", "flq_lloyd_max", "ef_sign",
-    "onebit_sgd", "qsgd", "nuqsgd", "alq", "terngrad", "natural", "fixed_point", "top_k",
-    "rand_k", "ef21", "drive", "eden", "quic_fl", "thc", "uveqfed",
+    "sgd", "slaq", "two_laq", "flq_binary", "flq_low", "flq_lloyd_max", "signum", "ef_sign",
+    "onebit_sgd", "onebit_adam", "qsgd", "nuqsgd", "alq", "terngrad", "natural", "fixed_point", "top_k",
+    "rand_k", "ef21", "clag", "drive", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
 SEEDS = range(5)
-STEP = 0.02  # of the server along the sum, for all but SGD's family
+STEP = 0.02  # of the server, where it steps along the sum
 
 
 def get_config():
@@ -36,5 +36,6 @@ def _config(name, seed):
     config = importlib.import_module(f"configs.mnist_{name}").get_config()
     config.seed = seed
     config.rounds = 1000
-    config.server.learning_rate = STEP
+    if config.server.aggregate == "sum":
+        config.server.learning_rate = STEP
     return config

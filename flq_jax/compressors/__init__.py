@@ -1,15 +1,24 @@
 """Compressors: quantizers plus what each end of the link remembers."""
 
 from flq_jax.compressors.base import Broadcast, Compressor, direct
-from flq_jax.compressors.lazy import LazyMemory, lazy
+from flq_jax.compressors.clag import clag
+from flq_jax.compressors.lazy import lazy
 from flq_jax.compressors.memory import error_feedback, innovation
+from flq_jax.compressors.momentum import momentum
+from flq_jax.compressors.triggered import Trigger, triggered
+from flq_jax.compressors.zooming import Zooming, zooming
 
 __all__ = [
     "Broadcast",
     "Compressor",
-    "LazyMemory",
+    "Trigger",
+    "Zooming",
+    "clag",
     "direct",
     "error_feedback",
     "innovation",
     "lazy",
+    "momentum",
+    "triggered",
+    "zooming",
 ]

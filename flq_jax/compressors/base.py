@@ -56,6 +56,9 @@ class Compressor(NamedTuple):
             client counts for nothing in the server's mean.
         history: h, how many movements `encode` wants in the broadcast.
         scheduled: whether its grid changes from round to round as agreed in advance.
+        transforms: whether x_hat follows something made of x, such as an average, and
+            not x itself.
+        silent: whether a client may have nothing to say, by a rule of its own.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -66,6 +69,8 @@ class Compressor(NamedTuple):
     estimate: Callable[[Memory], jax.Array] | None = None
     history: int = 0
     scheduled: bool = False
+    transforms: bool = False
+    silent: bool = False
 
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:

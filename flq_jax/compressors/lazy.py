@@ -1,23 +1,22 @@
 """Messages that are worth sending, and silence otherwise."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors.base import NO_BROADCAST, Compressor, silence
+from flq_jax.compressors.base import Compressor
+from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
 
 
-class LazyMemory(NamedTuple):
-    """What a lazy client remembers.
+class Patience(NamedTuple):
+    """What the rule of `lazy` remembers.
 
     Attributes:
-        inner: the client memory of the wrapped compressor.
         silent_rounds: t_m, rounds since the last message, i32[].
         squared_error: ||x - x_hat||^2 at the last message, f32[].
     """
 
-    inner: Any
     silent_rounds: jax.Array
     squared_error: jax.Array
 
@@ -44,9 +43,7 @@ def lazy(
     The first round has no movement to compare with.
 
     Args:
-        compressor: one whose server holds an estimate of each client, such as
-            `innovation`; ValueError otherwise, for the server could make nothing of
-            silence.
+        compressor: see `triggered`.
         history: D, 1 or more.
         weight: xi, the sum of the xi_d, 0 or more; it and `error_weight` may be traced
             f32[], which nothing checks.
@@ -55,18 +52,6 @@ def lazy(
             With one bit the errors are as large as the news and a client that minds
             them would hardly ever speak: 0 leaves them out.
     """
-    if not isinstance(compressor, Compressor) or compressor.estimate is None:
-        raise ValueError(
-            "lazy: needs a compressor whose server remembers each client's estimate, "
-            "such as innovation(...): of a silent client there is nothing else to use"
-        )
-    if compressor.history:
-        raise ValueError("lazy: is lazy already; the inner rule would hide the outer's")
-    if compressor.scheduled:
-        raise ValueError(
-            "lazy: takes no grid with a prescribed radius, which shrinks while a silent "
-            "client waits"
-        )
     if history < 1 or max_silence < 1:
         raise ValueError(
             f"lazy: history and max_silence must be 1 or more, got {history=} "
@@ -78,34 +63,23 @@ def lazy(
             f"lazy: weights must be 0 or more, got {weight=} {error_weight=}"
         )
 
-    def init(d):
-        client, server = compressor.init(d)
-        return LazyMemory(client, jnp.int32(0), jnp.float32(0.0)), server
-
-    def encode(key, x, memory, broadcast=NO_BROADCAST):
-        message, inner = compressor.encode(key, x, memory.inner, broadcast)
-        before, after = compressor.estimate(memory.inner), compressor.estimate(inner)
-        news, error = _squared_norm(after - before), _squared_norm(x - after)
+    def speaks(candidate, memory, broadcast):
+        news = squared_norm(candidate.after - candidate.before)
+        error = squared_norm(candidate.x - candidate.after)
         rounds = jnp.clip(jnp.asarray(broadcast.round_index), 1, history)
         threshold = weight / rounds * jnp.sum(jnp.asarray(broadcast.movements))
         threshold += error_weight * (error + memory.squared_error)
-        send = (news > threshold) | (memory.silent_rounds >= max_silence)
-        spoken = LazyMemory(inner, jnp.int32(0), error)
-        silent = memory._replace(silent_rounds=memory.silent_rounds + 1)
-        memory = jax.tree.map(lambda a, b: jnp.where(send, a, b), spoken, silent)
-        return silence(message, send), memory
+        return (news > threshold) | (memory.silent_rounds >= max_silence)
 
-    def overload(x, memory, broadcast=NO_BROADCAST):
-        return compressor.overload(x, memory.inner, broadcast)
+    def remember(candidate, memory, speaks):
+        error = squared_norm(candidate.x - candidate.after)
+        return Patience(
+            jnp.where(speaks, 0, memory.silent_rounds + 1),
+            jnp.where(speaks, error, memory.squared_error),
+        )
 
-    return compressor._replace(
-        init=init,
-        encode=encode,
-        overload=overload,
-        estimate=lambda memory: compressor.estimate(memory.inner),
-        history=history,
-    )
+    def init(d):
+        del d
+        return Patience(jnp.int32(0), jnp.float32(0.0))
 
-
-def _squared_norm(x: jax.Array) -> jax.Array:
-    return jnp.sum(jnp.square(x))
+    return triggered(compressor, Trigger("lazy", init, speaks, remember, history))

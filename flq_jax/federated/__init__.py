@@ -1,5 +1,6 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
+from flq_jax.federated.aggregation import MAJORITY_VOTE, WEIGHTED_MEAN
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -12,6 +13,7 @@ from flq_jax.federated.downlink import (
 from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
+from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.sharding import (
     Grouping,
@@ -24,6 +26,8 @@ from flq_jax.federated.sharding import (
 from flq_jax.federated.state import Federation, Metrics, State
 
 __all__ = [
+    "MAJORITY_VOTE",
+    "WEIGHTED_MEAN",
     "Downlink",
     "Federation",
     "Grouping",
@@ -43,6 +47,7 @@ __all__ = [
     "in_groups",
     "init",
     "local_epochs",
+    "onebit_adam",
     "over_clients",
     "received",
     "round_step",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors import Compressor, direct
+from flq_jax.compressors import Broadcast, Compressor, direct
 from flq_jax.quantizers import Message, identity, segmented, tanh_grid, uniform
 from flq_jax.quantizers.straight_through import tanh_weights
 
@@ -70,7 +70,7 @@ def compressed(compressor: Compressor) -> Downlink:
         compressor: neither lazy nor with a prescribed radius, ValueError: theta moves
             in every round, by steps that nobody has agreed upon in advance.
     """
-    if compressor.history or compressor.scheduled:
+    if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
             "radius: theta moves in every round, by steps not agreed upon in advance"
@@ -129,10 +129,11 @@ def heard(
     key: jax.Array,
     theta: jax.Array,
     state: DownlinkState,
+    round_index: jax.Array | int,
 ) -> Heard:
-    """Broadcasts theta, f32[d], and lets the clients decode it."""
+    """Broadcasts theta, f32[d], in round i32[], and lets the clients decode it."""
     message, server = downlink.compressor.encode(
-        key, theta - state.origin, state.server
+        key, theta - state.origin, state.server, Broadcast(round_index)
     )
     model, clients = received(downlink, key, message, state)
     return Heard(message, model, DownlinkState(server, clients, state.origin))

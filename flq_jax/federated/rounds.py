@@ -59,7 +59,9 @@ def uplink(
     Its bits and joules are spent.
     """
     compressor = federation.compressor
-    model = heard(federation.downlink, keys.downlink, state.params, state.downlink)
+    model = heard(
+        federation.downlink, keys.downlink, state.params, state.downlink, round_index
+    )
     params = federation.unravel(model.model)
     broadcast = Broadcast(round_index, state.movements)
     clients = data.sizes.shape[0]
@@ -113,9 +115,10 @@ def serve(
     round_index: jax.Array,
     sent: Uplink,
 ) -> State:
-    """Decodes the messages, and moves the model against their weighted mean.
+    """Decodes the messages, and moves the model against what they come to.
 
-    Clients count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
+    That is `federation.aggregate`, a weighted mean unless it says otherwise. Clients
+    count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
     counts with the server's last estimate of it, or for nothing where the compressor
     keeps none; if then nobody is left, the model stays.
     """
@@ -133,7 +136,7 @@ def serve(
         estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
             per_client(keys.uplink, who), messages, memory, broadcast
         )
-        return (shares @ estimates)[None], memory
+        return (shares @ federation.aggregate.share(estimates))[None], memory
 
     parts, memory = federation.grouping(group)(
         who,
@@ -141,7 +144,7 @@ def serve(
         take(state.server_memory, who, clients),
         weights / jnp.maximum(total, 1.0),
     )
-    mean = jnp.ones(len(parts)) @ parts
+    mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
     updates, opt_state = federation.server_optimizer.update(
         federation.downlink.pullback(state.params, mean), state.opt_state, state.params
     )

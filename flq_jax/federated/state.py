@@ -7,6 +7,7 @@ import jax
 import optax
 
 from flq_jax.compressors import Compressor
+from flq_jax.federated.aggregation import WEIGHTED_MEAN, Aggregate
 from flq_jax.federated.downlink import Downlink, DownlinkState
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
@@ -28,6 +29,8 @@ class Federation(NamedTuple):
         unravel: f32[d] -> the params that `local_update` takes.
         grouping: how many clients are simulated at a time: all of them `together`, or
             `in_groups`.
+        aggregate: what the server makes of the estimates: `WEIGHTED_MEAN`, or
+            `MAJORITY_VOTE`.
     """
 
     local_update: LocalUpdate
@@ -38,6 +41,7 @@ class Federation(NamedTuple):
     network: Network
     unravel: Callable[[jax.Array], Any]
     grouping: Grouping = together
+    aggregate: Aggregate = WEIGHTED_MEAN
 
 
 class State(NamedTuple):

@@ -19,6 +19,7 @@ from flq_jax.quantizers.tanh import tanh_grid
 from flq_jax.quantizers.ternary import terngrad
 from flq_jax.quantizers.thc import homomorphic_thc, thc
 from flq_jax.quantizers.uniform import geometric, uniform
+from flq_jax.quantizers.warm_up import warm_up
 
 __all__ = [
     "Layout",
@@ -51,4 +52,5 @@ __all__ = [
     "two_means",
     "uniform",
     "uveqfed",
+    "warm_up",
 ]

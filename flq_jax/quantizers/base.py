@@ -99,8 +99,9 @@ class Quantizer(NamedTuple):
             that the stated error bound does not hold. Most grids fit any x.
         schedule: round index i32[] -> the `Quantizer` of that round, for grids agreed
             upon in advance; None where all rounds are alike.
-        choose: choice i32[] -> the `Quantizer` that encodes by that option, see `one_of`;
-            None where there is no choice.
+        choose: (round index i32[], choice i32[]) -> the `Quantizer` that encodes by
+            that option, see `one_of`; whatever it is, `decode` is the same. None where
+            there is no choice.
     """
 
     encode: Callable[[jax.Array, jax.Array], Message]
@@ -108,14 +109,14 @@ class Quantizer(NamedTuple):
     layout: Callable[[int], Layout]
     overload: Callable[[jax.Array], jax.Array] = _never
     schedule: Callable[[jax.Array], "Quantizer"] | None = None
-    choose: Callable[[jax.Array], "Quantizer"] | None = None
+    choose: Callable[[jax.Array, jax.Array], "Quantizer"] | None = None
 
     def at(
         self, round_index: jax.Array | int, choice: jax.Array | int = 0
     ) -> "Quantizer":
         """The quantizer of round `round_index`, i32[], for an encoder told `choice`."""
         if self.choose is not None:
-            return self.choose(choice)
+            return self.choose(round_index, choice)
         return self if self.schedule is None else self.schedule(round_index)
 
 

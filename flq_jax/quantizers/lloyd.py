@@ -5,15 +5,17 @@ half-way between two levels (Lloyd 1982, Max 1960); hence E[Q] = E[x], E[x Q] = 
 and E[(x - Q)^2] = E[x^2] - E[Q^2].
 """
 
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
-BINS = 2048
-SWEEPS = 60
+BINS = 1024, 2048  # up to 2**16 samples, and above
+SWEEPS = 60, 30  # up to 16 levels, and above
 RELAXATION = 1.6  # of a sweep; Lloyd's iteration alone is slow, and 2 is its limit
 _SMOOTH = 8  # bins to either side that the starting density averages over
 
@@ -26,10 +28,12 @@ def design(
 ) -> jax.Array:
     """The Lloyd-Max codebook of samples, by Lloyd's iteration on a histogram.
 
-    The 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean magnitude, so that
+    The 1024 or 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean magnitude, so that
     heavy tails and the bulk are both resolved; thresholds cut bins in proportion. The
-    start is Panter and Dite's point density p^(1/3) (1951), from which 60 sweeps end
-    within a few percent of the optimum. A level that no sample is near stays where it is.
+    start is Panter and Dite's point density p^(1/3) (1951), from which the sweeps end
+    within a few percent of the optimum. The optimum of samples is itself not that of the
+    source: levels that move together cost next to nothing, so that the 16 levels of a
+    million normal samples lie some 0.01 off, at an error that is 0.03 % less. A level that no sample is near stays where it is.
 
     Args:
         x: samples, f32[d], finite.
@@ -40,61 +44,98 @@ def design(
     Returns:
         The levels in ascending order, f32[k]; all zeros where x is.
     """
-    weights = jnp.ones_like(x) if weights is None else weights
-    counted = jnp.where(weights > 0.0, x, 0.0)
+    histogram, unit = _histogram(x, weights)
+    c = _companded(histogram, levels) if start is None else start / unit
+    sweep = _sweep(histogram)
+
+    def hasten(_, c):
+        return jax.lax.cummax(c + RELAXATION * (sweep(c) - c))
+
+    return unit * jax.lax.cummax(
+        sweep(jax.lax.fori_loop(1, SWEEPS[levels > 16], hasten, c))
+    )
+
+
+class _Histogram(NamedTuple):
+    """Weights and first moments of samples y in bins that are even in bent y.
+
+    Attributes:
+        mass, first: of each bin, f32[n].
+        edges: of the bins, in y, f32[n + 1].
+        bend: y -> place among the bins, 0 to n.
+    """
+
+    mass: jax.Array
+    first: jax.Array
+    edges: jax.Array
+    bend: Callable[[jax.Array], jax.Array]
+
+
+def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax.Array]:
+    """The histogram of x / unit, and the unit, the largest magnitude."""
+    num_bins = BINS[x.size > 2**16]
+    if weights is None:
+        mass, counted, least, most = jnp.ones(()), x, x, x
+        total = jnp.float32(x.size)
+    else:
+        mass, there = weights, weights > 0.0
+        total = jnp.maximum(jnp.sum(weights), 1e-30)
+        counted, least, most = (
+            jnp.where(there, x, y) for y in (0.0, jnp.inf, -jnp.inf)
+        )
     largest = jnp.max(jnp.abs(counted))
     unit = jnp.where(largest > 1e-36, largest, 1.0)  # a smaller one has no reciprocal
+    s = 0.5 * jnp.sum(mass * jnp.abs(counted)) / unit / total + 1e-12
+
+    def bent(y):
+        return jnp.sign(y) * jnp.log1p(jnp.abs(y) / s)
+
+    low, high = bent(jnp.stack([jnp.min(least), jnp.max(most)]) / unit)
+    width = jnp.maximum(high - low, 1e-6) / num_bins
+
+    def bend(y):
+        return jnp.clip((bent(y) - low) / width, 0.0, num_bins)
+
     y = counted / unit
-    total = jnp.maximum(jnp.sum(weights), 1e-30)
-    s = 0.5 * jnp.sum(weights * jnp.abs(y)) / total + 1e-12
-    bent = jnp.sign(y) * jnp.log1p(jnp.abs(y) / s)
-    low = jnp.min(jnp.where(weights > 0.0, bent, jnp.inf))
-    high = jnp.max(jnp.where(weights > 0.0, bent, -jnp.inf))
-    width = jnp.maximum(high - low, 1e-6) / BINS
-    bins = jnp.clip(((bent - low) / width).astype(jnp.int32), 0, BINS - 1)
-    moments = jnp.stack([weights, weights * y], axis=1)
-    mass, first = jnp.zeros((BINS, 2)).at[bins].add(moments).T
-    edges = low + width * jnp.arange(BINS + 1)
+    bins = jnp.minimum(bend(y).astype(jnp.int32), num_bins - 1)
+    moments = jnp.stack([jnp.broadcast_to(mass, x.shape), mass * y], axis=1)
+    sums = jnp.zeros((num_bins, 2)).at[bins].add(moments)
+    edges = low + width * jnp.arange(num_bins + 1)
     edges = jnp.sign(edges) * s * jnp.expm1(jnp.abs(edges))
-    if start is None:
-        levels_ = _companded(mass, edges, levels)
-    else:
-        levels_ = start / unit
-    mass_below = jnp.concatenate([jnp.zeros(1), jnp.cumsum(mass)])
-    first_below = jnp.concatenate([jnp.zeros(1), jnp.cumsum(first)])
+    return _Histogram(*sums.T, edges, bend), unit
 
-    def below(cumulated, inside, cell, part):
-        cut = cumulated[cell] + part * inside[cell]
-        return jnp.concatenate([jnp.zeros(1), cut, cumulated[-1:]])
 
-    def sweep(_, c):
-        threshold = 0.5 * (c[1:] + c[:-1])
-        place = jnp.sign(threshold) * jnp.log1p(jnp.abs(threshold) / s)
-        place = jnp.clip((place - low) / width, 0.0, BINS)
-        cell = jnp.minimum(place.astype(jnp.int32), BINS - 1)
-        part = place - cell
-        n = jnp.diff(below(mass_below, mass, cell, part))
-        m = jnp.diff(below(first_below, first, cell, part))
-        enough = n > 1e-6 * total
+def _sweep(histogram: _Histogram) -> Callable[[jax.Array], jax.Array]:
+    """Lloyd's step: levels f32[k] -> the means of what is rounded to each."""
+    sums = jnp.stack([histogram.mass, histogram.first], axis=1)
+    below = jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(sums, axis=0)])
+    # What lies below a place in bin j is a line: its value and its slope, in one row.
+    lines = jnp.concatenate([below[:-1], sums], axis=1)
+    ends = below[:1], below[-1:]
+
+    def sweep(c):
+        place = histogram.bend(0.5 * (c[1:] + c[:-1]))
+        cell = jnp.minimum(place.astype(jnp.int32), len(sums) - 1)
+        rows = lines[cell]
+        cut = rows[:, :2] + (place - cell)[:, None] * rows[:, 2:]
+        n, m = jnp.diff(jnp.concatenate([ends[0], cut, ends[1]]), axis=0).T
+        enough = n > 1e-6 * below[-1, 0]
         return jnp.where(enough, m / jnp.where(enough, n, 1.0), c)
 
-    def hasten(i, c):
-        return jax.lax.cummax(c + RELAXATION * (sweep(i, c) - c))
-
-    levels_ = sweep(0, jax.lax.fori_loop(1, SWEEPS, hasten, levels_))
-    return unit * jax.lax.cummax(levels_)
+    return sweep
 
 
-def _companded(mass: jax.Array, edges: jax.Array, levels: int) -> jax.Array:
+def _companded(histogram: _Histogram, levels: int) -> jax.Array:
     """Levels at the quantiles of p^(1/3), f32[levels]."""
-    width = jnp.maximum(jnp.diff(edges), 1e-30)
-    padded = jnp.pad(jnp.cumsum(mass), (_SMOOTH + 1, _SMOOTH), mode="edge")
+    width = jnp.maximum(jnp.diff(histogram.edges), 1e-30)
+    mass = jnp.cumsum(histogram.mass)
+    padded = jnp.pad(mass, (_SMOOTH + 1, _SMOOTH), mode="edge")
     padded = padded.at[: _SMOOTH + 1].set(0.0)
     smooth = padded[2 * _SMOOTH + 1 :] - padded[: -2 * _SMOOTH - 1]
     points = jnp.cumsum(jnp.cbrt(jnp.maximum(smooth, 0.0) / width) * width)
     points = jnp.concatenate([jnp.zeros(1), points])
     wanted = (jnp.arange(levels) + 0.5) / levels * points[-1]
-    return jnp.interp(wanted, points, edges)
+    return jnp.interp(wanted, points, histogram.edges)
 
 
 @cache

@@ -59,7 +59,9 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
         ]
         return _pick(jnp.argmax(message.num_bits == lengths), each)
 
-    def choose(choice):
+    def choose(round_index, choice):
+        del round_index
+
         def encode(key, x):
             whole = layout(x.size)
             # Of the messages that share the key one alone is sent.
@@ -71,7 +73,7 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
 
         return Quantizer(encode, decode, layout, overload)
 
-    return choose(len(options) - 1)._replace(choose=choose)
+    return choose(0, len(options) - 1)._replace(choose=choose)
 
 
 def _pick(index: jax.Array, trees: Sequence[Any]) -> Any:

@@ -2,8 +2,23 @@
 
 import pytest
 
-from flq_jax.compressors import direct, error_feedback, innovation, lazy
-from flq_jax.quantizers import geometric, identity, sign, stochastic, uniform
+from flq_jax.compressors import (
+    clag,
+    direct,
+    error_feedback,
+    innovation,
+    lazy,
+    momentum,
+)
+from flq_jax.quantizers import (
+    geometric,
+    identity,
+    sign,
+    stochastic,
+    top_k,
+    uniform,
+    warm_up,
+)
 from flq_jax.testing import check_compressor
 
 LINKS = {
@@ -14,6 +29,11 @@ LINKS = {
     "lag": lazy(innovation(identity())),
     "laq": lazy(innovation(uniform(4))),
     "flq": lazy(innovation(sign()), error_weight=0.0),
+    "ef21": innovation(top_k(3, 23)),
+    "clag": clag(innovation(top_k(3, 23)), zeta=2.0),
+    "signum": momentum(0.9, direct(sign(1.0))),
+    "onebit_adam": momentum(0.9, error_feedback(warm_up(sign(), 10))),
+    "lazy_momentum": momentum(0.5, lazy(innovation(uniform(4)))),
 }
 
 

@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 
 from flq_jax.compressors import Broadcast, direct, error_feedback, innovation, lazy
-from flq_jax.compressors.base import silence
-from flq_jax.quantizers import geometric, identity, sign, stochastic, uniform
+from flq_jax.quantizers import geometric, sign, uniform
 
 D = 23
-LINKS = {
-    "direct": direct(stochastic(3)),
-    "error_feedback": error_feedback(sign()),
-    "innovation": innovation(uniform(3)),
-    "zooming": innovation(uniform(4, geometric(8.0, 0.9))),
-    "lag": lazy(innovation(identity())),
-    "laq": lazy(innovation(uniform(4))),
-}
 
 
 def _walk(key, rounds):
@@ -29,32 +20,17 @@ def _walk(key, rounds):
     return jnp.cumsum(steps, axis=0)
 
 
-def _transmit(link, xs, key, lost=()):
-    """Each round's (x, x_hat, message, client memory, server memory)."""
+def _transmit(link, xs, key):
+    """Each round's (x, x_hat, client memory)."""
     client, server = link.init(D)
     for k, x in enumerate(xs):
         key_round = jax.random.fold_in(key, k)
-        broadcast = Broadcast(k, jnp.full(link.history, 1e-3))
-        message, remembered = link.encode(key_round, x, client, broadcast)
-        message = silence(message, jnp.asarray(k not in lost))
-        client = client if k in lost else remembered
+        broadcast = Broadcast(k)
+        message, client = link.encode(key_round, x, client, broadcast)
         x_hat, server = link.decode(
             jax.random.clone(key_round), message, server, broadcast
         )
-        yield x, x_hat, message, client, server
-
-
-@pytest.mark.parametrize("name", LINKS)
-def test_both_ends_agree_after_a_hundred_messages_with_random_silence(name, key):
-    link, lost = LINKS[name], set(np.random.default_rng(0).choice(100, 30).tolist())
-    for _, x_hat, message, client, server in _transmit(
-        link, _walk(key, 100), key, lost
-    ):
-        if link.estimate is not None:
-            np.testing.assert_array_equal(link.estimate(client), server)
-            np.testing.assert_array_equal(x_hat, server)
-        elif not message.num_bits:
-            np.testing.assert_array_equal(x_hat, 0.0)
+        yield x, x_hat, client
 
 
 def test_direct_forgets_and_decodes_what_was_sent(key):
@@ -66,15 +42,15 @@ def test_direct_forgets_and_decodes_what_was_sent(key):
 
 def test_error_feedback_loses_nothing_but_the_last_error(key):
     xs = _walk(key, 60)
-    *_, (_, _, _, error, _) = _transmit(error_feedback(sign()), xs, key)
-    sent = sum(x_hat for _, x_hat, *_ in _transmit(error_feedback(sign()), xs, key))
+    *_, (_, _, error) = _transmit(error_feedback(sign()), xs, key)
+    sent = sum(x_hat for _, x_hat, _ in _transmit(error_feedback(sign()), xs, key))
     np.testing.assert_allclose(sent, jnp.sum(xs, axis=0) - error, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_innovation_errs_by_the_grid_of_the_innovation(bits, key):
     link, reference = innovation(uniform(bits)), jnp.zeros(D)
-    for x, x_hat, *_ in _transmit(link, _walk(key, 30), key):
+    for x, x_hat, _ in _transmit(link, _walk(key, 30), key):
         bound = jnp.max(jnp.abs(x - reference)) / (2**bits - 1)
         assert jnp.max(jnp.abs(x - x_hat)) <= bound * (1 + 1e-4) + 1e-6
         reference = x_hat
@@ -86,7 +62,7 @@ def test_a_zooming_grid_follows_what_it_was_made_for(key):
     link = innovation(uniform(4, geometric(2.0, 0.5)))
     target, reference = jnp.ones(D), jnp.zeros(D)
     xs = [target * (1 - 0.5 ** (k + 1)) for k in range(20)]
-    for k, (x, x_hat, *_) in enumerate(_transmit(link, xs, key)):
+    for k, (x, x_hat, _) in enumerate(_transmit(link, xs, key)):
         assert not link.overload(x, reference, Broadcast(k))
         assert jnp.max(jnp.abs(x - x_hat)) <= 2.0 * 0.5**k / 15 * (1 + 1e-3) + 1e-6
         reference = x_hat

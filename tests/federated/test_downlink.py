@@ -8,7 +8,14 @@ import pytest
 from flq_jax import federated
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.federated.downlink import downlink_state
-from flq_jax.quantizers import geometric, identity, segmented, sign, uniform
+from flq_jax.quantizers import (
+    geometric,
+    identity,
+    segmented,
+    sign,
+    uniform,
+    warm_up,
+)
 
 D = 30
 
@@ -17,7 +24,7 @@ def follow(downlink, thetas, key):
     """What the clients hear of a sequence of models, f32[t, d]."""
     state, models = downlink_state(downlink, thetas[0]), []
     for k, theta in enumerate(thetas):
-        sent = federated.heard(downlink, jax.random.fold_in(key, k), theta, state)
+        sent = federated.heard(downlink, jax.random.fold_in(key, k), theta, state, k)
         state = sent.state
         models.append(sent.model)
     return jnp.stack(models)
@@ -35,7 +42,7 @@ def test_exact_floats_are_heard_bit_for_bit(key):
 def test_a_memoryless_broadcast_is_the_quantizer_itself(key):
     quantizer, theta = segmented(uniform(8), (10, 20)), walk(key)[3]
     down, key = federated.uniform_downlink(8, (10, 20)), jax.random.fold_in(key, 1)
-    sent = federated.heard(down, key, theta, downlink_state(down, jnp.ones(D)))
+    sent = federated.heard(down, key, theta, downlink_state(down, jnp.ones(D)), 0)
     message = quantizer.encode(jax.random.clone(key), theta)
     np.testing.assert_array_equal(sent.message.codes, message.codes)
     x_hat = quantizer.decode(jax.random.clone(key), message)
@@ -45,7 +52,7 @@ def test_a_memoryless_broadcast_is_the_quantizer_itself(key):
 def test_innovations_start_from_the_model_that_both_ends_know(key):
     theta = walk(key)[0]
     down = federated.compressed(innovation(sign()))
-    sent = federated.heard(down, key, theta, downlink_state(down, theta))
+    sent = federated.heard(down, key, theta, downlink_state(down, theta), 0)
     np.testing.assert_array_equal(sent.model, theta)
 
 
@@ -71,7 +78,7 @@ def test_what_is_heard_stays_by_the_model(key):
     start = downlink_state(down, theta)
     state = start._replace(origin=theta - 3.0)
     for k in range(3):
-        sent = federated.heard(down, jax.random.fold_in(key, k), theta, state)
+        sent = federated.heard(down, jax.random.fold_in(key, k), theta, state, k)
         state = sent.state
         distance = jnp.max(jnp.abs(sent.model - theta))
         assert distance <= 3.0 / 15 ** (k + 1) * (1 + 1e-3) + 1e-6
@@ -81,8 +88,21 @@ def test_both_ends_remember_the_same(key):
     down = federated.compressed(innovation(uniform(2)))
     state = downlink_state(down, jnp.zeros(D))
     for k, theta in enumerate(walk(key)):
-        state = federated.heard(down, jax.random.fold_in(key, k), theta, state).state
+        state = federated.heard(down, jax.random.fold_in(key, k), theta, state, k).state
         np.testing.assert_array_equal(state.server, state.clients)
+
+
+def test_floats_are_broadcast_until_the_warm_up_is_over(key):
+    thetas = walk(key, 6)
+    down = federated.compressed(innovation(warm_up(segmented(sign(), (10, 20)), 3)))
+    heard = follow(down, thetas, key)
+    np.testing.assert_allclose(heard[:3], thetas[:3], rtol=1e-5, atol=1e-5)
+    assert jnp.all(jnp.linalg.norm(heard[3:] - thetas[3:], axis=1) > 0.1)
+    # From there on it is what it would be if it started there.
+    plain = federated.compressed(innovation(segmented(sign(), (10, 20))))
+    np.testing.assert_allclose(
+        heard[2:], follow(plain, thetas[2:], key), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_scheduled_client_may_stay_silent_and_pays_for_computing_only():
     np.testing.assert_array_equal(log[1].uplink_bits, 0)
     assert log[1].joules == M and log[1].lost == 0
     # Silence is not a loss: the lazy rule counts it.
-    np.testing.assert_array_equal(state.client_memory.silent_rounds, 1)
+    np.testing.assert_array_equal(state.client_memory.rule.silent_rounds, 1)
 
 
 @pytest.mark.parametrize("memory", [direct, error_feedback, innovation])

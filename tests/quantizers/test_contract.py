@@ -52,6 +52,7 @@ R = 4.0  # a prescribed radius
 QUANTIZERS = {
     "identity": (identity(), Claims(True, lambda x: 0.0, lambda x: 0.0, lambda d: 32 * d)),
     "sign": (sign(), Claims(False, lambda x: top(x) + jnp.mean(jnp.abs(x)), of_sign, lambda d: d + 32)),
+    "plain-sign": (sign(2.0), Claims(False, lambda x: top(x) + 2.0, bits=lambda d: d, zero=False)),
     "tanh2": (tanh_grid(2), Claims(bits=lambda d: 2 * d, zero=False)),
     "tanh8": (tanh_grid(8), Claims(bits=lambda d: 8 * d, zero=False)),
     **{f"uniform{b}": (uniform(b), Claims(False, lambda x, b=b: top(x) / (2**b - 1), bits=lambda d, b=b: b * d + 32)) for b in (1, 2, 3, 5, 8)},

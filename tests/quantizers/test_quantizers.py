@@ -34,6 +34,13 @@ def test_sign_is_a_contraction_by_the_stated_factor(key):
     )
 
 
+def test_a_shared_scale_is_not_sent(key):
+    message = sign(0.5).encode(key, jnp.array([0.0, -3.0, 1e-9]))
+    assert message.side.size == 0 and message.num_bits == 3
+    x_hat = sign(0.5).decode(jax.random.clone(key), message)
+    np.testing.assert_array_equal(x_hat, [0.5, -0.5, 0.5])
+
+
 def test_sign_of_zero_is_plus(key):
     np.testing.assert_array_equal(
         roundtrip(sign(), key, jnp.array([0.0, -3.0, 3.0])), [2.0, -2.0, 2.0]
@@ -88,6 +95,7 @@ def test_segments_have_ranges_of_their_own(key):
         (lambda: stochastic(128), "levels=128"),
         (lambda: stochastic(1, "l1"), "norm='l1'"),
         (lambda: tanh_grid(1), "bits=1"),
+        (lambda: sign(0.0), "sign: scale must be positive and finite, got scale=0.0"),
         (lambda: quantizers.segmented(sign(), (3, 0)), r"sizes=\(3, 0\)"),
         (lambda: quantizers.segmented(sign(), (3, 2)).layout(6), "d=6"),
     ],

@@ -1,0 +1,44 @@
+"""CLAG: silence while the estimate is near, measured by what x itself has moved."""
+
+import math
+
+import jax.numpy as jnp
+
+from flq_jax.compressors.base import Compressor
+from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
+
+
+def clag(compressor: Compressor, zeta: float = 1.0) -> Compressor:
+    """Speaks iff the server's estimate has fallen behind (Richtarik et al. 2022, CLAG).
+
+    With q the estimate that the server holds and y the x of the round before, a client
+    sends iff
+
+        ||x - q||^2 > zeta ||x - y||^2,
+
+    and in the first round. Around `innovation(Q)`, with Q a contraction by alpha,
+    E||Q(v) - v||^2 <= (1 - alpha) ||v||^2, it is a three point compressor: for any s > 0
+
+        E||x_hat - x||^2 <= (1 - alpha)(1 + s) ||q - y||^2
+                            + max((1 - alpha)(1 + 1/s), zeta) ||x - y||^2.
+
+    `innovation(identity())` inside makes it the paper's LAG, and zeta = 0 EF21, which
+    speaks whenever there is anything to say. The broadcast brings nothing that it needs.
+
+    Args:
+        compressor: see `triggered`.
+        zeta: 0 or more, finite; ValueError otherwise.
+    """
+    if not 0.0 <= zeta < math.inf:
+        raise ValueError(f"clag: zeta must be finite and 0 or more, got {zeta=}")
+
+    def speaks(candidate, last, broadcast):
+        behind = squared_norm(candidate.x - candidate.before)
+        moved = squared_norm(candidate.x - last)
+        return (behind > zeta * moved) | (jnp.asarray(broadcast.round_index) == 0)
+
+    def remember(candidate, last, speaks):
+        del last, speaks
+        return candidate.x
+
+    return triggered(compressor, Trigger("clag", jnp.zeros, speaks, remember))

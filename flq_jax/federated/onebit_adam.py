@@ -1,0 +1,90 @@
+"""Adam whose second moment freezes, so that momenta may be sent in few bits."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class OneBitAdamState(NamedTuple):
+    """What the server remembers.
+
+    Attributes:
+        count: t, updates so far, i32[].
+        average: M, the clients' mean average as last received.
+        variance: v, the second moment.
+    """
+
+    count: jax.Array
+    average: optax.Updates
+    variance: optax.Updates
+
+
+def onebit_adam(
+    step: float,
+    warm_up: int,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> optax.GradientTransformation:
+    """1-bit Adam at the server (Tang et al. 2021), of averages that the clients made.
+
+    Clients send m_t = b1 m_(t-1) + (1 - b1) g_t, see `momentum`, exactly during the
+    warm-up of T updates; so the mean gradient is known then, and v is Adam's:
+
+        g_t = (M_t - b1 M_(t-1)) / (1 - b1),   v_t = b2 v_(t-1) + (1 - b2) g_t^2,  t <= T,
+        v_t = v_T,                                                                 t > T,
+        theta <- theta - step (M_t / (1 - b1^t)) / (sqrt(v_t / (1 - b2^min(t, T))) + eps).
+
+    For t <= T that is Adam (Kingma and Ba 2015). In the paper all clients go on from the
+    mean momentum as it was broadcast; here each goes on from its own, which has the same
+    mean where nothing is lost in compression.
+
+    A coordinate whose gradients are far smaller than the others' gets an error of theirs
+    from a scaled sign, and 1 / sqrt(v) would make steps without bound of it: on pixels
+    that are nearly always black the algorithm diverges with Adam's usual eps. It should
+    be of the size of the gradients that matter (tau of Reddi et al. 2021).
+
+    Args:
+        step: above 0.
+        warm_up: T, 1 or more.
+        b1: the clients' beta, in [0, 1).
+        b2: in [0, 1).
+        eps: above 0.
+
+    Raises:
+        ValueError: a parameter is out of its range.
+    """
+    if warm_up < 1:
+        raise ValueError(f"onebit_adam: warm_up must be 1 or more, got {warm_up=}")
+    if not (0.0 <= b1 < 1.0 and 0.0 <= b2 < 1.0):
+        raise ValueError(f"onebit_adam: b1 and b2 must be in [0, 1), got {b1=} {b2=}")
+    if not (step > 0.0 and eps > 0.0):
+        raise ValueError(f"onebit_adam: must be above 0, got {step=} {eps=}")
+
+    def init(params):
+        def zeros():
+            return jax.tree.map(jnp.zeros_like, params)
+
+        return OneBitAdamState(jnp.int32(0), zeros(), zeros())
+
+    def update(average, state, params=None):
+        del params
+        count = state.count + 1
+        warming = count <= warm_up
+        first = 1.0 - b1**count
+        second = 1.0 - b2 ** jnp.minimum(count, warm_up)
+
+        def variance(v, new, old):
+            gradient = (new - b1 * old) / (1.0 - b1)
+            return jnp.where(warming, b2 * v + (1.0 - b2) * gradient**2, v)
+
+        def stepped(m, v):
+            return -step * (m / first) / (jnp.sqrt(v / second) + eps)
+
+        frozen = jax.tree.map(variance, state.variance, average, state.average)
+        state = OneBitAdamState(count, average, frozen)
+        return jax.tree.map(stepped, average, frozen), state
+
+    return optax.GradientTransformation(init, update)

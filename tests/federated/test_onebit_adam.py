@@ -1,0 +1,62 @@
+"""1-bit Adam: Adam while it warms up, a fixed preconditioner from then on."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from flq_jax.federated import onebit_adam
+
+RNG = np.random.default_rng(0)
+GRADIENTS = jnp.asarray(RNG.normal(size=(12, 5)), jnp.float32)
+
+
+def updates(optimizer, xs):
+    state, each = optimizer.init(jnp.zeros(5)), []
+    for x in xs:
+        update, state = optimizer.update(x, state)
+        each.append(update)
+    return np.stack(each), state
+
+
+def averages(beta):
+    average, each = jnp.zeros(5), []
+    for gradient in GRADIENTS:
+        average = beta * average + (1 - beta) * gradient
+        each.append(average)
+    return each
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9])
+def test_the_warm_up_is_adam_on_the_gradients(beta):
+    ours, _ = updates(onebit_adam(0.1, 12, beta), averages(beta))
+    adams, _ = updates(optax.adam(0.1, beta), GRADIENTS)
+    np.testing.assert_allclose(ours, adams, rtol=1e-4, atol=1e-6)
+
+
+def test_afterwards_the_second_moment_is_frozen():
+    first, frozen = updates(onebit_adam(0.1, 4, 0.9), averages(0.9)[:4])
+    steps, state = updates(onebit_adam(0.1, 4, 0.9), averages(0.9))
+    np.testing.assert_array_equal(state.variance, frozen.variance)
+    np.testing.assert_array_equal(steps[:4], first)
+    squares = jnp.square(GRADIENTS[:4])
+    second = (
+        sum(0.999 ** (3 - i) * squares[i] for i in range(4)) * 1e-3 / (1 - 0.999**4)
+    )
+    expected = -0.1 * averages(0.9)[9] / (1 - 0.9**10) / jnp.sqrt(second)
+    np.testing.assert_allclose(steps[9], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"warm_up": 0}, "warm_up=0"),
+        ({"b1": 1.0}, "b1=1.0"),
+        ({"b2": -0.5}, "b2=-0.5"),
+        ({"step": 0.0}, "step=0.0"),
+        ({"eps": 0.0}, "eps=0.0"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        onebit_adam(**{"step": 0.1, "warm_up": 1} | options)
