@@ -1,0 +1,43 @@
+"""What the pages in docs/ say can be run, and what they name exists."""
+
+import importlib
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+TEXT = "\n".join(page.read_text() for page in PAGES)
+BLOCKS = [
+    pytest.param(code, id=f"{page.stem}-{i}")
+    for page in PAGES
+    for i, code in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_code_blocks_run(code):
+    exec(code, {})  # noqa: S102 the pages' own code
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(flq_jax\.[\w.]+)`", TEXT))))
+def test_named_functions_exist(name):
+    module, _, attribute = name.rpartition(".")
+    assert hasattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize(
+    "place", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT)))
+)
+def test_named_tests_exist(place):
+    path, _, name = place.partition("::")
+    text = (ROOT / path).read_text()
+    assert not name or f"def {name}(" in text
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
+def test_commands_can_be_imported(module):
+    assert importlib.import_module(module).main
