@@ -182,18 +182,20 @@ def test_bad_input_is_one_line_before_any_work(options, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_moves_from_one_device_to_five(unbroken, tmp_path, monkeypatch):
-    alone, _ = unbroken("mnist_slaq")
-    run("mnist_slaq", tmp_path, "--config.rounds=30")
+def test_a_run_moves_from_one_device_to_five(tmp_path, monkeypatch):
+    """Innovations in floats, for a sum in another order could tip a rounding."""
+    alone, moved = tmp_path / "alone", tmp_path / "moved"
+    floats = "--config.compressor.memory=innovation"
+    run("mnist_sgd", alone, floats, "--config.rounds=60")
+    run("mnist_sgd", moved, floats, "--config.rounds=30")
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=5")
-    finished = run("mnist_slaq", tmp_path, "--config.rounds=60")
+    finished = run("mnist_sgd", moved, floats, "--config.rounds=60")
     assert finished.returncode == 0, finished.stderr
     five, one = (
-        json.loads((workdir / "summary.json").read_text())
-        for workdir in (tmp_path, alone)
+        json.loads((workdir / "summary.json").read_text()) for workdir in (moved, alone)
     )
     assert five["device"].endswith("x 5") and one["device"].endswith("x 1")
-    assert five["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
+    assert five["train_loss"] == pytest.approx(one["train_loss"], rel=1e-5)
 
 
 def test_tensorboard_files_are_written_on_request(tmp_path):
