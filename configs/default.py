@@ -125,5 +125,6 @@ def get_config() -> ConfigDict:
     config.log = ConfigDict()
     config.log.every = 50  # rounds between evaluations
     config.log.checkpoint_every = 200  # rounds between checkpoints, a multiple of every
+    config.log.study = "none"  # at the end: messages (figure 3), levels (figure 4)
     config.log.tensorboard = False  # also write TensorBoard event files
     return config

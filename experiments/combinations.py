@@ -178,6 +178,11 @@ COMBINATIONS = (
         }.items()
     ),
     Combination(
+        "log.study",
+        lambda c: c.log.study == "none" or c.network.name == "ideal" and not c.sampled,
+        "none where client 0 does not take part in every round",
+    ),
+    Combination(
         "log.checkpoint_every",
         lambda c: c.log.checkpoint_every % c.log.every == 0,
         "a multiple of config.log.every={c.log.every}",

@@ -1,5 +1,6 @@
 """Curves of a run, as PNG files beside its log."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -78,3 +79,64 @@ def cell_map(cell: dict[str, list], path: pathlib.Path, title: str) -> None:
     axes.legend(loc="upper right", fontsize=8)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def messages(found: dict[str, list], path: pathlib.Path) -> None:
+    """Draws one client's messages: two coordinates, their entropy, their sign flips.
+
+    Args:
+        found: see `studies.messages`.
+        path: of the PNG file.
+    """
+    figure = Figure(figsize=(10.0, 6.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    (one, other), (entropy, flips) = figure.subplots(2, 2, sharex=True)
+    for axes, number, exact, sent in zip(
+        (one, other),
+        found["coordinates"],
+        found["gradient"],
+        found["estimate"],
+        strict=True,
+    ):
+        axes.plot(found["round"], exact, "0.6", lw=1.0, label="gradient")
+        axes.step(found["round"], sent, lw=1.0, where="mid", label="at the server")
+        axes.set_title(f"coordinate {number}", fontsize=9)
+        axes.legend(fontsize=8)
+    entropy.plot(found["round"], _drawn(found["entropy"]), ".", ms=4)
+    entropy.set(ylabel="entropy of the codes (bits)", ylim=(0.0, None))
+    flips.plot(found["round"], _drawn(found["sign_flips"]), ".", ms=4)
+    flips.set(ylabel="share of signs that change", ylim=(0.0, None))
+    for axes in (one, other, entropy, flips):
+        axes.grid(alpha=0.3)
+    for axes in (entropy, flips):
+        axes.set_xlabel("communication round")
+    figure.savefig(path, dpi=120)
+
+
+def levels(found: dict[str, Any], path: pathlib.Path) -> None:
+    """Draws the quantization error by the number of levels, and its knee.
+
+    Args:
+        found: see `studies.levels`.
+        path: of the PNG file.
+    """
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(found["levels"], found["uniform"], "s-", ms=4, label="uniform")
+    axes.plot(found["levels"], found["lloyd_max"], "o-", ms=4, label="Lloyd-Max")
+    axes.plot(
+        *(found["levels"], found["theory"], "k--"), lw=1.0, label="Panter and Dite"
+    )
+    axes.axvline(found["knee"], color="0.5", lw=1.0, label=f"knee, k = {found['knee']}")
+    axes.axhline(found["rms"], color="0.8", lw=1.0, label="RMS of the gradients")
+    axes.set_xscale("log", base=2)
+    axes.set(xlabel="number of levels k", ylabel="RMSE of a coordinate", yscale="log")
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3, which="both")
+    figure.savefig(path, dpi=120)
+
+
+def _drawn(values: list[float | None]) -> list[float]:
+    """Gaps where there is nothing."""
+    return [math.nan if value is None else value for value in values]

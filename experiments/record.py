@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import console, figures, ledger, radio, tensorboard
+from experiments import console, figures, ledger, radio, studies, tensorboard
 from experiments.build import Run
 from experiments.checkpoints import Checkpoints
 from experiments.chunk import Progress
@@ -100,6 +100,7 @@ class Record:
         self.close()
         folder = self.job.folder
         figures.curves(self._log.rows, folder / "figures", folder.name)
+        studies.write(self.job.config, self.job.dataset, folder / "figures")
         write_json(folder / "summary.json", self.summary())
 
     def summary(self) -> dict[str, Any]:

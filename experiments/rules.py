@@ -170,5 +170,6 @@ RULES = {
     "accounting.float_bits": Rule("32 or 64", lambda x: x in (32, 64)),
     "log.every": integer(1),
     "log.checkpoint_every": integer(1),
+    "log.study": one_of("none", "messages", "levels"),
     "log.tensorboard": ANY,
 }

@@ -77,6 +77,7 @@ BAD = [
         "momentum: must be above 0",
     ),
     ("compressor.momentum", 1.0, r"in \[0, 1\), got 1.0"),
+    ({"log.study": "levels", "sampled": 3}, "", "client 0 does not take part"),
     ("downlink.bits", 9, "got 9"),
     ({"downlink.memory": "innovation", "sampled": 3}, "", "has missed a part"),
     ({"downlink.memory": "innovation", "network.name": "cell"}, "", "not scheduled"),

@@ -22,7 +22,7 @@ class OneBitAdamState(NamedTuple):
 
 
 def onebit_adam(
-    step: float,
+    step: float | jax.Array,
     warm_up: int,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -47,7 +47,7 @@ def onebit_adam(
     be of the size of the gradients that matter (tau of Reddi et al. 2021).
 
     Args:
-        step: above 0.
+        step: above 0; it may be a traced f32[], which nothing checks.
         warm_up: T, 1 or more.
         b1: the clients' beta, in [0, 1).
         b2: in [0, 1).
@@ -60,7 +60,8 @@ def onebit_adam(
         raise ValueError(f"onebit_adam: warm_up must be 1 or more, got {warm_up=}")
     if not (0.0 <= b1 < 1.0 and 0.0 <= b2 < 1.0):
         raise ValueError(f"onebit_adam: b1 and b2 must be in [0, 1), got {b1=} {b2=}")
-    if not (step > 0.0 and eps > 0.0):
+    given = isinstance(step, jax.Array) or step > 0.0
+    if not (given and eps > 0.0):
         raise ValueError(f"onebit_adam: must be above 0, got {step=} {eps=}")
 
     def init(params):

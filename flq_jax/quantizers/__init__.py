@@ -3,7 +3,7 @@
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, lloyd_max
-from flq_jax.quantizers.eden import drive, drive_plus, eden, rotated
+from flq_jax.quantizers.eden import drive, drive_plus, eden
 from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
@@ -12,6 +12,7 @@ from flq_jax.quantizers.natural import natural
 from flq_jax.quantizers.one_of import one_of
 from flq_jax.quantizers.onebit import two_means
 from flq_jax.quantizers.quic_fl import quic_fl
+from flq_jax.quantizers.rotated import rotated
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.sparse import rand_k, top_k
 from flq_jax.quantizers.stochastic import stochastic

@@ -13,63 +13,17 @@ rotations; with the Hadamard transform it holds up to terms that vanish with d.
 """
 
 import math
-from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
+from flq_jax.quantizers.lloyd import of_source
 from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
 
 _TWO_MEANS_STEPS = 3
-
-
-def rotated(quantizer: Quantizer) -> Quantizer:
-    """Quantizes R x instead of x, x_hat = R^-1 Q(R x), with R drawn from the key.
-
-    `rotated(sign())` is DRIVE with the scale of least error.
-
-    Args:
-        quantizer: applied to f32[n], n the next power of two, with codes of one width w
-            each, 16 at most, and no overload or schedule; ValueError otherwise.
-
-    Returns:
-        A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
-    """
-    inner = quantizer.layout(2)
-    width = inner.widest
-    if quantizer.schedule is not None or len(inner.runs) > 1 or width > 16:
-        raise ValueError(
-            "rotated: needs a quantizer with codes of one width, 16 bits at most, and "
-            f"no schedule, got {inner.scheme}"
-        )
-
-    def layout(d):
-        n = padded_size(d)
-        about = quantizer.layout(n)
-        if about.runs != ((width, n),):
-            raise ValueError(f"rotated: needs a code an entry, got {about.runs=}")
-        scheme = f"rotated-{about.scheme}"
-        return folded_layout(scheme, equal_widths(width, d), d, about.num_sides)
-
-    def encode(key, x):
-        key_rotation, key = jax.random.split(key)
-        message = quantizer.encode(key, rotate(key_rotation, x))
-        codes = fold(message.codes, equal_widths(width, x.size), x.size)
-        return Message(codes, message.side, jnp.int32(layout(x.size).num_bits))
-
-    def decode(key, message):
-        d = message.codes.size
-        key_rotation, key = jax.random.split(key)
-        codes = unfold(message.codes, equal_widths(width, d))
-        codes = codes.astype(jnp.uint8 if width <= 8 else jnp.uint32)
-        z = quantizer.decode(key, message._replace(codes=codes))
-        return unrotate(key_rotation, z, d)
-
-    return Quantizer(encode, decode, layout)
 
 
 def drive(unbiased: bool = True) -> Quantizer:
@@ -182,7 +136,7 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
         return jnp.where(widths > low, of(low + 1), of(low))
 
     def estimate(codes, widths):
-        return by_width(widths, lambda b: jnp.asarray(normal_levels(2**b))[codes])
+        return by_width(widths, lambda b: jnp.asarray(_gaussian(b))[codes])
 
     def encode(key, x):
         key_rotation, key_offset = jax.random.split(key)
@@ -251,9 +205,15 @@ def _two_means(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     return low, high
 
 
+def _gaussian(bits: int) -> np.ndarray:
+    """The Lloyd-Max levels of a unit Gaussian, f32[2**bits]; of no bits its mean."""
+    levels = of_source("gaussian", 2**bits) if bits else np.zeros(1)
+    return levels.astype(np.float32)
+
+
 def _nearest(normal: jax.Array, bits: int) -> jax.Array:
     """The nearest Gaussian levels' numbers, i32[n]."""
-    levels = normal_levels(2**bits)
+    levels = _gaussian(bits)
     thresholds = jnp.asarray(0.5 * (levels[1:] + levels[:-1]))
     if bits == 0:
         return jnp.zeros(normal.shape, jnp.int32)
@@ -264,31 +224,3 @@ def _nearest(normal: jax.Array, bits: int) -> jax.Array:
 
 def _offset(key: jax.Array, n: int) -> jax.Array:
     return jax.random.randint(key, (), 0, n)
-
-
-@cache
-def normal_levels(count: int) -> np.ndarray:
-    """The Lloyd-Max levels of a unit Gaussian, f32[count], ascending.
-
-    Newton's method on c_j = E[x | t_(j-1) < x <= t_j], t_j = (c_j + c_(j+1)) / 2, from
-    Panter and Dite's density p^(1/3) (1951), which is a Gaussian of variance 3.
-    """
-    c = np.sqrt(3.0) * ndtri((np.arange(count) + 0.5) / count)
-    index = np.arange(count - 1)
-    for _ in range(100):
-        t = np.concatenate([[-np.inf], 0.5 * (c[1:] + c[:-1]), [np.inf]])
-        density = np.exp(-0.5 * t**2) / np.sqrt(2.0 * np.pi)
-        mass = np.diff(ndtr(t))
-        mean = -np.diff(density) / mass
-        up = 0.5 * density[1:-1] * (t[1:-1] - mean[:-1]) / mass[:-1]
-        down = 0.5 * density[1:-1] * (mean[1:] - t[1:-1]) / mass[1:]
-        slope = np.eye(count)
-        slope[index, index] -= up
-        slope[index, index + 1] -= up
-        slope[index + 1, index + 1] -= down
-        slope[index + 1, index] -= down
-        step = np.linalg.solve(slope, c - mean)
-        c = c - step
-        if np.max(np.abs(step)) < 1e-12:
-            break
-    return ((c - c[::-1]) / 2.0).astype(np.float32)

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
-from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
+from flq_jax.quantizers.rotation import rotate, unrotate
 
 
 class Homomorphic(NamedTuple):
@@ -51,29 +51,24 @@ def thc(
     """
     if norm is not None:
         return homomorphic_thc(bits, granularity, norm, outside, seed).quantizer
-    table, reach = _checked(bits, granularity, outside)
+    grid = _checked(bits, granularity, outside, seed)
+    name = f"thc{bits}-{granularity}-{outside:g}-{seed}"
 
     def layout(d):
-        name = f"thc{bits}-{granularity}-{outside:g}-{seed}"
         return folded_layout(name, equal_widths(bits, d), d, 1)
 
     def encode(key, x):
         top = jnp.max(jnp.abs(x))
         unit = x / jnp.where(top > 0.0, top, 1.0)
         length = top * jnp.linalg.norm(unit)
-        radius = reach * length / padded_size(x.size) ** 0.5
-        z = rotate(jax.random.key(seed), x)
-        codes = fold(_codes(key, z, radius, table), equal_widths(bits, x.size), x.size)
+        codes = _codes(key, grid, x, length)
         return Message(codes, length[None], jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
         del key  # the rotation is of the run
-        d = message.codes.size
         (length,) = message.side
-        codes = unfold(message.codes, equal_widths(bits, d))
-        z = 2.0 / granularity * jnp.asarray(table, jnp.float32)[codes] - 1.0
-        z = reach * length / padded_size(d) ** 0.5 * z
-        return unrotate(jax.random.key(seed), z, d)
+        total = _integers(grid, message)
+        return _mean(grid, total, 1, length, message.codes.size)
 
     return Quantizer(encode, decode, layout)
 
@@ -115,29 +110,22 @@ def homomorphic_thc(
         `Homomorphic`; a message is d folded codes of bits n in all, n the next power of
         two, without side information.
     """
-    table, reach = _checked(bits, granularity, outside)
+    grid = _checked(bits, granularity, outside, seed)
     if not 0.0 < norm < np.inf:
         raise ValueError(f"thc: norm must be positive and finite, got {norm=}")
-
-    def radius(n):
-        return reach * norm / n**0.5
+    name = f"thc{bits}-{granularity}-{outside:g}-{seed}-norm{norm:g}"
 
     def integers(message):
-        codes = unfold(message.codes, equal_widths(bits, message.codes.size))
-        return jnp.asarray(table, jnp.int32)[codes]
+        return _integers(grid, message)
 
     def mean(total, clients, d):
-        share = 2.0 / (granularity * clients) * total.astype(jnp.float32) - 1.0
-        return unrotate(jax.random.key(seed), radius(total.size) * share, d)
+        return _mean(grid, total, clients, norm, d)
 
     def layout(d):
-        name = f"thc{bits}-{granularity}-{outside:g}-{seed}-norm{norm:g}"
         return folded_layout(name, equal_widths(bits, d), d, 0)
 
     def encode(key, x):
-        z = rotate(jax.random.key(seed), x)
-        codes = _codes(key, z, jnp.float32(radius(z.size)), table)
-        codes = fold(codes, equal_widths(bits, x.size), x.size)
+        codes = _codes(key, grid, x, jnp.float32(norm))
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
@@ -184,8 +172,29 @@ def best_table(count: int, granularity: int, reach: float) -> tuple[int, ...]:
     return (0, *reversed(table))
 
 
-def _checked(bits: int, granularity: int, outside: float) -> tuple[np.ndarray, float]:
-    """The table and t, of valid parameters."""
+class _Grid(NamedTuple):
+    """What all clients and rounds share.
+
+    Attributes:
+        bits: of a code.
+        table: the integers that codes stand for, from 0 to the granularity.
+        reach: t, the deviation at which z is clipped.
+        seed: of the rotation.
+    """
+
+    bits: int
+    table: np.ndarray
+    reach: float
+    seed: int
+
+    @property
+    def granularity(self) -> int:
+        """g, the largest integer."""
+        return int(self.table[-1])
+
+
+def _checked(bits: int, granularity: int, outside: float, seed: int) -> _Grid:
+    """The grid of valid parameters."""
     require_bits("thc", bits)
     if not 2**bits - 1 <= granularity <= 255:
         raise ValueError(
@@ -194,17 +203,34 @@ def _checked(bits: int, granularity: int, outside: float) -> tuple[np.ndarray, f
     if not 0.0 < outside < 1.0:
         raise ValueError(f"thc: outside must be in (0, 1), got {outside=}")
     reach = float(ndtri(1.0 - outside / 2.0))
-    return np.array(best_table(2**bits, granularity, reach)), reach
+    table = np.array(best_table(2**bits, granularity, reach))
+    return _Grid(bits, table, reach, seed)
 
 
-def _codes(
-    key: jax.Array, z: jax.Array, radius: jax.Array, table: np.ndarray
-) -> jax.Array:
-    """Numbers of the table entries that z is rounded to at random, i32[n]."""
-    g = int(table[-1])
+def _codes(key: jax.Array, grid: _Grid, x: jax.Array, norm: jax.Array) -> jax.Array:
+    """Folded numbers of the table entries that R x is rounded to at random."""
+    z = rotate(jax.random.key(grid.seed), x)
+    radius = grid.reach * norm / z.size**0.5
+    table, g = grid.table, grid.granularity
     scaled = z / jnp.where(radius > 0.0, radius, 1.0)
     y = 0.5 * g * (jnp.clip(scaled, -1.0, 1.0) + 1.0)
     below = np.searchsorted(table, np.arange(g), side="right") - 1
     cell = jnp.asarray(below)[jnp.clip(y.astype(jnp.int32), 0, g - 1)]
     low, gap = jnp.asarray(table[:-1])[cell], jnp.asarray(np.diff(table))[cell]
-    return cell + (y > low + gap * jax.random.uniform(key, z.shape))
+    codes = cell + (y > low + gap * jax.random.uniform(key, z.shape))
+    return fold(codes, equal_widths(grid.bits, x.size), x.size)
+
+
+def _integers(grid: _Grid, message: Message) -> jax.Array:
+    """The table entries of a message, i32[n]."""
+    codes = unfold(message.codes, equal_widths(grid.bits, message.codes.size))
+    return jnp.asarray(grid.table, jnp.int32)[codes]
+
+
+def _mean(
+    grid: _Grid, total: jax.Array, clients: int, norm: jax.Array | float, d: int
+) -> jax.Array:
+    """R^-1 (r (2 total / (g m) - 1)), f32[d]."""
+    share = 2.0 / (grid.granularity * clients) * total.astype(jnp.float32) - 1.0
+    radius = grid.reach * norm / total.size**0.5
+    return unrotate(jax.random.key(grid.seed), radius * share, d)

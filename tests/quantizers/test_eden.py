@@ -5,18 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax.quantizers import (
-    drive,
-    drive_plus,
-    eden,
-    geometric,
-    identity,
-    rotated,
-    sign,
-    stochastic,
-    uniform,
-)
-from flq_jax.quantizers.eden import normal_levels
+from flq_jax.quantizers import drive, drive_plus, eden
 from flq_jax.testing import Claims, check_quantizer
 
 # The mean squared error of 2**b Lloyd-Max levels on a unit Gaussian (Max 1960).
@@ -40,16 +29,6 @@ def relative_error(quantizer, key, d=D, draws=2):
 @pytest.mark.parametrize("unbiased, error", [(True, np.pi / 2 - 1), (False, ERROR[1])])
 def test_one_bit_errs_by_the_published_constants(make, unbiased, error, key):
     np.testing.assert_allclose(relative_error(make(unbiased), key), error, rtol=0.02)
-
-
-def test_drives_least_error_is_the_rotated_sign(key):
-    x = jax.random.normal(jax.random.fold_in(key, 1), (100,))
-    messages = rotated(sign()), drive(unbiased=False)
-    keys = [jax.random.split(jax.random.clone(key))[0], key]
-    one = messages[0].encode(jax.random.clone(key), x)
-    other = messages[1].encode(keys[0], x)
-    np.testing.assert_array_equal(one.codes, other.codes)
-    np.testing.assert_allclose(one.side, other.side, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bits", [0.25, 1.5, 2, 3, 4])
@@ -93,32 +72,11 @@ def test_the_unbiased_scale_keeps_the_length_along_x(unbiased, key):
             assert jnp.vdot(x_hat, x) < 0.95 * jnp.vdot(x, x)
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 16, 32])
-def test_normal_levels_are_the_means_of_their_cells(count):
-    levels = np.asarray(normal_levels(count), np.float64)
-    samples = np.sort(np.random.default_rng(0).standard_normal(200_000))
-    cells = np.searchsorted((levels[1:] + levels[:-1]) / 2, samples)
-    assert np.all(np.diff(levels) > 0)
-    for j in range(count):
-        inside = samples[cells == j]
-        spread = inside.std() / np.sqrt(len(inside))
-        assert abs(inside.mean() - levels[j]) <= 5 * spread
-
-
-def test_normal_levels_are_those_of_the_literature():
-    expected = [0.1284, 0.38805, 0.65676, 0.94234, 1.25623, 1.61805, 2.06902, 2.73259]
-    np.testing.assert_allclose(normal_levels(16)[8:], expected, atol=1e-5)
-    np.testing.assert_allclose(normal_levels(2)[1], np.sqrt(2 / np.pi), rtol=1e-6)
-
-
 def _n(d):
     return 2 ** int(np.ceil(np.log2(d)))
 
 
 QUANTIZERS = {
-    "rotated-sign": (rotated(sign()), Claims(bits=lambda d: _n(d) + 32)),
-    "rotated-qsgd": (rotated(stochastic(3)), Claims(True, bits=lambda d: 3 * _n(d) + 32)),
-    "rotated-uniform8": (rotated(uniform(8)), Claims(bits=lambda d: 8 * _n(d) + 32)),
     "drive": (drive(), Claims(bits=lambda d: _n(d) + 32)),
     "drive-nearest": (drive(False), Claims(False, None, lambda x: jnp.vdot(x, x), lambda d: _n(d) + 32)),
     "drive_plus": (drive_plus(), Claims(bits=lambda d: _n(d) + 64)),
@@ -141,8 +99,6 @@ def test_the_contract_is_kept(name):
         (lambda: eden(8.5), "bits=8.5"),
         (lambda: eden(float("nan")), "bits=nan"),
         (lambda: eden(True), "bits=True"),
-        (lambda: rotated(identity()), "16 bits at most.*got identity"),
-        (lambda: rotated(uniform(2, geometric(1.0, 0.5))), "no schedule"),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):

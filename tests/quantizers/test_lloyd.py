@@ -36,6 +36,18 @@ def test_the_gaussian_levels_and_their_error_are_the_published_ones(bits):
     assert abs(error - GAUSSIAN_MSE[bits]) <= 1e-5 * GAUSSIAN_MSE[bits] + 1e-8
 
 
+@pytest.mark.parametrize("count", [2, 3, 5, 16, 32])
+def test_gaussian_levels_are_the_means_of_their_cells(count):
+    levels = of_source("gaussian", count)
+    samples = np.sort(np.random.default_rng(0).standard_normal(200_000))
+    cells = np.searchsorted((levels[1:] + levels[:-1]) / 2, samples)
+    assert np.all(np.diff(levels) > 0)
+    for j in range(count):
+        inside = samples[cells == j]
+        spread = inside.std() / np.sqrt(len(inside))
+        assert abs(inside.mean() - levels[j]) <= 5 * spread
+
+
 def test_laplace_levels_solve_the_conditions_by_hand():
     # Two levels are +-E|x| = +-1/sqrt 2.
     np.testing.assert_allclose(of_source("laplace", 2), [-(0.5**0.5), 0.5**0.5])

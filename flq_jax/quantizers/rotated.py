@@ -1,0 +1,53 @@
+"""Any quantizer in a randomly rotated space."""
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.quantizers.base import Message, Quantizer
+from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
+from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
+
+
+def rotated(quantizer: Quantizer) -> Quantizer:
+    """Quantizes R x instead of x, x_hat = R^-1 Q(R x), with R drawn from the key.
+
+    `rotated(sign())` is DRIVE with the scale of least error.
+
+    Args:
+        quantizer: applied to f32[n], n the next power of two, with codes of one width w
+            each, 16 at most, and no overload or schedule; ValueError otherwise.
+
+    Returns:
+        A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
+    """
+    inner = quantizer.layout(2)
+    width = inner.widest
+    if quantizer.schedule is not None or len(inner.runs) > 1 or width > 16:
+        raise ValueError(
+            "rotated: needs a quantizer with codes of one width, 16 bits at most, and "
+            f"no schedule, got {inner.scheme}"
+        )
+
+    def layout(d):
+        n = padded_size(d)
+        about = quantizer.layout(n)
+        if about.runs != ((width, n),):
+            raise ValueError(f"rotated: needs a code an entry, got {about.runs=}")
+        scheme = f"rotated-{about.scheme}"
+        return folded_layout(scheme, equal_widths(width, d), d, about.num_sides)
+
+    def encode(key, x):
+        key_rotation, key = jax.random.split(key)
+        message = quantizer.encode(key, rotate(key_rotation, x))
+        codes = fold(message.codes, equal_widths(width, x.size), x.size)
+        return Message(codes, message.side, jnp.int32(layout(x.size).num_bits))
+
+    def decode(key, message):
+        d = message.codes.size
+        key_rotation, key = jax.random.split(key)
+        codes = unfold(message.codes, equal_widths(width, d))
+        codes = codes.astype(jnp.uint8 if width <= 8 else jnp.uint32)
+        z = quantizer.decode(key, message._replace(codes=codes))
+        return unrotate(key_rotation, z, d)
+
+    return Quantizer(encode, decode, layout)
