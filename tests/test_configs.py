@@ -25,9 +25,21 @@ def test_the_promised_methods_are_there():
     assert set(NAMES) >= PROMISED
 
 
+PAPER = sorted(path.stem for path in (ROOT / "configs" / "paper").glob("*.py"))
+
+
 @pytest.mark.parametrize("name", [*NAMES, "default"])
 def test_config_is_valid(name):
     validate.validate(_config(name))
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_run_of_the_papers_configs_is_valid(name):
+    module = importlib.import_module(f"configs.paper.{name}")
+    runs = module.sweep() if hasattr(module, "sweep") else {name: module.get_config()}
+    assert runs
+    for config in runs.values():
+        validate.validate(config)
 
 
 @pytest.mark.parametrize("name", NAMES)
