@@ -4,8 +4,8 @@
     python -m experiments.report --workdir=runs/policies --accuracy=0.88
 
 Each run has a folder of its own, and one that is finished is not run again: the same
-command goes on where it was interrupted, and a longer list of anything adds runs. At the
-end stand `policies.md`, with costs at equal rounds and accuracies at equal time and
+command goes on where it was interrupted, and a longer list of anything adds runs. Seeds
+share a compiled program. At the end stand `policies.md`, with costs at equal rounds and accuracies at equal time and
 energy, and a map of the cell for each policy.
 """
 
@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
-from experiments import figures, results, train, validate, workdir
+from experiments import figures, options, results, sweep, train, validate
 from experiments.console import tell
 from experiments.results import Group
-from flq_jax.data import load
+from flq_jax.data import DataError
 
 _RUNS = flags.DEFINE_string("runs", "runs/policies", "Folder of all the runs.")
 _POLICIES = flags.DEFINE_list(
@@ -81,24 +81,25 @@ def main(argv: list[str]) -> None:
     del argv
     logging.set_verbosity(logging.WARNING)
     folder = pathlib.Path(_RUNS.value)
-    dataset = load("mnist", "")
-    wanted = configs(
-        seeds=_SEEDS.value,
-        clients=map(int, _CLIENTS.value),
-        partitions=_PARTITIONS.value,
-        links=_LINKS.value,
-        policies=_POLICIES.value,
-        rounds=_ROUNDS.value,
+    wanted = dict(
+        configs(
+            seeds=_SEEDS.value,
+            clients=map(int, _CLIENTS.value),
+            partitions=_PARTITIONS.value,
+            links=_LINKS.value,
+            policies=_POLICIES.value,
+            rounds=_ROUNDS.value,
+        )
     )
-    for name, config in wanted:
-        if not (folder / name / "summary.json").exists():
+    with options.one_line_errors(DataError):
+        for config in wanted.values():
             validate.validate(config)
-            workdir.prepare(folder / name, config)
-            try:
-                train.train(config, dataset, folder / name)
-            except train.Interrupted as interrupted:
-                tell(f"{interrupted}; the same command goes on from there")
-                sys.exit(interrupted.status)
+        runs = sweep.prepared(wanted, folder)
+    try:
+        failures = sweep.run_all(runs)
+    except train.Interrupted as interrupted:
+        tell(f"{interrupted}; the same command goes on from there")
+        sys.exit(interrupted.status)
     groups = [
         group
         for group in results.grouped(results.read(folder))
@@ -112,6 +113,9 @@ def main(argv: list[str]) -> None:
             first.summary["cell"], folder / f"{first.name}.png", first.name
         )
     tell(table)
+    if failures:
+        tell(f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}")
+        sys.exit(1)
 
 
 def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
