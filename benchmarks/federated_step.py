@@ -7,7 +7,7 @@ MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit`
 FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
 its random numbers; `one batch` is one gradient of all the clients' examples; `flax
 batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
-stacked. `fedavg` is configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100
+stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100
 clients, with NumPy one client after the other.
 """
 
@@ -36,7 +36,7 @@ _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clien
 _MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")
 BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
-RIVALS = ("one batch", "flax batch", "numpy")
+RIVALS = ("one batch", "flax batch", "numpy", "numpy stochastic")
 HIDDEN = 200
 
 
@@ -93,8 +93,13 @@ def flax_classifier(hidden: bool) -> nn.Module:
     return nn.Sequential([*flat, *layers, nn.Dense(10)])
 
 
-def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
-    """Per-client gradients and their mean in NumPy, clients stacked; one round a call."""
+def numpy_rounds(
+    dataset: Dataset, hidden: bool, clients: int, count: int, levels: int = 0
+):
+    """Per-client gradients and their mean in NumPy, clients stacked; one round a call.
+
+    With `levels`, each client's gradient of a layer is rounded at random (QSGD).
+    """
     rng = np.random.default_rng(0)
     share = len(dataset.train_labels) // clients
     inputs = dataset.train_inputs.reshape(-1, 784)
@@ -103,6 +108,16 @@ def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
         rng.normal(0, 0.05, (a, b)).astype(np.float32) for a, b in pairwise(sizes)
     ]
     biases = [np.zeros(b, np.float32) for b in sizes[1:]]
+
+    def heard(grads):
+        if not levels:
+            return grads
+        axes = tuple(range(1, grads.ndim))
+        norm = np.sqrt(np.sum(grads * grads, axis=axes, keepdims=True))
+        position = grads * (np.float32(levels) / norm)
+        position += rng.random(grads.shape, np.float32)
+        codes = np.floor(position).astype(np.int8)
+        return codes.astype(np.float32) * (norm / np.float32(levels))
 
     def one_round():
         rows = rng.integers(0, share, (clients, BATCH))
@@ -120,8 +135,8 @@ def numpy_rounds(dataset: Dataset, hidden: bool, clients: int, count: int):
         ] -= 1
         delta = p / np.float32(BATCH)
         for i in reversed(range(len(layers))):
-            grads = acts[i].transpose(0, 2, 1) @ delta
-            bias_grads = delta.sum(1)
+            grads = heard(acts[i].transpose(0, 2, 1) @ delta)
+            bias_grads = heard(delta.sum(1))
             if i:
                 delta = (delta @ layers[i].T) * (acts[i] > 0)
             layers[i] -= 0.2 * (grads.mean(0) + 0.01 * layers[i])
@@ -190,6 +205,7 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
             loss = models.classification_loss(net, config.l2)
             functions["flax batch"] = one_batch(run, loss, params, clients, count)
     functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
+    functions["numpy stochastic"] = numpy_rounds(dataset, hidden, clients, count, 127)
     return per_round(functions, count)
 
 
@@ -235,7 +251,7 @@ def main(argv: list[str]) -> None:
             continue
         for clients in map(int, _CLIENTS.value):
             add(model, str(clients), measure(dataset, model, clients))
-    Console(width=140).print(table)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":
