@@ -1,6 +1,6 @@
 """Seconds from the start of a process to the end of its first round, and peak memory.
 
-    python -m benchmarks.first_round [--repeats=5]
+    python -m benchmarks.first_round [--processes_each=5]
 
 MNIST, softmax regression, ten clients with 50 examples a round. `step` is a program of
 its own that imports the package, reads the data, compiles and runs one round; `command`
@@ -20,7 +20,7 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-_REPEATS = flags.DEFINE_integer("repeats", 5, "Processes of each kind.", 1)
+_REPEATS = flags.DEFINE_integer("processes_each", 5, "Processes of each kind.", 1)
 
 STEP = """
 import functools, jax, jax.numpy as jnp

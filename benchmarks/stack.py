@@ -1,6 +1,6 @@
 """Runs of one program against the same runs one after another.
 
-    python -m benchmarks.stack [--configs=mnist_sgd,mnist_flq_binary] [--seeds=8]
+    python -m benchmarks.stack [--configs=mnist_sgd,mnist_flq_binary] [--stacked=8]
 
 MNIST, ten clients, softmax regression. `first` is from the config to the end of the first
 chunk of rounds, compilation included, `then` that of a chunk after it, compiled; both in
@@ -29,7 +29,7 @@ from flq_jax.data.dataset import Dataset
 _CONFIGS = flags.DEFINE_list(
     "configs", ["mnist_sgd", "mnist_flq_binary"], "Names of configs."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 8, "Runs.", 1)
+_SEEDS = flags.DEFINE_integer("stacked", 8, "Runs.", 1)
 _BATCHES = flags.DEFINE_list("batches", ["50", "500"], "Minibatches; 0: full batch.")
 _EVERY = flags.DEFINE_integer("every", 50, "Rounds of a chunk.", 1)
 CHUNKS = 4
