@@ -109,7 +109,8 @@ def main(argv: list[str]) -> None:
 def lines(found: dict) -> list[list[str]]:
     """A header and a line a setting: bits, and the error of each source in dB.
 
-    In brackets is how many dB above the bound at its measured bits it stands.
+    In brackets is how many dB above the bound at its measured bits it stands. The bits
+    are the first source's; gradients are shorter, and rotations fill them up.
     """
     header = ["quantizer", "bits an entry", *found]
     settings = {name for errors in found.values() for name in errors}
@@ -152,7 +153,8 @@ def draw(found: dict, path: pathlib.Path) -> None:
                 lw=0.9,
                 label=family,
             )
-        axes.set_title(source, fontsize=10)
+        whose = " (bound: of a Gaussian)" if source == "gradients" else ""
+        axes.set_title(source + whose, fontsize=10)
         axes.set(xlim=(0.0, 9.5), ylim=(-55.0, 12.0))
         axes.grid(alpha=0.3)
     for axes in panels[2:]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -71,59 +72,60 @@ def uveqfed(
     require_bits("uveqfed", bits, low=2)
     if reach is not None and not 0.0 < reach < math.inf:
         raise ValueError(f"uveqfed: reach must be positive and finite, got {reach=}")
-    q = 2**bits
+    q, shape = 2**bits, LATTICES[lattice]
     name = f"uveqfed-{lattice}{bits}" + ("" if reach is None else f"-{reach:g}")
 
     def layout(d):
         return Layout.of(name, bits, d, 1)
 
-    def step(x):
-        top = jnp.max(jnp.abs(x))
-        unit = x / jnp.where(top > 1e-37, top, 1.0)
-        if reach is not None:
-            return 2.0 * reach / q * top * jnp.sqrt(jnp.mean(jnp.square(unit)))
-        needs = [
-            jnp.max(jnp.linalg.norm(blocks, axis=1)) / _room(lattice_, q)
-            for lattice_, blocks in _blocks(lattice, unit)
-        ]
-        return top * jnp.max(jnp.stack(needs))
-
     def encode(key, x):
-        s = step(x)
+        s = _step(shape, q, reach, x)
         scaled = jnp.where(s > 1e-37, x / jnp.where(s > 1e-37, s, 1.0), 0.0)
         dither = jax.random.uniform(key, x.shape)
-        parts = [
-            _codes(lattice_, q, blocks, u)
-            for (lattice_, blocks), (_, u) in zip(
-                _blocks(lattice, scaled), _blocks(lattice, dither)
-            )
-        ]
-        codes = jnp.concatenate([part.reshape(-1) for part in parts])
+        codes = _each_block(partial(_codes, q), shape, scaled, dither)
         side = jnp.where(s > 1e-37, s, 0.0)[None]
         return Message(codes, side, jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
         (s,) = message.side
         dither = jax.random.uniform(key, message.codes.shape)
-        parts = [
-            point_of(lattice_, q, codes) - _dither(lattice_, u)
-            for (lattice_, codes), (_, u) in zip(
-                _blocks(lattice, message.codes), _blocks(lattice, dither)
-            )
-        ]
-        return s * jnp.concatenate([part.reshape(-1) for part in parts])
+        return s * _each_block(partial(_undithered, q), shape, message.codes, dither)
 
     def overload(x):
         if reach is None:
             return jnp.zeros((), bool)
-        s = step(x)
-        outside = [
-            jnp.any(jnp.linalg.norm(blocks, axis=1) > s * _room(lattice_, q))
-            for lattice_, blocks in _blocks(lattice, x)
-        ]
-        return jnp.any(jnp.stack(outside))
+        return _needed(shape, q, x) > _step(shape, q, reach, x)
 
     return Quantizer(encode, decode, layout, overload)
+
+
+def _needed(lattice: Lattice, q: int, x: jax.Array) -> jax.Array:
+    """The least step with which every block of x is inside whatever the dither."""
+    needs = [
+        jnp.max(jnp.linalg.norm(blocks, axis=1)) / _room(part, q)
+        for part, blocks in _blocks(lattice, x)
+    ]
+    return jnp.max(jnp.stack(needs))
+
+
+def _step(lattice: Lattice, q: int, reach: float | None, x: jax.Array) -> jax.Array:
+    """The step s of `uveqfed`, f32[]."""
+    top = jnp.max(jnp.abs(x))
+    unit = x / jnp.where(top > 1e-37, top, 1.0)
+    if reach is None:
+        return top * _needed(lattice, q, unit)
+    return 2.0 * reach / q * top * jnp.sqrt(jnp.mean(jnp.square(unit)))
+
+
+def _each_block(
+    function: Callable[..., jax.Array], lattice: Lattice, *vectors: jax.Array
+) -> jax.Array:
+    """function(lattice, blocks of each vector) of all blocks, in one vector."""
+    parts = zip(*(_blocks(lattice, vector) for vector in vectors))
+    results = [
+        function(alike[0][0], *(blocks for _, blocks in alike)) for alike in parts
+    ]
+    return jnp.concatenate([result.reshape(-1) for result in results])
 
 
 def point_of(lattice: Lattice, q: int, codes: jax.Array) -> jax.Array:
@@ -132,7 +134,12 @@ def point_of(lattice: Lattice, q: int, codes: jax.Array) -> jax.Array:
     return point - q * lattice.nearest(point / q)
 
 
-def _codes(lattice: Lattice, q: int, blocks: jax.Array, u: jax.Array) -> jax.Array:
+def _undithered(q: int, lattice: Lattice, codes: jax.Array, u: jax.Array) -> jax.Array:
+    """The points with these codes, less the dither, f32[n, l]."""
+    return point_of(lattice, q, codes) - _dither(lattice, u)
+
+
+def _codes(q: int, lattice: Lattice, blocks: jax.Array, u: jax.Array) -> jax.Array:
     """Coordinates modulo q of the points nearest to the dithered blocks, u8[n, l]."""
     dithered = blocks + _dither(lattice, u)
     point = lattice.nearest(dithered)
@@ -162,9 +169,8 @@ def _room(lattice: Lattice, q: int) -> float:
     return q * lattice.packing - 2.0 * lattice.covering
 
 
-def _blocks(name: str, x: jax.Array) -> list[tuple[Lattice, jax.Array]]:
+def _blocks(lattice: Lattice, x: jax.Array) -> list[tuple[Lattice, jax.Array]]:
     """x as [n, l], and what is left over as [d - n l, 1]; neither is empty."""
-    lattice = LATTICES[name]
     size = len(lattice.basis)
     whole = x.size // size * size
     parts = [(lattice, x[:whole].reshape(-1, size))] if whole else []
