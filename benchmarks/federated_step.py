@@ -7,8 +7,9 @@ MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit`
 FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
 its random numbers; `one batch` is one gradient of all the clients' examples; `flax
 batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
-stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100
-clients, with NumPy one client after the other.
+stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
+configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
+client after the other.
 """
 
 import functools

@@ -118,9 +118,9 @@ def serve(
     """Decodes the messages, and moves the model against what they come to.
 
     That is `federation.aggregate`, a weighted mean unless it says otherwise. Clients
-    count by their examples, n_m / sum n (McMahan et al. 2017). A silent one
-    counts with the server's last estimate of it, or for nothing where the compressor
-    keeps none; if then nobody is left, the model stays.
+    count by their examples, n_m / sum n (McMahan et al. 2017). A silent one counts with
+    the server's last estimate of it, or for nothing where the compressor keeps none; if
+    then nobody is left, the model stays.
     """
     compressor, clients = federation.compressor, data.sizes.shape[0]
     who, messages = sent.who, sent.messages

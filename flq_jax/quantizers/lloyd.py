@@ -28,12 +28,13 @@ def design(
 ) -> jax.Array:
     """The Lloyd-Max codebook of samples, by Lloyd's iteration on a histogram.
 
-    The 1024 or 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean magnitude, so that
-    heavy tails and the bulk are both resolved; thresholds cut bins in proportion. The
-    start is Panter and Dite's point density p^(1/3) (1951), from which the sweeps end
-    within a few percent of the optimum. The optimum of samples is itself not that of the
-    source: levels that move together cost next to nothing, so that the 16 levels of a
-    million normal samples lie some 0.01 off, at an error that is 0.03 % less. A level that no sample is near stays where it is.
+    The 1024 or 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean
+    magnitude, so that heavy tails and the bulk are both resolved; thresholds cut bins in
+    proportion. The start is Panter and Dite's point density p^(1/3) (1951), from which
+    the sweeps end within a few percent of the optimum. The optimum of samples is itself
+    not that of the source: levels that move together cost next to nothing, so that the
+    16 levels of a million normal samples lie some 0.01 off, at an error that is 0.03 %
+    less. A level that no sample is near stays where it is.
 
     Args:
         x: samples, f32[d], finite.
