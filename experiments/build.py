@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -74,7 +74,6 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     cell = radio.place(config.network, root, config.clients) if in_cell else None
     assemble = partial(assembled, config, model, params, mesh)
     federation, loss, _ = assemble(Arrays(root, data, cell, {}))
-    state = federated.init(federation, params, config.clients)
     return Run(
         federation,
         loss,
@@ -83,8 +82,8 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         mesh,
         data,
         cell,
-        jax.device_put(state, federated.state_sharding(mesh, state)),
-        links(federation, state.params.size),
+        initial_state(federation, params, config.clients, mesh),
+        links(federation, sum(leaf.size for leaf in jax.tree.leaves(params))),
         like.test if like else jax.tree.map(jnp.asarray, tuple(dataset[2:4])),
         shares,
     )
@@ -93,14 +92,25 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
 def examples(
     config: ConfigDict, dataset: Dataset, parts: partition.Parts, mesh: Mesh
 ) -> clients.ClientData:
-    """The clients' examples, on their devices."""
+    """The clients' examples, on their devices; a process makes its own clients' alone."""
+    local = federated.local_clients(mesh, config.clients)
     data = clients.client_data(
         dataset.train_inputs,
         dataset.train_labels,
-        parts,
+        [parts[client] for client in local],
         dtype=np.uint8 if config.client.batch else np.float32,
+        longest=max(map(len, parts)),
     )
-    return jax.device_put(data, federated.over_clients(mesh, data))
+    return federated.from_local(mesh, data)
+
+
+def initial_state(
+    federation: Federation, params: Any, num_clients: int, mesh: Mesh
+) -> State:
+    """The state before the first round, each client's part made where it belongs."""
+    init = partial(federated.init, federation, clients=num_clients)
+    lies = federated.state_sharding(mesh, jax.eval_shape(init, params))
+    return jax.jit(init, out_shardings=lies)(jax.tree.map(np.asarray, params))
 
 
 def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:

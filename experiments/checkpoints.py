@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
+
+from experiments import cluster
 
 KEPT = 3
 
@@ -20,7 +24,8 @@ class Checkpoints:
 
     A checkpoint holds the leaves of the state and a JSON-able note (ledger, length of
     the metrics file), with the SHA-256 of both. Orbax writes it beside the others and
-    renames it when it is complete.
+    renames it when it is complete. Of several processes each writes and reads its own
+    clients' rows, all of them in one folder, and they need not be as many as before.
 
     Args:
         folder: where they lie; made by the first `save`.
@@ -36,7 +41,7 @@ class Checkpoints:
         """Saves `state`, in the background, as of `round_index` finished rounds."""
         # Copies: meanwhile the buffers of `state` are donated to the next round, and
         # the lists of `note` grow.
-        leaves = [np.array(leaf) for leaf in jax.tree.leaves(state)]
+        leaves = [jnp.array(leaf, copy=True) for leaf in jax.tree.leaves(state)]
         note = copy.deepcopy(note)
         args = _orbax().args
         self._open().save(
@@ -65,17 +70,18 @@ class Checkpoints:
             broken ones are set aside in a folder `broken` beside the others, and told.
         """
         for round_index in self._rounds():
+            found, reason = None, ""
             try:
-                state, note = self._read(round_index, like)
+                found = self._read(round_index, like)
             except Exception as error:  # noqa: BLE001 a broken file may raise anything
                 reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-                self._tell(
-                    f"checkpoint of round {round_index} is broken and was set aside "
-                    f"({reason})"
-                )
-                self._set_aside(round_index)
-            else:
-                return round_index, state, note
+            if not cluster.any_of_us(found is None):
+                return round_index, *found
+            self._tell(
+                f"checkpoint of round {round_index} is broken and was set aside "
+                f"({reason or 'another process cannot read it'})"
+            )
+            self._set_aside(round_index)
         return None
 
     def close(self) -> None:
@@ -94,8 +100,10 @@ class Checkpoints:
     def _read(self, round_index: int, like: Any) -> tuple[Any, dict[str, Any]]:
         args = _orbax().args
         leaves, treedef = jax.tree.flatten(like)
-        places = [leaf.sharding for leaf in leaves]
-        shapes = [np.empty(leaf.shape, leaf.dtype) for leaf in leaves]
+        shapes = [
+            jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+            for leaf in leaves
+        ]
         found = self._open().restore(
             round_index,
             args=args.Composite(
@@ -104,8 +112,7 @@ class Checkpoints:
         )
         # Orbax stores no arrays without entries; there is nothing to restore in them.
         leaves = [
-            np.asarray(found.state.get(f"leaf{i:04d}", leaf))
-            for i, leaf in enumerate(shapes)
+            found.state.get(f"leaf{i:04d}", leaf) for i, leaf in enumerate(leaves)
         ]
         for leaf, wanted in zip(leaves, shapes):
             if (leaf.shape, leaf.dtype) != (wanted.shape, wanted.dtype):
@@ -113,10 +120,12 @@ class Checkpoints:
         note = found.note["note"]
         if _digest(leaves, note) != found.note["sha256"]:
             raise ValueError("its SHA-256 is not the one it was saved with")
-        return jax.tree.unflatten(treedef, jax.device_put(leaves, places)), note
+        return jax.tree.unflatten(treedef, leaves), note
 
     def _set_aside(self, round_index: int) -> None:
         self.close()
+        if not cluster.first_of_us():
+            return
         aside = self._folder.parent / "broken_checkpoints"
         aside.mkdir(exist_ok=True)
         shutil.rmtree(aside / str(round_index), ignore_errors=True)
@@ -136,12 +145,22 @@ def _named(leaves: list[Any]) -> dict[str, Any]:
     return {f"leaf{i:04d}": leaf for i, leaf in enumerate(leaves) if leaf.size}
 
 
-def _digest(leaves: list[np.ndarray], note: dict[str, Any] | None = None) -> str:
+def _digest(leaves: list[jax.Array], note: dict[str, Any] | None = None) -> str:
+    """SHA-256 of the note and of all leaves, those of clients by their rows' SHA-256."""
     digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
     for leaf in leaves:
         digest.update(f"{leaf.dtype}{leaf.shape}".encode())
-        digest.update(np.ascontiguousarray(leaf).tobytes())
+        spread = isinstance(leaf.sharding, NamedSharding) and any(leaf.sharding.spec)
+        digest.update(_row_digests(leaf) if spread else np.asarray(leaf).tobytes())
     return digest.hexdigest()
+
+
+def _row_digests(leaf: jax.Array) -> bytes:
+    """The SHA-256 of each row along the leading axis, wherever it lies."""
+    parts = sorted(leaf.addressable_shards, key=lambda part: part.index[0].start or 0)
+    rows = [row for part in parts for row in np.asarray(part.data)]
+    digests = b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
+    return cluster.gathered(np.frombuffer(digests, np.uint8)).tobytes()
 
 
 def _orbax():

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
 from experiments import ledger
@@ -62,13 +63,14 @@ def advancing(
     every = stack.configs[0].log.every
     # The states come out as they lie on the devices, lest the next call compile anew.
     lie = [jax.tree.map(lambda leaf: leaf.sharding, run.state) for run in stack.runs]
+    everywhere = NamedSharding(stack.runs[0].mesh, PartitionSpec())
 
     def rounds_of_one(parts, root, data, state, start, count, target):
         step = functools.partial(federated.round_step, parts.federation, root, data)
         return federated.run_rounds(step, state, start, count, every, target)
 
     @functools.partial(
-        jax.jit, donate_argnames="states", out_shardings=(lie, None, None, None)
+        jax.jit, donate_argnames="states", out_shardings=(lie, *(everywhere,) * 3)
     )
     def rounds(shared, arrays, states, *each):
         each_run = over_runs(stack, rounds_of_one, vmapped)
@@ -109,7 +111,9 @@ def measuring(
 ) -> Callable[[Sequence[Progress]], list[dict[str, Any]]]:
     """Every run's progress -> its line of the metrics file."""
 
-    @jax.jit
+    everywhere = NamedSharding(stack.runs[0].mesh, PartitionSpec())
+
+    @functools.partial(jax.jit, out_shardings=everywhere)
     def evaluate(shared, arrays, states, rounds, test):
         def one(parts, root, data, state, round_index):
             return parts.evaluate(root, state, round_index, data, *test)

@@ -18,21 +18,25 @@ def main(argv: list[str]) -> None:
             validate.validate(config)
             if config.log.tensorboard:
                 tensorboard.require_installed()
-    from experiments import (
-        console,
-        provenance,
-        sweep,
-        train,
-    )  # JAX is imported once the configs are good
+    # JAX is imported once the configs are good
+    from experiments import cluster, console, provenance, sweep, train
     from flq_jax.data import DataError
 
+    coordinator, *which = options.processes()
     with options.one_line_errors(DataError):
+        if coordinator:
+            cluster.join(coordinator, *which)
+            console.console.quiet = not cluster.first_of_us()
         runs = sweep.prepared(configs, folder)
     try:
         failures = sweep.run_all(runs, options.together())
     except train.Interrupted as interrupted:
         console.tell(f"{interrupted}; go on with: {provenance.command()}")
         sys.exit(interrupted.status)
+    except Exception as error:
+        if not coordinator:
+            raise
+        cluster.leave(error, provenance.command())
     if failures:
         console.tell(
             f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"

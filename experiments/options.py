@@ -24,8 +24,15 @@ _WORKDIR = flags.DEFINE_string(
 _TOGETHER = flags.DEFINE_integer(
     "together", 8, "Most runs of a sweep that share one compiled program.", 1
 )
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "HOST:PORT of the first of several processes, or auto."
+)
+_PROCESSES = flags.DEFINE_integer("processes", 1, "How many there are.", 1)
+_PROCESS = flags.DEFINE_integer("process", 0, "Which one this is.", 0)
 _HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
-OWN_FLAGS = ("config", "workdir", "together", "config_help")
+OWN_FLAGS = (
+    "config", "workdir", "together", "coordinator", "processes", "process", "config_help"
+)  # fmt: skip
 
 USAGE = (
     "python -m experiments.main --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
@@ -47,6 +54,11 @@ def workdir() -> pathlib.Path:
 def together() -> int:
     """Most runs of a sweep that share one compiled program: --together."""
     return _TOGETHER.value
+
+
+def processes() -> tuple[str, int, int]:
+    """(coordinator, number of processes, this one); no coordinator: it is alone."""
+    return _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
 
 
 def parse(argv: Sequence[str]) -> list[str]:

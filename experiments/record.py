@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import console, figures, ledger, radio, studies, tensorboard
+from experiments import (
+    cluster,
+    console,
+    figures,
+    ledger,
+    radio,
+    studies,
+    tensorboard,
+)
 from experiments.build import Run
 from experiments.checkpoints import Checkpoints
 from experiments.chunk import Progress
@@ -45,11 +53,12 @@ class Record:
         self._checkpoints = Checkpoints(job.folder / "checkpoints", console.tell)
         self.progress, rows, self._seconds = resumed(run, self._checkpoints)
         self._saved = self.progress.rounds
-        self._log = MetricsLog(job.folder, rows)
-        self._sinks = [self._log.write]
-        if job.config.log.tensorboard:
-            writer = tensorboard.scalars(job.folder, self.progress.rounds)
-            self._sinks.append(writer)
+        self._rows, self._sinks = list(rows), []
+        if cluster.first_of_us():
+            self._sinks.append(MetricsLog(job.folder, rows).write)
+            if job.config.log.tensorboard:
+                writer = tensorboard.scalars(job.folder, self.progress.rounds)
+                self._sinks.append(writer)
 
     @property
     def wanted(self) -> bool:
@@ -59,7 +68,7 @@ class Record:
     @property
     def row(self) -> dict[str, Any]:
         """The last line of the metrics file."""
-        return self._log.rows[-1]
+        return self._rows[-1]
 
     def add(self, progress: Progress, row: dict[str, Any], seconds: float) -> None:
         """Takes down where the run stands, and leaves what is due.
@@ -75,6 +84,7 @@ class Record:
             return
         if row["train_loss"] is None:
             progress = progress._replace(stopped="diverged: the loss is not finite")
+        self._rows.append(row)
         for sink in self._sinks:
             sink(row)
         self.progress, self._seconds = progress, self._seconds + seconds
@@ -86,7 +96,7 @@ class Record:
     def save(self) -> None:
         """Saves a checkpoint, in the background, unless there is one of this round."""
         if self._saved != self.progress.rounds:
-            noted = note(self.progress, self._log.rows, self._seconds)
+            noted = note(self.progress, self._rows, self._seconds)
             self._checkpoints.save(self.progress.rounds, self.progress.state, noted)
             self._saved = self.progress.rounds
 
@@ -98,8 +108,10 @@ class Record:
         """Leaves the last checkpoint, the figures and the summary."""
         self.save()
         self.close()
+        if not cluster.first_of_us():
+            return
         folder = self.job.folder
-        figures.curves(self._log.rows, folder / "figures", folder.name)
+        figures.curves(self._rows, folder / "figures", folder.name)
         studies.write(self.job.config, self.job.dataset, folder / "figures")
         write_json(folder / "summary.json", self.summary())
 

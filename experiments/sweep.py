@@ -5,9 +5,10 @@ import pathlib
 import traceback
 from collections.abc import Sequence
 
+import jax
 from ml_collections import ConfigDict
 
-from experiments import console, results, stack, train, validate, workdir
+from experiments import cluster, console, results, stack, train, validate, workdir
 from experiments.record import Job
 from experiments.report import summary_table
 from flq_jax.data import load
@@ -29,7 +30,8 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
         validate.require_samples(config, len(datasets[where].train_labels))
         runs.append(Job(name, config, datasets[where], folder / name))
     for run in runs:
-        workdir.prepare(run.folder, run.config)
+        if cluster.first_of_us():
+            workdir.prepare(run.folder, run.config)
     return runs
 
 
@@ -88,7 +90,9 @@ def failing(jobs: Sequence[Job]) -> list[str]:
         train.train_together(jobs)
     except train.Interrupted:
         raise
-    except Exception as error:  # noqa: BLE001 whatever it is, the others go on
+    except Exception as error:
+        if jax.process_count() > 1:  # they would go on out of step
+            raise
         if len(jobs) > 1:
             console.tell(f"together they failed: {error!r:.200}; now one by one")
             return [name for job in jobs for name in failing([job])]

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
-from experiments import console
+from experiments import cluster, console
 from experiments.build import Run
 from experiments.chunk import advancing, measuring
 from experiments.interrupt import Interrupt
@@ -73,8 +74,8 @@ def train_together(
     measure = measuring(stack, vmapped)
     try:
         with Interrupt() as interrupt, _bar(records) as show:
-            while not interrupt.requested and (
-                going := [r for r in records if r.wanted]
+            while not (came := cluster.signal_to_any(interrupt.requested)) and (
+                going := [record for record in records if record.wanted]
             ):
                 reached = advance([record.progress for record in records])
                 rows = measure(reached)
@@ -83,15 +84,18 @@ def train_together(
                 for record, progress, row in zip(records, reached, rows, strict=True):
                     record.add(progress, row, share)
                 show(going[0].row)
-        if going := [record for record in records if record.wanted]:
-            for record in going:
-                record.save()
-            rounds = min(record.progress.rounds for record in going)
-            raise Interrupted(interrupt.requested, rounds)
-        return [record.summary() for record in records]
-    finally:
-        for record in records:
-            record.close()
+    except Exception:
+        if jax.process_count() == 1:  # else it would wait for processes that are gone
+            for record in records:
+                record.close()
+        raise
+    going = [record for record in records if record.wanted]
+    for record in going:
+        record.save()
+        record.close()
+    if going:
+        raise Interrupted(came, min(record.progress.rounds for record in going))
+    return [record.summary() for record in records]
 
 
 def _bar(records: Sequence[Record]) -> AbstractContextManager:

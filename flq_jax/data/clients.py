@@ -33,6 +33,7 @@ def client_data(
     labels: np.ndarray,
     parts: Sequence[np.ndarray],
     dtype: DTypeLike | None = None,
+    longest: int = 0,
 ) -> ClientData:
     """Stacks the examples by client, in numpy; the caller moves them to the device.
 
@@ -51,8 +52,9 @@ def client_data(
             for full batches, with the values of `scaled` to the last bit or so.
 
     Raises:
-        ValueError: for rows outside 0..n-1, no rows at all, labels that are not as many
-            as the inputs, or a dtype that is neither f32 nor the inputs' own.
+        ValueError: for rows outside 0..n-1, no rows at all (without `longest`), a client
+            with more of them than `longest`, labels that are not as many as the inputs,
+            or a dtype that is neither f32 nor the inputs' own.
     """
     n = len(inputs)
     sizes = np.array([len(part) for part in parts], np.int32)
@@ -61,22 +63,30 @@ def client_data(
             f"client_data: labels must be as many as the inputs, got {len(labels)} "
             f"labels and {n} inputs"
         )
-    if not sizes.any():
+    if not sizes.any() and not longest:
         raise ValueError(
             f"client_data: parts must hold at least one row, got sizes {sizes.tolist()}"
         )
     rows = np.concatenate(parts)
-    if rows.min() < 0 or rows.max() >= n:
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
         raise ValueError(
             f"client_data: rows must be in 0..{n - 1}, got {rows.min()}..{rows.max()}"
         )
+    longest = longest or int(sizes.max())
+    if longest < sizes.max():
+        raise ValueError(
+            f"client_data: longest must be {sizes.max()} or more, got {longest}"
+        )
     to = _conversion(inputs.dtype, dtype)
-    if (sizes == sizes[0]).all() and np.array_equal(rows, np.arange(n)):
-        shape = len(parts), int(sizes[0])
-        stacked = to(inputs).reshape(shape + inputs.shape[1:])
-        return ClientData(stacked, _i32(labels).reshape(shape), sizes)
+    shape = len(parts), longest
+    first, end = rows[:1].sum(), rows[:1].sum() + rows.size
+    if (sizes == longest).all() and np.array_equal(rows, np.arange(first, end)):
+        stacked = to(inputs[first:end]).reshape(shape + inputs.shape[1:])
+        return ClientData(stacked, _i32(labels[first:end]).reshape(shape), sizes)
     return ClientData(
-        _padded(inputs, parts, sizes, to), _padded(labels, parts, sizes, _i32), sizes
+        _padded(inputs, parts, longest, to),
+        _padded(labels, parts, longest, _i32),
+        sizes,
     )
 
 
@@ -109,10 +119,10 @@ def _i32(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int32, copy=False)
 
 
-def _padded(array: np.ndarray, parts, sizes: np.ndarray, to) -> np.ndarray:
+def _padded(array: np.ndarray, parts, longest: int, to) -> np.ndarray:
     """[M, n_max, ...] with the rows of each part, then zeros."""
     dtype = to(array[:1]).dtype
-    out = np.zeros((len(parts), int(sizes.max())) + array.shape[1:], dtype)
+    out = np.zeros((len(parts), longest) + array.shape[1:], dtype)
     for row, part in zip(out, parts):
         row[: len(part)] = to(array[part])
     return out

@@ -25,6 +25,37 @@ def client_mesh(clients: int, devices: Sequence[jax.Device] | None = None) -> Me
     return Mesh(devices[:count], (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def local_clients(mesh: Mesh, clients: int) -> range:
+    """Those of the `clients` that lie on this process's devices.
+
+    ValueError if it has none: each process must have a part in the simulation.
+    """
+    here = [
+        i for i, d in enumerate(mesh.devices) if d.process_index == jax.process_index()
+    ]
+    if not here:
+        raise ValueError(
+            f"local_clients: the {clients} clients lie on {mesh.size} devices, none of "
+            f"them of process {jax.process_index()} of {jax.process_count()}: their "
+            "number must be a multiple of the number of devices"
+        )
+    each = clients // mesh.size
+    return range(here[0] * each, (here[-1] + 1) * each)
+
+
+def from_local(mesh: Mesh, tree: Any) -> Any:
+    """Arrays [m] of all clients from the rows of this process's clients.
+
+    Args:
+        mesh: over which the clients are spread.
+        tree: the rows of `local_clients`, in numpy.
+    """
+    lies = NamedSharding(mesh, PartitionSpec(AXIS))
+    return jax.tree.map(
+        lambda rows: jax.make_array_from_process_local_data(lies, rows), tree
+    )
+
+
 def over_clients(mesh: Mesh, tree: Any) -> Any:
     """Shardings for leaves with the leading axis [m]: each device has its clients'."""
     return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(AXIS)), tree)
