@@ -24,6 +24,7 @@ _WORKDIR = flags.DEFINE_string(
 _TOGETHER = flags.DEFINE_integer(
     "together", 8, "Most runs of a sweep that share one compiled program.", 1
 )
+_RUNS = flags.DEFINE_list("runs", None, "Only these runs of a sweep, by name.")
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "HOST:PORT of the first of several processes, or auto."
 )
@@ -31,7 +32,7 @@ _PROCESSES = flags.DEFINE_integer("processes", 1, "How many there are.", 1)
 _PROCESS = flags.DEFINE_integer("process", 0, "Which one this is.", 0)
 _HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
 OWN_FLAGS = (
-    "config", "workdir", "together", "coordinator", "processes", "process", "config_help"
+    "config", "workdir", "together", "runs", "coordinator", "processes", "process", "config_help"
 )  # fmt: skip
 
 USAGE = (
@@ -128,7 +129,15 @@ def runs() -> dict[str, ConfigDict]:
                 f"_.=+-, got {name!r}"
             )
         one.update_from_flattened_dict(overrides)
-    return configs
+    return _chosen(configs, _RUNS.value)
+
+
+def _chosen(configs: dict[str, ConfigDict], names: list[str] | None) -> dict:
+    """Those of these names; all of them without a list of names."""
+    for name in names or ():
+        if name not in configs:
+            raise ConfigError(f"--runs: no run {name}{did_you_mean(name, configs)}")
+    return {name: configs[name] for name in names or configs}
 
 
 def load(file: str) -> ConfigDict:

@@ -3,8 +3,13 @@
 import importlib
 import pathlib
 import re
+import shlex
 
 import pytest
+from absl import flags
+
+from configs import default
+from experiments.validate import flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -41,3 +46,26 @@ def test_named_tests_exist(place):
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
 def test_commands_can_be_imported(module):
     assert importlib.import_module(module).main
+
+
+COMMANDS = [
+    line.strip(" &")
+    for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if "python -m" in line
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_can_be_given(line):
+    module, *args = shlex.split(line.partition("python -m ")[2])
+    assert importlib.import_module(module).main
+    options = flatten(default.get_config())
+    for arg in args:
+        name, _, value = arg.removeprefix("--").partition("=")
+        if name.startswith("config."):
+            assert name.removeprefix("config.") in options
+        else:
+            assert name in flags.FLAGS
+        if name == "config":
+            assert (ROOT / value).is_file()

@@ -1,0 +1,164 @@
+"""Runs a sweep in several processes, here or on a Slurm cluster.
+
+    python -m experiments.launch --config=configs/paper/methods.py --workdir=runs/methods
+    python -m experiments.launch --config=... --workdir=... --on=slurm --partition=cpu
+
+The runs are gathered as `experiments.main` gathers them, at most `--together` in a
+process; each process is that command with `--runs`. Here there are as many at a time as
+the cores allow, `--cores` for each. On Slurm they are one job array (the extra [slurm]);
+a task that is out of time or preempted saves, is requeued and goes on from there, and
+the command returns as soon as the array is submitted. Finished runs are not launched
+again.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from absl import app, flags
+
+from experiments import options, validate
+from experiments.console import tell
+
+_ON = flags.DEFINE_enum("on", "here", ["here", "slurm"], "Where the processes run.")
+_CORES = flags.DEFINE_integer("cores", 1, "Cores of a process.", 1)
+_PARTITION = flags.DEFINE_string("partition", None, "Slurm's; none: its default.")
+_MINUTES = flags.DEFINE_integer("minutes", 60, "Slurm's time limit of a task.", 1)
+_MEMORY = flags.DEFINE_integer("memory_gb", 4, "Slurm's memory of a task.", 1)
+_MOST = flags.DEFINE_integer("most", 100, "Tasks of the array at a time.", 1)
+OWN = ("on", "cores", "partition", "minutes", "memory_gb", "most")
+STOP_AHEAD_S = 60  # so long before its time is over a task is told to save
+
+
+class Task:
+    """One command on a cluster: told to stop, it saves, and Slurm starts it again.
+
+    Args:
+        command: of the process.
+    """
+
+    def __init__(self, command: Sequence[str]):
+        self.command = list(command)
+        self._pid = 0
+
+    def __call__(self) -> int:
+        """The command's exit status; RuntimeError unless it is 0."""
+        # Slurm's signal comes to all processes of a task; the task passes it on its way.
+        process = subprocess.Popen(["env", "--ignore-signal=USR2", *self.command])
+        self._pid = process.pid
+        process.returncode = self._wait()
+        if process.returncode:
+            raise RuntimeError(
+                f"exit status {process.returncode}: {' '.join(self.command)}"
+            )
+        return process.returncode
+
+    def checkpoint(self):
+        """What Slurm is to start instead, once the command has saved: the same."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._pid:
+            os.kill(self._pid, signal.SIGTERM)
+            self._wait()
+        return DelayedSubmission(Task(self.command))
+
+    def _wait(self) -> int:
+        # Not Popen.wait: `checkpoint` is called by a signal's handler in the midst of
+        # it, and would wait for its lock for ever.
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+
+def commands(argv: Sequence[str], runs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A command line for each list of names of runs.
+
+    Args:
+        argv: this command's arguments; its own flags are left out.
+        runs: names of those that share a process; one empty name stands for a run that
+            is not of a sweep.
+    """
+    own = tuple(f"--{name}=" for name in OWN)
+    rest = [arg for arg in argv if not arg.startswith(own)]
+    base = [sys.executable, "-m", "experiments.main", *rest]
+    return [
+        [*base, f"--runs={','.join(names)}"] if any(names) else base for names in runs
+    ]
+
+
+def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
+    """Runs the commands, as many at a time as there are cores for; exit statuses.
+
+    Args:
+        wanted: the commands.
+        cores: of each process, which is bound to them; at most all there are.
+    """
+    there = sorted(os.sched_getaffinity(0))
+    cores = min(cores, len(there))
+    places = [there[i : i + cores] for i in range(0, len(there) - cores + 1, cores)]
+    free = list(places)
+
+    def run(command):
+        place = free.pop()
+        try:
+            bound = ["taskset", "--cpu-list", ",".join(map(str, place)), *command]
+            return subprocess.run(bound, check=False).returncode
+        finally:
+            free.append(place)
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        return list(pool.map(run, wanted))
+
+
+def on_slurm(wanted: Sequence[Sequence[str]], folder: str) -> list:
+    """Submits the commands as one job array; its jobs.
+
+    Args:
+        wanted: the commands.
+        folder: where Slurm's logs are written.
+    """
+    import submitit
+
+    executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=1000)
+    executor.update_parameters(
+        job_name="flq_jax",
+        time=_MINUTES.value,
+        mem=f"{_MEMORY.value}GB",
+        cpus_per_task=_CORES.value,
+        array_parallelism=_MOST.value,
+        signal_delay_s=STOP_AHEAD_S,
+        **({"partition": _PARTITION.value} if _PARTITION.value else {}),
+    )
+    with executor.batch():
+        return [executor.submit(Task(command)) for command in wanted]
+
+
+def main(argv: list[str]) -> None:
+    """Launches what is not finished."""
+    del argv
+    folder = options.workdir()
+    with options.one_line_errors():
+        configs = options.runs()
+        for config in configs.values():
+            validate.validate(config)
+    from experiments import sweep
+    from flq_jax.data import DataError
+
+    with options.one_line_errors(DataError):
+        runs = sweep.prepared(configs, folder)
+    wanted = [run for run in runs if not sweep.finished(run)]
+    stacks = sweep.stacks(wanted, options.together())
+    lines = commands(sys.argv[1:], [[run.name for run in stack] for stack in stacks])
+    if not lines:
+        tell(f"{folder}: all {len(runs)} runs are finished")
+    elif _ON.value == "slurm":
+        jobs = on_slurm(lines, str(folder / "slurm"))
+        tell(f"{len(jobs)} tasks, jobs {', '.join(job.job_id for job in jobs)}")
+    elif failed := sum(map(bool, here(lines, _CORES.value))):
+        tell(f"{failed} of {len(lines)} processes failed")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=options.parse)

@@ -1,0 +1,106 @@
+"""A sweep in several processes: here, and on a real Slurm where there is one."""
+
+import importlib.util
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from experiments import launch
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+SWEEP = '''"""Seeds, long enough to be interrupted."""
+
+from configs import default
+
+
+def get_config():
+    return default.get_config()
+
+
+def sweep():
+    runs = {}
+    for seed in (0, 1):
+        config = get_config()
+        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20
+        config.log.every = config.log.checkpoint_every = 5
+        runs[f"seed{seed}"] = config
+    return runs
+'''
+
+
+def start(folder, *extra):
+    (folder / "seeds.py").write_text(SWEEP)
+    args = [
+        sys.executable, "-m", "experiments.launch", f"--config={folder}/seeds.py",
+        f"--workdir={folder}/runs", "--together=1", *extra,
+    ]  # fmt: skip
+    return subprocess.run(args, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def rounds(folder, seed):
+    return json.loads((folder / f"runs/seed{seed}/summary.json").read_text())["round"]
+
+
+def test_a_command_has_the_flags_but_the_launcher_s_own():
+    argv = ["--config=a.py", "--on=slurm", "--cores=2", "--config.rounds=3"]
+    *_, config, option, runs = launch.commands(argv, [["a", "b"]])[0]
+    assert (config, option, runs) == (
+        "--config=a.py",
+        "--config.rounds=3",
+        "--runs=a,b",
+    )
+    (alone,) = launch.commands(argv, [[""]])
+    assert alone[-1] == "--config.rounds=3"
+
+
+def test_processes_have_cores_of_their_own(tmp_path):
+    show = "import os; print(sorted(os.sched_getaffinity(0)), file=open({!r}, 'a'))"
+    log = str(tmp_path / "cores")
+    wanted = [[sys.executable, "-c", show.format(log)]] * 5
+    assert launch.here(wanted, cores=1) == [0] * 5
+    places = [json.loads(line) for line in pathlib.Path(log).read_text().splitlines()]
+    assert len(places) == 5 and all(len(place) == 1 for place in places)
+    assert launch.here([[sys.executable, "-c", "raise SystemExit(3)"]], cores=99) == [3]
+
+
+def test_a_sweep_is_run_here_and_not_again(tmp_path):
+    first = start(tmp_path, "--config.rounds=5")
+    assert first.returncode == 0, first.stderr
+    assert rounds(tmp_path, 0) == rounds(tmp_path, 1) == 5
+    assert "all 2 runs are finished" in start(tmp_path, "--config.rounds=5").stdout
+    wrong = start(tmp_path, "--runs=seed7")
+    assert wrong.returncode == 2 and "--runs: no run seed7; did you" in wrong.stderr
+
+
+def slurm(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def until(holds):
+    deadline = time.monotonic() + 400  # Slurm lets a requeued task wait two minutes
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("sbatch") and importlib.util.find_spec("submitit")),
+    reason="needs Slurm's sbatch and the extra [slurm]",
+)
+def test_an_array_that_is_preempted_is_requeued_and_resumes(tmp_path):
+    done = start(tmp_path, "--on=slurm", "--memory_gb=1", "--config.rounds=3000")
+    assert done.returncode == 0, done.stderr
+    array = done.stdout.split("jobs ")[1].split("_")[0]
+    until(lambda: list(tmp_path.glob("runs/seed0/checkpoints/*0")))
+    # What a preemption, or the end of its time, sends to a task.
+    slurm("scancel", "--signal=USR2", f"{array}_0")
+    until(lambda: not slurm("squeue", "--noheader", f"--jobs={array}").strip())
+    assert rounds(tmp_path, 0) == rounds(tmp_path, 1) == 3000
+    logs = "".join(path.read_text() for path in tmp_path.glob("runs/slurm/*_0_*.out"))
+    assert "SIGTERM: stopped after round" in logs and "resuming after round" in logs
+    assert (tmp_path / "runs/seed0/metrics.jsonl").read_text().count("\n") == 600
