@@ -131,6 +131,35 @@ def test_those_not_sampled_count_with_their_last_estimate():
     assert sum(metrics.uplink_bits.sum() for metrics in log) == 60 * 96
 
 
+def test_a_round_takes_memory_for_the_sampled_alone():
+    """Beside the state: not even a byte of each parameter of those who stay away."""
+    d = 1000
+
+    def temporary(clients):
+        fed = federation(lazy(innovation(sign())), federated.sampled(clients, 4))
+        shapes = jax.eval_shape(
+            lambda: (
+                federated.init(fed, jnp.zeros(d), clients),
+                ClientData(
+                    jnp.zeros((clients, 1, d)),
+                    jnp.zeros((clients, 1), jnp.int32),
+                    jnp.ones(clients, jnp.int32),
+                ),
+            )
+        )
+
+        def rounds(state, shards):
+            step = functools.partial(
+                federated.round_step, fed, keys.seed_key(0), shards
+            )
+            return federated.run_rounds(step, state, jnp.int32(0), jnp.int32(2), 2)
+
+        program = jax.jit(rounds, donate_argnums=0).lower(*shapes).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    assert temporary(1024) - temporary(64) < 960 * d
+
+
 def test_movements_are_the_squared_norms_of_mean_updates():
     fed = federation(lazy(innovation(identity()), history=3, weight=0.0), step=0.5)
     state, _ = run(fed, clients(), rounds=2)
