@@ -48,17 +48,14 @@ def test_commands_can_be_imported(module):
     assert importlib.import_module(module).main
 
 
-COMMANDS = [
-    line.strip(" &")
-    for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL)
-    for line in block.splitlines()
-    if "python -m" in line
-]
+COMMANDS = re.findall(
+    r"^(?:\w+=\S+ |srun .*)?python -m ([^`\n&]*?)[ &]*$", TEXT, re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_can_be_given(line):
-    module, *args = shlex.split(line.partition("python -m ")[2])
+    module, *args = shlex.split(line)
     assert importlib.import_module(module).main
     options = flatten(default.get_config())
     for arg in args:
