@@ -1,6 +1,6 @@
 """Peak memory of many clients, of whom some are sampled each round.
 
-    python -m benchmarks.client_memory [--clients=1000,10000] [--sampled=100]
+    python -m benchmarks.client_memory [--memory_clients=1000,10000]
 
 MNIST, softmax regression, minibatches of 5, each run in a process of its own. `state` is
 what the clients and the server remember between rounds, `peak` how far the resident set
@@ -22,10 +22,10 @@ from experiments.chunk import Progress, advancing
 from experiments.stack import stacked
 from flq_jax import data
 
-_CLIENTS = flags.DEFINE_list("clients", ["1000", "10000"], "Numbers of clients.")
-_SAMPLED = flags.DEFINE_list("sampled", ["100"], "Clients of a round.")
+_CLIENTS = flags.DEFINE_list("memory_clients", ["1000", "10000"], "Numbers of them.")
+_SAMPLED = flags.DEFINE_list("memory_sampled", ["100"], "Clients of a round.")
 _LINKS = flags.DEFINE_list(
-    "links", ["mnist_sgd", "mnist_ef_sign", "mnist_flq_binary"], "Configs."
+    "memory_links", ["mnist_sgd", "mnist_ef_sign", "mnist_flq_binary"], "Configs."
 )
 ROUNDS = 5
 

@@ -41,6 +41,14 @@ def first_of_us() -> bool:
     return jax.process_index() == 0
 
 
+def require_alone(option: str, value: str) -> None:
+    """Raises `ConfigError` where there are several processes: one has not all clients."""
+    if jax.process_count() > 1:
+        raise ConfigError(
+            f"config.{option}: must be none with several processes, got {value!r}"
+        )
+
+
 def gathered(rows: np.ndarray) -> np.ndarray:
     """Every process's rows along the leading axis, in the order of the processes."""
     if jax.process_count() == 1:

@@ -19,11 +19,14 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
 
     Raises:
         ConfigError: a config asks for more clients than examples, or a folder can't be
-            written to or holds another config.
+            written to or holds another config, or one process of several is to
+            watch a client.
         DataError: a data set can't be read.
     """
     datasets, runs = {}, []
     for name, config in configs.items():
+        if config.log.study != "none":
+            cluster.require_alone("log.study", config.log.study)
         where = config.data.name, config.data.dir
         if where not in datasets:
             datasets[where] = load(*where)

@@ -118,6 +118,13 @@ def test_one_process_agrees_with_itself():
     )
 
 
+def test_one_of_several_cannot_watch_a_client(monkeypatch):
+    cluster.require_alone("log.study", "levels")
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ConfigError, match=r"config\.log\.study: must be none with"):
+        cluster.require_alone("log.study", "levels")
+
+
 def test_what_cannot_be_joined_is_one_line():
     jax.devices()  # too late for several processes
     with pytest.raises(ConfigError, match="--coordinator=localhost:1: jax.distributed"):
