@@ -19,9 +19,10 @@ def main(argv: list[str]) -> None:
             if config.log.tensorboard:
                 tensorboard.require_installed()
     # JAX is imported once the configs are good
-    from experiments import cluster, console, provenance, sweep, train
+    from experiments import cluster, console, programs, provenance, sweep, train
     from flq_jax.data import DataError
 
+    programs.keep()
     coordinator, *which = options.processes()
     with options.one_line_errors(DataError):
         if coordinator:
