@@ -34,6 +34,7 @@ def get_config() -> ConfigDict:
 
     config.client = ConfigDict()
     config.client.batch = 500  # examples of a minibatch; 0: all the client has
+    config.client.draw = "examples"  # anew each round; batches: one of its fixed ones
     config.client.epochs = 0  # local epochs, then upload a delta; 0: one gradient
     config.client.at_once = 0  # clients computed together; 0: as suits the cache
     config.client.learning_rate = 0.1  # of the local epochs

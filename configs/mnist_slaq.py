@@ -2,8 +2,9 @@
 
     python -m experiments.main --config=configs/mnist_slaq.py
 
-About 15 s; test accuracy 0.902 with 8,945 uploads (published: 8,255; a trigger of 2 in
-place of 1.5 has some 5,900).
+About 15 s; test accuracy 0.902 with 8,402 uploads (published: 8,255). As in LAQ's
+released code a worker draws one of its 12 fixed batches of 500, so that one round in
+twelve brings nothing new; with examples drawn anew there are 8,945.
 """
 
 from configs import mnist_sgd
@@ -11,6 +12,7 @@ from configs import mnist_sgd
 
 def get_config():
     config = mnist_sgd.get_config()
+    config.client.draw = "batches"
     config.compressor.quantizer = "uniform"
     config.compressor.bits = 3
     config.compressor.memory = "innovation"

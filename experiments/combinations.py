@@ -83,6 +83,11 @@ COMBINATIONS = (
         "1 or more with config.client.epochs={c.client.epochs}",
     ),
     Combination(
+        "client.draw",
+        lambda c: c.client.draw == "examples" or c.client.batch and not c.client.epochs,
+        "examples with config.client.batch=0 or local epochs, which take all of them",
+    ),
+    Combination(
         "downlink.bits",
         lambda c: c.downlink.quantizer != "tanh" or c.downlink.bits >= 2,
         "in 2..8 for the tanh mapping",

@@ -110,7 +110,8 @@ def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
 def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpdate:
     """What a client computes: one gradient, or a model delta after local epochs."""
     if not config.epochs:
-        return federated.gradient(loss, config.batch)
+        draws = {"examples": federated.drawn, "batches": federated.one_of_fixed}
+        return federated.gradient(loss, config.batch, draws[config.draw])
     optimizer = optax.sgd(config.learning_rate)
     return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
 

@@ -80,6 +80,7 @@ RULES = {
     "model.activation_bits": MODEL_BITS,
     "model.gradient_bits": MODEL_BITS,
     "client.batch": integer(0),
+    "client.draw": one_of("examples", "batches"),
     "client.epochs": integer(0),
     "client.at_once": integer(0),
     "client.learning_rate": above(0),

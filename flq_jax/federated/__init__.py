@@ -10,7 +10,15 @@ from flq_jax.federated.downlink import (
     tanh_downlink,
     uniform_downlink,
 )
-from flq_jax.federated.local import LocalUpdate, Loss, gradient, local_epochs, whole
+from flq_jax.federated.local import (
+    LocalUpdate,
+    Loss,
+    drawn,
+    gradient,
+    local_epochs,
+    one_of_fixed,
+    whole,
+)
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
@@ -42,6 +50,7 @@ __all__ = [
     "State",
     "client_mesh",
     "compressed",
+    "drawn",
     "everyone",
     "exact",
     "from_local",
@@ -51,6 +60,7 @@ __all__ = [
     "init",
     "local_clients",
     "local_epochs",
+    "one_of_fixed",
     "onebit_adam",
     "over_clients",
     "received",

@@ -12,6 +12,7 @@ from flq_jax.data.clients import ClientData, scaled
 
 Loss = Callable[..., jax.Array]
 LocalUpdate = Callable[..., tuple[jax.Array, optax.Updates]]
+Draw = Callable[..., "Batch"]
 
 
 class Batch(NamedTuple):
@@ -28,13 +29,30 @@ class Batch(NamedTuple):
     weights: jax.Array
 
 
-def gradient(loss: Loss, batch: int = 0) -> LocalUpdate:
+def drawn(key: jax.Array, shard: ClientData, batch: int) -> Batch:
+    """`batch` of a client's examples, uniformly and with replacement."""
+    rows = below(key, shard.sizes, (batch,))
+    return taken(shard, rows, jnp.broadcast_to(shard.sizes > 0, (batch,)))
+
+
+def one_of_fixed(key: jax.Array, shard: ClientData, batch: int) -> Batch:
+    """One of the batches that a client's examples, in their order, are cut into.
+
+    All are as likely; the last may be short. A client that draws the same one twice has
+    no news of it but the model's own movement, which a lazy rule sees (LAQ's released
+    code: 12 batches of 500 a worker).
+    """
+    rows = below(key, -(-shard.sizes // batch), ()) * batch + jnp.arange(batch)
+    return taken(shard, rows, rows < shard.sizes)
+
+
+def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     """One gradient of the local loss f_m at the model that was broadcast.
 
     Args:
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        batch: b examples drawn with replacement; 0 takes all that the client has.
-            ValueError if negative.
+        batch: b examples; 0 takes all that the client has. ValueError if negative.
+        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
 
     Returns:
         (key, params, shard) -> (f_m(params), its gradient), for one client.
@@ -44,7 +62,7 @@ def gradient(loss: Loss, batch: int = 0) -> LocalUpdate:
 
     def update(key, params, shard):
         key_batch, key_noise = jax.random.split(key)
-        examples = drawn(key_batch, shard, batch) if batch else whole(shard)
+        examples = draw(key_batch, shard, batch) if batch else whole(shard)
         return jax.value_and_grad(loss)(params, *examples, key_noise)
 
     return update
@@ -112,11 +130,10 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
     return Batch(scaled(inputs), shard.labels[rows], weights)
 
 
-def drawn(key: jax.Array, shard: ClientData, batch: int) -> Batch:
-    """`batch` of a client's examples, uniformly and with replacement."""
-    bits = jax.random.bits(key, (batch,), jnp.uint32)
-    rows = scaled_down(bits, jnp.maximum(shard.sizes, 1)).astype(jnp.int32)
-    return taken(shard, rows, jnp.broadcast_to(shard.sizes > 0, (batch,)))
+def below(key: jax.Array, count: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Uniform numbers i32[shape] in 0..count-1; zeros where there is nothing to count."""
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return scaled_down(bits, jnp.maximum(count, 1)).astype(jnp.int32)
 
 
 def scaled_down(bits: jax.Array, count: jax.Array) -> jax.Array:

@@ -35,6 +35,26 @@ def test_a_client_without_examples_draws_nothing():
     chex.assert_trees_all_equal(batch.weights, jnp.zeros(5))
 
 
+def test_fixed_batches_are_drawn_equally_often_and_whole():
+    """13 examples in fours: the last one stands alone. 3 degrees of freedom, p 1e-6."""
+    shard, draws = _shard(13, capacity=20), 4000
+    keys = jax.random.split(jax.random.key(2), draws)
+    batch = jax.vmap(lambda key: local.one_of_fixed(key, shard, 4))(keys)
+    firsts = np.asarray(batch.labels[:, 0])
+    assert set(firsts) == {0, 4, 8, 12}
+    counts = np.bincount(firsts)[::4]
+    assert np.sum((counts - draws / 4) ** 2) / (draws / 4) < 30.7
+    full = np.asarray(batch.labels)[firsts < 12] - firsts[firsts < 12, None]
+    weights = np.asarray(batch.weights)
+    assert (full == np.arange(4)).all() and (weights[firsts < 12] == 0.25).all()
+    assert (weights[firsts == 12] == [1.0, 0.0, 0.0, 0.0]).all()
+
+
+def test_a_client_without_examples_has_no_fixed_batch():
+    batch = local.one_of_fixed(jax.random.key(0), _shard(0, capacity=10), 5)
+    chex.assert_trees_all_equal(batch.weights, jnp.zeros(5))
+
+
 def test_an_order_has_every_example_once():
     shard = _shard(13, capacity=20)
     rows, present = local.ordered(jax.random.key(1), shard, steps=5, batch=4)
