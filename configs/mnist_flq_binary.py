@@ -3,8 +3,8 @@
     python -m experiments.main --config=configs/mnist_flq_binary.py
 
 About 15 s; test accuracy at least 0.905 with at most 7.54e7 uplink bits (published:
-0.9066 with 7.54e7). The lazy weight is 1, so that the one-bit news that is not sent
-is worth as many uploads as the published bits imply.
+0.9066 with 7.54e7). The paper gives no lazy weight; with 3 a run of 1,500 rounds keeps
+within its published bits too, 1.09e8, where 1 sends 1.14e8 for the same accuracy.
 """
 
 from configs import default
@@ -16,6 +16,6 @@ def get_config():
     config.compressor.memory = "innovation"
     config.compressor.lazy = True
     config.compressor.lazy_error_weight = 0.0
-    config.compressor.lazy_weight = 1.0
+    config.compressor.lazy_weight = 3.0
     config.downlink.quantizer = "uniform"
     return config
