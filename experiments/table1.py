@@ -161,7 +161,7 @@ def verdict(printed: Printed, accuracy: float, uplink: float) -> str:
         return "reproduced"
     if near:
         return "the accuracy, not the bits"
-    return "the bits, not the accuracy" if saved else "neither"
+    return "the bits, not the accuracy" if saved else "not reachable"
 
 
 if __name__ == "__main__":
