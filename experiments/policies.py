@@ -1,6 +1,6 @@
 """Radio policies side by side: every policy, link, number of clients and seed.
 
-    python -m experiments.policies --runs=runs/policies --seeds=5
+    python -m experiments.policies --folder=runs/policies --seeds=5
     python -m experiments.report --workdir=runs/policies --accuracy=0.88
 
 Each run has a folder of its own, and one that is finished is not run again: the same
@@ -23,7 +23,7 @@ from experiments.console import tell
 from experiments.results import Group
 from flq_jax.data import DataError
 
-_RUNS = flags.DEFINE_string("runs", "runs/policies", "Folder of all the runs.")
+_FOLDER = flags.DEFINE_string("folder", "runs/policies", "Folder of all the runs.")
 _POLICIES = flags.DEFINE_list(
     "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
 )
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
     """Runs what is not there yet, then writes the table and the maps."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    folder = pathlib.Path(_RUNS.value)
+    folder = pathlib.Path(_FOLDER.value)
     wanted = dict(
         configs(
             seeds=_SEEDS.value,
