@@ -25,12 +25,15 @@ def get_config() -> ConfigDict:
     config.data.min_size = 0  # examples that each client gets, of the Dirichlet splits
 
     config.model = ConfigDict()
-    config.model.name = "logistic"  # logistic, mlp
+    config.model.name = "logistic"  # logistic, mlp, cnn, mcmahan_cnn, svhn
     config.model.hidden = (200,)  # units of each of the mlp's hidden layers
+    config.model.channels = (8, 16, 24)  # of each of the cnn's convolutions
     config.model.bias = True  # whether layers have a bias
     config.model.weight_bits = 32  # W, 1 to 8; 32: full precision
     config.model.activation_bits = 32  # A, 1 to 8; 32: full precision
     config.model.gradient_bits = 32  # G, 1 to 8; 32: full precision
+    config.model.quantize_edges = False  # a cnn's first and last layer as well
+    config.model.packed = False  # whether tests compute on packed integers
 
     config.client = ConfigDict()
     config.client.batch = 500  # examples of a minibatch; 0: all the client has

@@ -133,9 +133,17 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
 def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
     """The model that the clients train."""
     bits = models.Bits(config.weight_bits, config.activation_bits, config.gradient_bits)
+    inner = {
+        "num_classes": num_classes,
+        "bits": bits,
+        "edge_bits": bits if config.quantize_edges else models.Bits(),
+    }
     makers = {
         "logistic": lambda: models.Logistic(num_classes, config.bias, bits),
         "mlp": lambda: models.MLP(config.hidden, num_classes, config.bias, bits),
+        "cnn": lambda: models.CNN(config.channels, use_bias=config.bias, **inner),
+        "mcmahan_cnn": lambda: models.mcmahan_cnn(use_bias=config.bias, **inner),
+        "svhn": lambda: models.SVHNNet(**inner),
     }
     return makers[config.name]()
 

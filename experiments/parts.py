@@ -12,7 +12,8 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from experiments import radio, uplink
-from flq_jax import compressors, federated, keys, models, quantizers
+from experiments.evaluation import evaluation
+from flq_jax import compressors, federated, models, quantizers
 from flq_jax.data import clients
 from flq_jax.federated import Downlink, Federation
 from flq_jax.wireless.cell import Cell
@@ -73,12 +74,13 @@ def assembled(
         server_step(config),
         ideal_network(config),
         unravel,
-        grouping(config.client, mesh, theta.size),
+        grouping(config, mesh, theta.size),
         AGGREGATES[config.server.aggregate],
     )
     if arrays.cell is not None:
         federation = in_a_cell(config, federation, arrays, params)
-    return Parts(federation, loss, evaluation(federation, model, loss, mesh))
+    tested = model.clone(packed=config.model.packed)
+    return Parts(federation, loss, evaluation(federation, tested, loss, mesh))
 
 
 def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:
@@ -116,21 +118,23 @@ def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpd
     return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
 
 
-# A group's minibatches, and its models and updates, are to stay in the cache.
+# A group's minibatches, their windows, its models and updates are to stay in the cache.
+CONVOLUTIONAL = ("cnn", "mcmahan_cnn", "svhn")
 EXAMPLES_AT_ONCE = 1000
 FLOATS_AT_ONCE = 2_000_000
 
 
 def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Grouping:
     """How many clients compute at the same time."""
-    if config.at_once:
-        return federated.in_groups(config.at_once, mesh)
-    if not config.batch:
+    client = config.client
+    if client.at_once:
+        return federated.in_groups(client.at_once, mesh)
+    if config.model.name in CONVOLUTIONAL:
+        return federated.in_groups(1, mesh)
+    if not client.batch:
         return federated.together
-    floats = num_params * (
-        2 if config.epochs else 1
-    )  # local epochs: a model of its own
-    fit = min(EXAMPLES_AT_ONCE // config.batch, FLOATS_AT_ONCE // floats)
+    floats = num_params * (2 if client.epochs else 1)  # local epochs: a model each
+    fit = min(EXAMPLES_AT_ONCE // client.batch, FLOATS_AT_ONCE // floats)
     return federated.in_groups(max(1, fit), mesh)
 
 
@@ -191,26 +195,3 @@ def in_a_cell(
     )
     network = radio.cell_network(config.network, arrays.cell, work)
     return federation._replace(network=network)
-
-
-def evaluation(
-    federation: Federation, model: nn.Module, loss: federated.Loss, mesh: Mesh
-) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """The train loss and the test predictions of the model as the clients hear it."""
-
-    def evaluate(root, state, round_index, data, inputs, labels):
-        key = keys.init_key(root)
-        sent = federated.heard(
-            federation.downlink, key, state.params, state.downlink, round_index
-        )
-        params = federation.unravel(sent.model)
-
-        def local_loss(shard):
-            return loss(params, *federated.whole(shard), jax.random.clone(key))
-
-        losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(data)
-        shares = data.sizes / jnp.sum(data.sizes)
-        correct = models.num_correct(model, params, clients.scaled(inputs), labels)
-        return shares @ losses, correct
-
-    return evaluate

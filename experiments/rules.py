@@ -39,6 +39,9 @@ def _ascends(numbers: tuple[int, ...]) -> bool:
 
 ANY = Rule("any value of its type", lambda x: True)
 MODEL_BITS = Rule("an integer in 1..8, or 32", lambda x: 1 <= x <= 8 or x == 32)
+WIDTHS = Rule(
+    "integers, 1 or more", lambda x: bool(x) and all(units >= 1 for units in x)
+)
 
 SCHEDULERS = (
     "everyone",
@@ -71,14 +74,15 @@ RULES = {
     "data.alpha": above(0),
     "data.shards": integer(1),
     "data.min_size": integer(0),
-    "model.name": one_of("logistic", "mlp"),
-    "model.hidden": Rule(
-        "integers, 1 or more", lambda x: bool(x) and all(units >= 1 for units in x)
-    ),
+    "model.name": one_of("logistic", "mlp", "cnn", "mcmahan_cnn", "svhn"),
+    "model.hidden": WIDTHS,
+    "model.channels": WIDTHS,
     "model.bias": ANY,
     "model.weight_bits": MODEL_BITS,
     "model.activation_bits": MODEL_BITS,
     "model.gradient_bits": MODEL_BITS,
+    "model.quantize_edges": ANY,
+    "model.packed": ANY,
     "client.batch": integer(0),
     "client.draw": one_of("examples", "batches"),
     "client.epochs": integer(0),

@@ -90,6 +90,35 @@ def client_data(
     )
 
 
+def pooled(inputs: jax.Array, labels: jax.Array) -> ClientData:
+    """All examples, inputs [n, ...] and labels i32[n], as one client's."""
+    return ClientData(inputs[None], labels[None], jnp.array([labels.size], jnp.int32))
+
+
+def divided(data: ClientData, most: int) -> ClientData:
+    """The same examples, in their order, as the shares of more clients.
+
+    Args:
+        data: any.
+        most: rows of a share at most, 1 or more.
+
+    Returns:
+        ClientData of M ceil(n_max / most) clients, whose padding is left out of sizes.
+    """
+    capacity = data.labels.shape[1]
+    parts = -(-capacity // most)
+    size = -(-capacity // parts)
+
+    def cut(leaf):
+        padding = [(0, 0)] * leaf.ndim
+        padding[1] = (0, parts * size - capacity)
+        return jnp.pad(leaf, padding).reshape(-1, size, *leaf.shape[2:])
+
+    left = data.sizes[:, None] - size * jnp.arange(parts)[None]
+    sizes = jnp.clip(left, 0, size).reshape(-1)
+    return ClientData(cut(data.inputs), cut(data.labels), sizes)
+
+
 def scaled(inputs: jax.Array) -> jax.Array:
     """Inputs as the models take them: u8[...] -> f32[...] = u8 / 255, in [0, 1].
 

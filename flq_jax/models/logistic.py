@@ -15,17 +15,24 @@ class Logistic(nn.Module):
         num_classes: number of logits.
         use_bias: whether there is a b.
         bits: W, A and G of the one layer; A is the images'.
-        rescale: see `QuantDense`.
+        rescale: see `LowBitLayer`.
+        packed: see `LowBitLayer`.
     """
 
     num_classes: int = 10
     use_bias: bool = True
     bits: Bits = Bits()
     rescale: bool = True
+    packed: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps f32[b, ...], in [0, 1] if A < 32, to logits f32[b, num_classes]."""
         return QuantDense(
-            self.num_classes, self.use_bias, self.bits, self.rescale, name="output"
+            self.num_classes,
+            use_bias=self.use_bias,
+            bits=self.bits,
+            rescale=self.rescale,
+            packed=self.packed,
+            name="output",
         )(flatten(images))

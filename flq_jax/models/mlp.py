@@ -21,9 +21,10 @@ class MLP(nn.Module):
         bits: W, A and G of every layer, or a sequence of them with one for each of the
             len(hidden) + 1 layers; ValueError otherwise. A of the first layer is the
             images', A of a later one that of the hidden units before it.
-        rescale: see `QuantDense`.
+        rescale: see `LowBitLayer`.
         hidden_range: where hidden units are clipped if A < 32; 1 is Eq. 10 of Zhou et
             al. (2016).
+        packed: see `LowBitLayer`.
     """
 
     hidden: Sequence[int] = (200,)
@@ -32,6 +33,7 @@ class MLP(nn.Module):
     bits: Bits | Sequence[Bits] = Bits()
     rescale: bool = True
     hidden_range: float = 1.0
+    packed: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -41,10 +43,11 @@ class MLP(nn.Module):
         for i, (width, bits) in enumerate(zip(widths, self._layer_bits())):
             x = QuantDense(
                 width,
-                self.use_bias,
-                bits,
-                self.rescale,
+                use_bias=self.use_bias,
+                bits=bits,
+                rescale=self.rescale,
                 input_range=self.hidden_range if i else 1.0,
+                packed=self.packed,
                 name="output" if i == len(self.hidden) else f"hidden_{i}",
             )(x if i == 0 else nn.relu(x))
         return x

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from flq_jax.data import client_data, scaled
+from flq_jax.data.clients import ClientData, divided, pooled
 from flq_jax.data.partition import contiguous, dirichlet, iid
 
 RNG = np.random.default_rng(0)
@@ -105,3 +106,21 @@ BROKEN = {
 def test_arguments_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=f"client_data: .*{message}"):
         client_data(*arguments)
+
+
+def test_divided_shares_hold_the_same_examples():
+    inputs = jnp.arange(2 * 5 * 3).reshape(2, 5, 3)
+    data = ClientData(inputs, inputs[..., 0], jnp.array([5, 1], jnp.int32))
+    shares = divided(data, 2)
+    assert shares.inputs.shape == (6, 2, 3)
+    assert shares.sizes.tolist() == [2, 2, 1, 1, 0, 0]
+    rows = [row for n, part in zip(shares.sizes, shares.inputs) for row in part[:n]]
+    expected = jnp.concatenate([inputs[0], inputs[1, :1]])
+    assert jnp.array_equal(jnp.stack(rows), expected)
+
+
+def test_pooled_examples_are_one_client():
+    inputs, labels = jnp.arange(6.0).reshape(3, 2), jnp.arange(3)
+    data = pooled(inputs, labels)
+    assert data.inputs.shape == (1, 3, 2) and data.labels.shape == (1, 3)
+    assert data.sizes.tolist() == [3]

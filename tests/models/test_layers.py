@@ -162,3 +162,12 @@ def test_flatten_keeps_the_examples():
     assert flatten(jnp.zeros((5, 784))).shape == (5, 784)
     with pytest.raises(ValueError, match=r"x.shape=\(784,\)"):
         flatten(jnp.zeros(784))
+
+
+@pytest.mark.parametrize("rescale", [True, False])
+@pytest.mark.parametrize("widths", [(1, 1), (2, 3), (8, 8)])
+def test_packed_integers_give_the_float_path(key, x, widths, rescale):
+    layer = QuantDense(4, bits=Bits(*widths), rescale=rescale, input_range=0.6)
+    variables = layer.init(key, x)
+    packed = jax.jit(layer.clone(packed=True).apply)(variables, x)
+    np.testing.assert_allclose(packed, layer.apply(variables, x), atol=1e-5)

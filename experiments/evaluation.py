@@ -1,0 +1,47 @@
+"""What a run is judged by while it goes on."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from flq_jax import federated, keys, models
+from flq_jax.data import clients
+from flq_jax.federated import Federation
+
+AT_ONCE = 1000  # examples
+
+
+def evaluation(
+    federation: Federation, model: nn.Module, loss: federated.Loss, mesh: Mesh
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The train loss and the test predictions of the model as the clients hear it.
+
+    Examples are looked at in parts, for the windows of a convolution over a whole data
+    set would fill the memory.
+    """
+
+    def evaluate(root, state, round_index, data, inputs, labels):
+        key = keys.init_key(root)
+        sent = federated.heard(
+            federation.downlink, key, state.params, state.downlink, round_index
+        )
+        params = federation.unravel(sent.model)
+
+        def local_loss(shard):
+            return loss(params, *federated.whole(shard), jax.random.clone(key))
+
+        def correct(shard):
+            inputs, labels, weights = federated.whole(shard)
+            labels = jnp.where(weights > 0.0, labels, -1)  # no class
+            return models.num_correct(model, params, inputs, labels)
+
+        shards = clients.divided(data, AT_ONCE)
+        losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(shards)
+        test = clients.divided(clients.pooled(inputs, labels), AT_ONCE)
+        hits = jax.lax.map(correct, test)
+        return shards.sizes / jnp.sum(shards.sizes) @ losses, jnp.sum(hits)
+
+    return evaluate

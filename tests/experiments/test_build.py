@@ -1,0 +1,46 @@
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import default
+from experiments import build, parts
+from flq_jax import federated, models
+
+
+def config(**options):
+    config = default.get_config()
+    config.update_from_flattened_dict(
+        {name.replace("__", "."): value for name, value in options.items()}
+    )
+    return config
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_edges_of_a_cnn_are_low_bit_on_demand(edges):
+    bits = models.Bits(1, 2, 6)
+    options = dict(zip(("weight", "activation", "gradient"), (1, 2, 6)))
+    model = build.classifier(
+        config(
+            model__name="mcmahan_cnn",
+            model__quantize_edges=edges,
+            **{f"model__{name}_bits": width for name, width in options.items()},
+        ).model,
+        num_classes=7,
+    )
+    assert model.bits == bits and model.num_classes == 7
+    assert model.edge_bits == (bits if edges else models.Bits())
+
+
+@pytest.mark.parametrize("name, at_once", [("cnn", 1), ("mlp", 2)])
+def test_clients_of_a_cnn_compute_one_after_another(name, at_once):
+    """Two minibatches of 500 fit the cache, the windows of two do not."""
+    mesh = federated.client_mesh(4, jax.devices()[:1])
+    grouping = parts.grouping(config(model__name=name), mesh, num_params=10)
+    seen = []
+
+    def function(rows):
+        seen.append(rows.shape[0])
+        return rows
+
+    grouping(function)(jnp.zeros((4, 2)))
+    assert seen[-1] == at_once

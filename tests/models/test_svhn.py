@@ -1,0 +1,15 @@
+import jax
+import numpy as np
+
+from flq_jax.models import Bits, SVHNNet
+
+
+def test_packed_path_gives_the_float_path(key):
+    """To 1e-5 of the largest logit: normalization magnifies nothing."""
+    x = jax.random.uniform(jax.random.fold_in(key, 1), (2, 40, 40, 3))
+    model = SVHNNet(bits=Bits(1, 2))
+    variables = jax.jit(model.init)(key, x)
+    floats = jax.jit(model.apply)(variables, x)
+    packed = jax.jit(model.clone(packed=True).apply)(variables, x)
+    np.testing.assert_allclose(packed, floats, atol=1e-5 * abs(floats).max())
+    assert np.ptp(floats, axis=0).max() > 1e-3  # logits see the image
