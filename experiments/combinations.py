@@ -188,6 +188,11 @@ COMBINATIONS = (
         "none where client 0 does not take part in every round",
     ),
     Combination(
+        "server.schedule",
+        lambda c: not c.compressor.lazy or c.server.schedule == "constant",
+        "constant with config.compressor.lazy (the rule's threshold has one alpha)",
+    ),
+    Combination(
         "log.checkpoint_every",
         lambda c: c.log.checkpoint_every % c.log.every == 0,
         "a multiple of config.log.every={c.log.every}",

@@ -153,7 +153,11 @@ def server_step(config: ConfigDict) -> float:
 
 
 def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
-    """The optimizer that the server applies to the mean update."""
+    """The optimizer that the server applies to the mean update.
+
+    Its step is `server_step`, times (1 + cos(pi k / K)) / 2 in round k of K if it is
+    scheduled by a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts).
+    """
     step = server_step(config)
     makers = {
         "sgd": lambda: optax.sgd(step),
@@ -166,7 +170,11 @@ def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
             eps=config.server.epsilon,
         ),
     }
-    return makers[config.server.optimizer]()
+    optimizer = makers[config.server.optimizer]()
+    if config.server.schedule == "constant":
+        return optimizer
+    share = optax.cosine_decay_schedule(1.0, config.rounds)
+    return optax.chain(optimizer, optax.scale_by_schedule(share))
 
 
 def ideal_network(config: ConfigDict) -> federated.Network:

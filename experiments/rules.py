@@ -165,6 +165,7 @@ RULES = {
     },
     "server.optimizer": one_of("sgd", "momentum", "adam", "onebit_adam"),
     "server.learning_rate": above(0),
+    "server.schedule": one_of("constant", "cosine"),
     "server.momentum": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
     "server.epsilon": above(0),
     "server.aggregate": one_of("sum", "mean", "vote"),

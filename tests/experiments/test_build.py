@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from configs import default
@@ -13,6 +14,28 @@ def config(**options):
         {name.replace("__", "."): value for name, value in options.items()}
     )
     return config
+
+
+def test_step_follows_a_cosine_down_to_zero():
+    """Ten clients, sum: 10 alpha (1 + cos(pi k / 4)) / 2 in round k of 4."""
+    optimizer = parts.server_optimizer(
+        config(rounds=4, server__schedule="cosine", server__learning_rate=0.3)
+    )
+    params, steps = jnp.zeros(()), []
+    state = optimizer.init(params)
+    for _ in range(5):
+        update, state = optimizer.update(jnp.ones(()), state, params)
+        steps.append(-float(update))
+    high = 3.0 * (1 + np.sqrt(0.5)) / 2
+    np.testing.assert_allclose(steps, [3.0, high, 1.5, 3.0 - high, 0.0], atol=1e-6)
+
+
+def test_step_is_constant_by_default():
+    optimizer = parts.server_optimizer(config(rounds=4))
+    state = optimizer.init(jnp.zeros(()))
+    for _ in range(5):
+        update, state = optimizer.update(jnp.ones(()), state)
+    assert update == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize("edges", [False, True])
