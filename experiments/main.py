@@ -19,9 +19,20 @@ def main(argv: list[str]) -> None:
             if config.log.tensorboard:
                 tensorboard.require_installed()
     # JAX is imported once the configs are good
-    from experiments import cluster, console, programs, provenance, sweep, train
+    from experiments import (
+        cluster,
+        console,
+        programs,
+        provenance,
+        summary,
+        sweep,
+        train,
+    )
     from flq_jax.data import DataError
 
+    if options.summary():
+        with options.one_line_errors(DataError):
+            return summary.show(configs.values())
     programs.keep()
     coordinator, *which = options.processes()
     with options.one_line_errors(DataError):

@@ -30,9 +30,13 @@ _COORDINATOR = flags.DEFINE_string(
 )
 _PROCESSES = flags.DEFINE_integer("processes", 1, "How many there are.", 1)
 _PROCESS = flags.DEFINE_integer("process", 0, "Which one this is.", 0)
+_SUMMARY = flags.DEFINE_bool(
+    "summary", False, "Show what each run's model costs, and exit."
+)
 _HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
 OWN_FLAGS = (
-    "config", "workdir", "together", "runs", "coordinator", "processes", "process", "config_help"
+    "config", "workdir", "together", "runs", "coordinator", "processes", "process",
+    "summary", "config_help",
 )  # fmt: skip
 
 USAGE = (
@@ -43,6 +47,11 @@ USAGE = (
 def config() -> ConfigDict:
     """The config of the command line, overrides included."""
     return _CONFIG.value
+
+
+def summary() -> bool:
+    """Whether the models' costs are to be shown, and nothing run."""
+    return _SUMMARY.value
 
 
 def workdir() -> pathlib.Path:

@@ -1,0 +1,89 @@
+"""What a model costs: parameters by width, memory, multiply-adds, bit operations."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from flq_jax.models.layers import Bits, LowBitLayer
+from flq_jax.quantizers.straight_through import FULL_PRECISION
+
+
+class LayerCost(NamedTuple):
+    """What one layer costs.
+
+    Attributes:
+        name: of the layer.
+        bits: W, A and G.
+        out: shape of its output for one image; () where it has no products.
+        params: width -> number of parameters stored at it.
+        macs: multiply-adds for one image.
+    """
+
+    name: str
+    bits: Bits
+    out: tuple[int, ...]
+    params: dict[int, int]
+    macs: int
+
+    @property
+    def num_bits(self) -> int:
+        """Bits that the parameters take."""
+        return sum(width * count for width, count in self.params.items())
+
+    @property
+    def bit_operations(self) -> int:
+        """W A for each multiply-add, as in Eq. 3 of Zhou et al. (2016).
+
+        32 x 32 stand for one of floats.
+        """
+        return self.macs * self.bits.weights * self.bits.activations
+
+
+def layer_costs(model: nn.Module, image: Sequence[int]) -> list[LayerCost]:
+    """What each layer costs for one image, in the model's order; nothing is computed.
+
+    Layers without low-bit products, as normalizations, come last: their parameters are
+    floats, their arithmetic is left out. So is that of biases, pools and activations.
+
+    Args:
+        model: maps f32[b, *image] to logits.
+        image: the shape of one.
+    """
+    seen = {}
+
+    def look(call, args, kwargs, context):
+        y = call(*args, **kwargs)
+        if (
+            isinstance(context.module, LowBitLayer)
+            and context.method_name == "__call__"
+        ):
+            seen["/".join(context.module.path)] = context.module.bits, y.shape[1:]
+        return y
+
+    with nn.intercept_methods(look):
+        variables = jax.eval_shape(
+            model.init, jax.random.key(0), jnp.zeros((1, *image))
+        )
+    layers = {name: {} for name in seen}
+    for (*path, tensor), leaf in flatten_dict(variables["params"]).items():
+        layers.setdefault("/".join(path), {})[tensor] = leaf.size
+    plain = Bits(), ()
+    return [
+        _cost(name, sizes, *seen.get(name, plain)) for name, sizes in layers.items()
+    ]
+
+
+def _cost(
+    name: str, sizes: dict[str, int], bits: Bits, out: tuple[int, ...]
+) -> LayerCost:
+    params = {}
+    for tensor, size in sizes.items():
+        width = bits.weights if tensor == "kernel" else FULL_PRECISION
+        params[width] = params.get(width, 0) + size
+    macs = math.prod(out[:-1]) * sizes["kernel"] if out else 0
+    return LayerCost(name, bits, tuple(out), params, macs)

@@ -1,0 +1,25 @@
+from rich.console import Console
+
+from experiments import summary
+from flq_jax.models import CNN, Bits, layer_costs
+
+COSTS = layer_costs(CNN((2, 3), num_classes=7, bits=Bits(1, 2, 6)), (5, 4))
+
+
+def test_totals_by_hand():
+    """20 + 57 + 28 parameters, 54 of them of one bit; 360 + 216 + 21 multiply-adds."""
+    params, memory, macs, operations = summary.totals(COSTS)
+    assert params.split() == ["parameters", "105"]
+    assert memory.split()[1:] == ["0.21", "KiB,", "float32's", "0.41", "/", "1.99"]
+    assert "597 an image: 36.2% at W1 A2, 63.8% at W32 A32" in macs
+    assert f"{216 * 2 + 381 * 1024:,}" in operations
+
+
+def test_table_has_a_column_for_each_width():
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary.table("small", COSTS))
+    lines = captured.get().splitlines()
+    assert "1 bit" in lines[2] and "32 bit" in lines[2]
+    cells = next(line for line in lines if "conv_1" in line).split("│")
+    assert [cell.strip() for cell in cells[2:6]] == ["1/2/6", "2x2x3", "54", "3"]
