@@ -45,20 +45,8 @@ def popcount_product(
     # A step's words become a whole axis: blocks may then have any number of them.
     a = a.reshape(planes_a, -1, steps, chunk).swapaxes(1, 2)
     b = b.reshape(planes_b, steps, chunk, -1)
-    shape = (a.shape[2], b.shape[3])
-    out = pl.pallas_call(
-        functools.partial(_popcount_kernel, binary=binary),
-        out_shape=jax.ShapeDtypeStruct(shape, jnp.int32),
-        grid=(shape[0] // block[0], shape[1] // block[1], steps),
-        in_specs=[
-            pl.BlockSpec((planes_a, 1, block[0], chunk), lambda i, j, s: (0, s, i, 0)),
-            pl.BlockSpec((planes_b, 1, chunk, block[1]), lambda i, j, s: (0, s, 0, j)),
-        ],
-        out_specs=pl.BlockSpec(block, lambda i, j, s: (i, j)),
-        compiler_params=_in_order(),
-        interpret=interpret,
-        name="popcount_product",
-    )(a, b)
+    kernel = functools.partial(_popcount_kernel, binary=binary)
+    out = _over_tiles(kernel, "popcount_product", a, b, block, interpret)
     return out[:rows, :columns]
 
 
@@ -91,11 +79,10 @@ def int8_product(
     are laid out in that order beforehand.
 
     Args:
-        a: i32[k, m, p], the bit planes of m rows of p words; padded to whole blocks.
-        b: i32[l, p, n], the bit planes of n columns, likewise.
-        block: rows, a multiple of 8, and columns, one of 128, of a tile; ValueError
-            otherwise. A smaller operand takes a smaller tile.
-        interpret: False as compiled; True or `pltpu.InterpretParams` on any platform.
+        a: i32[k, m, p], see `popcount_product`; so are the others.
+        b: i32[l, p, n].
+        block: rows and columns of a tile.
+        interpret: False as compiled, or how it is interpreted.
 
     Returns:
         i32[m, n].
@@ -111,20 +98,7 @@ def int8_product(
     ]
     left = jnp.stack(bytes_of).reshape(8, -1, steps, 4 * chunk).swapaxes(1, 2)
     right = right.reshape(planes_b, steps, chunk, -1)
-    shape = (left.shape[2], right.shape[3])
-    out = pl.pallas_call(
-        _int8_kernel,
-        out_shape=jax.ShapeDtypeStruct(shape, jnp.int32),
-        grid=(shape[0] // block[0], shape[1] // block[1], steps),
-        in_specs=[
-            pl.BlockSpec((8, 1, block[0], 4 * chunk), lambda i, j, s: (0, s, i, 0)),
-            pl.BlockSpec((planes_b, 1, chunk, block[1]), lambda i, j, s: (0, s, 0, j)),
-        ],
-        out_specs=pl.BlockSpec(block, lambda i, j, s: (i, j)),
-        compiler_params=_in_order(),
-        interpret=interpret,
-        name="int8_product",
-    )(left, right)
+    out = _over_tiles(_int8_kernel, "int8_product", left, right, block, interpret)
     extra = WORD_BITS * (steps * chunk - words)
     offsets = int8.offset(planes_a) * int8.offset(planes_b)
     return int8.restore(out[:rows, :columns] - extra * offsets, a, b)
@@ -138,6 +112,28 @@ def _int8_kernel(a_ref, b_ref, out_ref):
         right = pltpu.bitcast(int8.byte_lanes(planes, place), jnp.int8)
         total += jnp.dot(a_ref[place, 0], right, preferred_element_type=jnp.int32)
     out_ref[...] += total
+
+
+def _over_tiles(kernel, name: str, left, right, block, interpret) -> jax.Array:
+    """Runs a kernel on tiles of [k, s, m, c] and [l, s, p, n], step by step: [m, n].
+
+    A step s adds its part of the contracted axis to a tile.
+    """
+    planes_a, steps, rows, length = left.shape
+    planes_b, _, words, columns = right.shape
+    return pl.pallas_call(
+        kernel,
+        out_shape=jax.ShapeDtypeStruct((rows, columns), jnp.int32),
+        grid=(rows // block[0], columns // block[1], steps),
+        in_specs=[
+            pl.BlockSpec((planes_a, 1, block[0], length), lambda i, j, s: (0, s, i, 0)),
+            pl.BlockSpec((planes_b, 1, words, block[1]), lambda i, j, s: (0, s, 0, j)),
+        ],
+        out_specs=pl.BlockSpec(block, lambda i, j, s: (i, j)),
+        compiler_params=_in_order(),
+        interpret=interpret,
+        name=name,
+    )(left, right)
 
 
 def _zero_at_first_step(out_ref):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax.kernels import bit_conv, bit_matmul, gpu
+from flq_jax.kernels import gpu
 
 # planes of a, rows, words, planes of b, columns: ragged, one block, several blocks
 SHAPES = [(1, 3, 1, 1, 5), (1, 33, 5, 2, 129), (8, 17, 3, 2, 70)]
@@ -35,23 +35,6 @@ def test_unpacked_bytes_are_exact(oracle, shape):
     )
     result = jax.jit(functools.partial(gpu.int8_product, interpret=True))(a, b)
     np.testing.assert_array_equal(result, oracle.counts(a, b, False))
-
-
-@pytest.mark.parametrize(
-    "backend, bits",
-    [("gpu_popcount", (1, 1)), ("gpu_popcount", (2, 3)), ("gpu_int8", (8, 8))],
-)
-def test_products_and_convolutions_of_values_are_exact(oracle, backend, bits):
-    signed = (bits[0] == 1, True)
-    options = {"backend": backend, "platform": "gpu", "interpret": True}
-    a = oracle.operand((5, 70), bits[0], signed[0])
-    b = oracle.operand((70, 9), bits[1], signed[1])
-    product = jax.jit(functools.partial(bit_matmul, **options))
-    np.testing.assert_array_equal(product(a, b), oracle.matmul(a, b))
-    x = oracle.operand((2, 5, 6, 34), bits[0], signed[0])
-    w = oracle.operand((3, 3, 17, 4), bits[1], signed[1])
-    result = jax.jit(functools.partial(bit_conv, stride=2, groups=2, **options))(x, w)
-    np.testing.assert_array_equal(result, oracle.conv(x, w, 2, 1, "SAME", 2))
 
 
 KERNELS = {

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,27 @@ def test_largest_sums_are_exact_where_f32_would_round():
 )
 def test_operands_are_split_no_more_than_needed(bits, length, dtype, products):
     assert dot.num_products(*bits, length, dtype) == products
+
+
+@pytest.mark.parametrize(
+    "backend, bits",
+    [
+        (f"{platform}_{form}", bits)
+        for platform in ("gpu", "tpu")
+        for form, bits in (("popcount", (1, 1)), ("popcount", (2, 3)), ("int8", (8, 8)))
+    ],
+)
+def test_pallas_back_ends_are_exact_on_values(oracle, backend, bits):
+    signed = (bits[0] == 1, True)
+    options = {"backend": backend, "platform": backend[:3], "interpret": True}
+    a = oracle.operand((5, 70), bits[0], signed[0])
+    b = oracle.operand((70, 9), bits[1], signed[1])
+    product = jax.jit(functools.partial(bit_matmul, **options))
+    np.testing.assert_array_equal(product(a, b), oracle.matmul(a, b))
+    x = oracle.operand((2, 5, 6, 34), bits[0], signed[0])
+    w = oracle.operand((3, 3, 17, 4), bits[1], signed[1])
+    result = jax.jit(functools.partial(bit_conv, stride=2, groups=2, **options))(x, w)
+    np.testing.assert_array_equal(result, oracle.conv(x, w, 2, 1, "SAME", 2))
 
 
 def test_empty_products(oracle):
