@@ -8,20 +8,21 @@ PAUSE = 0.3  # s; NumPy's idle threads spin for a while, and slow whoever comes 
 
 
 def interleaved(
-    functions: dict[str, Callable[[], object]], repeats: int = 7
+    functions: dict[str, Callable[[], object]], repeats: int = 7, pause: float = PAUSE
 ) -> dict[str, list[float]]:
     """Seconds of each function's calls, A B C A B C ..., after one that warms up.
 
     Args:
         functions: each returns when its work is done.
         repeats: counted calls of each.
+        pause: seconds between calls.
     """
     for function in functions.values():
         function()
     seconds = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            time.sleep(PAUSE)
+            time.sleep(pause)
             begin = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - begin)
