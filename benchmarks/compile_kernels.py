@@ -1,0 +1,148 @@
+"""Compiles one back end's kernels for an accelerator that is not there.
+
+    python -m benchmarks.compile_kernels --target=v5e
+
+Prints a line of JSON for each kernel and shape: the instructions that the compiler made
+of it, and what is wrong with them, or why it refused. Meant to run in a process of its own, for compilers may abort: see
+`benchmarks.kernel_proof`. TPU targets need libtpu (extra `tpu-compile`), GPU targets the
+CUDA plugin and ptxas (extra `gpu-compile`).
+"""
+
+import functools
+import json
+import os
+import pathlib
+import tempfile
+import time
+
+from absl import app, flags
+
+from benchmarks import machine_code
+
+TARGET = flags.DEFINE_enum("target", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
+TPU_TOPOLOGIES = {"v5e": "v5e:1x1", "v6e": "v6e:1x1"}
+
+# rows, words, columns: windows of 3 x 3 convolutions on 32x32x128, 16x16x256 and 8x8x512
+# (batch 1; the last at batch 128 too), of the small CNN's, and a few rows of dense ones.
+SHAPES = [
+    (1024, 36, 128),
+    (256, 72, 256),
+    (64, 144, 512),
+    (8192, 144, 512),
+    (196, 9, 16),
+    (49, 9, 16),
+    (4, 128, 4096),
+]
+WIDTHS = [(1, 1), (1, 2), (8, 8)]
+
+
+def prepare(target: str, dump: str) -> None:
+    """Sets what the compilers read when they are loaded."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    if target in TPU_TOPOLOGIES:
+        os.environ |= {
+            "TPU_SKIP_MDS_QUERY": "1",
+            "TPU_WORKER_HOSTNAMES": "localhost",
+            "TPU_LOG_DIR": "disabled",
+            "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+        }
+        os.environ["LIBTPU_INIT_ARGS"] = (
+            f"--xla_jf_dump_to={dump} --xla_jf_dump_llo_text=true"
+        )
+    else:
+        os.environ["XLA_FLAGS"] = f"--xla_dump_to={dump}"
+
+
+def topology(target: str):
+    """A topology of one device."""
+    from jax.experimental import topologies
+
+    if target in TPU_TOPOLOGIES:
+        return topologies.get_topology_desc(
+            platform="tpu",
+            topology_name=TPU_TOPOLOGIES[target],
+            chips_per_host_bounds=(1, 1, 1),
+        )
+    config = pathlib.Path(__file__).parent / "targets" / f"{target}.txtpb"
+    return topologies.get_topology_desc(
+        platform="cuda", target_config=config.read_text(), topology="1x1x1"
+    )
+
+
+def kernels(target: str):
+    """name -> (function of words, whether it takes one plane of each only)."""
+    from flq_jax.kernels import gpu, tpu
+
+    room = tpu if target in TPU_TOPOLOGIES else gpu
+    return {
+        "popcount xor": (functools.partial(room.popcount_product, binary=True), True),
+        "popcount and": (functools.partial(room.popcount_product, binary=False), False),
+        "int8": (room.int8_product, False),
+    }
+
+
+def cases(kernels):
+    """(name, kernel, shape, bits) of every compilation."""
+    for name, (kernel, one_plane) in kernels.items():
+        for shape in SHAPES:
+            for bits in WIDTHS[:1] if one_plane else WIDTHS[1:]:
+                yield name, kernel, shape, bits
+
+
+def program(kernel, target: str, device, shape, bits, dump: pathlib.Path) -> None:
+    """Compiles one kernel; the compiler's files are the only ones in `dump` then."""
+    import jax
+    import jax.numpy as jnp
+    from jax.sharding import SingleDeviceSharding
+
+    (m, p, n), here = shape, SingleDeviceSharding(device)
+    a, b = (
+        jax.ShapeDtypeStruct(size, jnp.int32, sharding=here)
+        for size in ((bits[0], m, p), (bits[1], p, n))
+    )
+    for old in dump.iterdir():
+        old.unlink()
+    platform = "tpu" if target in TPU_TOPOLOGIES else "cuda"
+    lowered = jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
+    lowered.compile()
+
+
+def compiled(name: str, kernel, target: str, device, shape, bits, dump) -> dict:
+    """What came of one kernel: its instructions, or what is wrong with it."""
+    begin, entry = time.perf_counter(), f"{name.split()[0]}_product"
+    try:
+        program(kernel, target, device, shape, bits, dump)
+        code = (
+            machine_code.of_tpu(dump, entry)
+            if target in TPU_TOPOLOGIES
+            else machine_code.of_gpu(dump, entry, target)
+        )
+    except Exception as error:  # noqa: BLE001 compilers raise what they like
+        return {"error": str(error).strip().splitlines()[0][:200]}
+    error = machine_code.complaint(code, name)
+    if code.spills and target not in TPU_TOPOLOGIES:
+        error = f"{code.spills} bytes spilt"
+    return {
+        "error": error,
+        "instructions": code.instructions,
+        "spills": code.spills,
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Compiles everything for the target."""
+    del argv
+    target = TARGET.value
+    with tempfile.TemporaryDirectory() as dump:
+        prepare(target, dump)
+        device, folder = topology(target).devices[0], pathlib.Path(dump)
+        for name, kernel, shape, bits in cases(kernels(target)):
+            outcome = compiled(name, kernel, target, device, shape, bits, folder)
+            row = {"target": target, "kernel": name, "shape": shape, "bits": bits}
+            print(json.dumps(row | outcome), flush=True)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("target")
+    app.run(main)

@@ -1,0 +1,178 @@
+"""What is known of the GPU and TPU kernels without a GPU or a TPU: a table of rungs.
+
+    python -m benchmarks.kernel_proof [--compilers=PYTHON] [--rungs=v5e,sm_80]
+
+Every kernel at realistic shapes, on each rung:
+
+    interpret     the kernel's arithmetic, run as ordinary JAX, equals the lax popcounts
+    lower         Triton's and Mosaic's rules take it
+    v5e, v6e      libtpu compiles it to machine code of the expected instructions (of
+                  which some spill registers at 8 x 8 bits, on v5e)
+    sm_80, sm_90a the CUDA plugin and ptxas do, without spills
+    ptx ...       the PTX computes the right numbers, executed on the host, and programs
+                  with one instruction changed do not (popcounts, and A100's int8)
+
+The compilers run in processes of their own, in the environment of `--compilers` (extras
+`tpu-compile`, `gpu-compile`), for they may abort. A rung that cannot run is named, and
+the exit status is 1 unless every rung ran and passed. Nothing here says how fast any of
+it would be.
+"""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import compile_kernels
+from flq_jax.kernels import gpu, popcount, tpu
+
+RUNGS = (
+    "interpret", "lower", "v5e", "v6e", "sm_80", "sm_90a", "ptx sm_80", "ptx sm_90a"
+)  # fmt: skip
+_COMPILERS = flags.DEFINE_string(
+    "compilers", sys.executable, "Python with libtpu and the CUDA plugin."
+)
+_RUNGS = flags.DEFINE_list("rungs", list(RUNGS), "Rungs to climb.")
+INTERPRETED_ROWS = 256  # of the larger shapes
+
+
+class Outcome(NamedTuple):
+    """One kernel on one rung: cases, how many passed, and the first complaint."""
+
+    cases: int = 0
+    passed: int = 0
+    complaint: str = ""
+
+    def plus(self, ok: bool, complaint: str = "") -> "Outcome":
+        """With one case more."""
+        first = self.complaint or ("" if ok else complaint or "failed")
+        return Outcome(self.cases + 1, self.passed + ok, first)
+
+
+def operands(shape, bits):
+    """Random words of one case."""
+    rng = np.random.default_rng(0)
+    m, p, n = shape
+    sizes = (bits[0], m, p), (bits[1], p, n)
+    low, high = -(2**31), 2**31
+    return [jnp.asarray(rng.integers(low, high, s, dtype=np.int32)) for s in sizes]
+
+
+def cases(room):
+    """(name, kernel, shape, bits) of everything in `gpu` or `tpu`."""
+    target, platform = ("v5e", "tpu") if room is tpu else ("sm_80", "gpu")
+    for name, *rest in compile_kernels.cases(compile_kernels.kernels(target)):
+        yield f"{platform} {name}", *rest
+
+
+def interpreted() -> dict[str, Outcome]:
+    """Kernels run as ordinary JAX against the lax form."""
+    outcomes = collections.defaultdict(Outcome)
+    for room in (gpu, tpu):
+        for name, kernel, (m, p, n), bits in cases(room):
+            a, b = operands((min(m, INTERPRETED_ROWS), p, n), bits)
+            result = jax.jit(lambda a, b, k=kernel: k(a, b, interpret=True))(a, b)
+            count = jax.jit(popcount.counts, static_argnums=2)
+            expected = count(a, b, name.endswith("xor"))
+            outcomes[name] = outcomes[name].plus(bool(jnp.all(result == expected)))
+    return outcomes
+
+
+def lowered() -> dict[str, Outcome]:
+    """Kernels lowered for their platform."""
+    outcomes = collections.defaultdict(Outcome)
+    for room, platform in ((gpu, "cuda"), (tpu, "tpu")):
+        for name, kernel, shape, bits in cases(room):
+            a, b = (
+                jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands(shape, bits)
+            )
+            try:
+                jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
+            except Exception as error:  # noqa: BLE001 lowering rules raise what they like
+                outcomes[name] = outcomes[name].plus(False, str(error).splitlines()[0])
+            else:
+                outcomes[name] = outcomes[name].plus(True)
+    return outcomes
+
+
+def in_process(module: str, target: str, python: str) -> tuple[list[dict], str]:
+    """The rows that a module prints for a target, and its complaint if it broke off."""
+    done = subprocess.run(
+        [python, "-m", f"benchmarks.{module}", f"--target={target}"],
+        capture_output=True, text=True, check=False, env=os.environ | {"JAX_PLATFORMS": ""},
+    )  # fmt: skip
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return rows, f"ended with {done.returncode}" if done.returncode else ""
+
+
+def compiled(target: str, python: str) -> dict[str, Outcome]:
+    """Kernels compiled for a target, in a process of its own; {} if it cannot run."""
+    rows, broken = in_process("compile_kernels", target, python)
+    outcomes = collections.defaultdict(Outcome)
+    for row in rows:
+        name = f"{'tpu' if target[0] == 'v' else 'gpu'} {row['kernel']}"
+        where = f"{row['shape']} {row['bits']}: {row['error']}"
+        outcomes[name] = outcomes[name].plus(not row["error"], where)
+    if broken and outcomes:
+        outcomes["the compiler"] = Outcome(1, 0, broken)
+    return dict(outcomes)
+
+
+def executed(target: str, python: str) -> dict[str, Outcome]:
+    """Kernels whose PTX was executed, and the mutants that were found out."""
+    rows, broken = in_process("execute_ptx", target, python)
+    outcomes = collections.defaultdict(Outcome)
+    for row in rows:
+        name = f"gpu {row['kernel']}"
+        outcomes[name] = outcomes[name].plus(not row["error"], row["error"])
+        dead = row["mutants"] - len(row["survivors"])
+        found = outcomes[f"{name}, mutants"]
+        first = found.complaint or ", ".join(row["survivors"])
+        outcomes[f"{name}, mutants"] = Outcome(
+            found.cases + row["mutants"], found.passed + dead, first
+        )
+    if broken and outcomes:
+        outcomes["the executor"] = Outcome(1, 0, broken)
+    return dict(outcomes)
+
+
+def climb(rung: str, python: str) -> dict[str, Outcome]:
+    """What came of a rung, by kernel; {} if it cannot run here."""
+    if rung in ("interpret", "lower"):
+        return {"interpret": interpreted, "lower": lowered}[rung]()
+    if rung.startswith("ptx "):
+        return executed(rung.removeprefix("ptx "), python)
+    return compiled(rung, python)
+
+
+def main(argv: list[str]) -> None:
+    """Climbs the rungs and prints the table."""
+    del argv
+    console, fine = Console(width=120), True
+    table = Table(title="kernels without their hardware", title_justify="left")
+    for column in ("rung", "kernel", "cases", "passed", "first complaint"):
+        table.add_column(column)
+    for rung in _RUNGS.value:
+        outcomes = climb(rung, _COMPILERS.value)
+        if not outcomes:
+            table.add_row(rung, "all", "0", "0", "[red]did not run: no such compiler")
+            fine = False
+        for name, outcome in outcomes.items():
+            fine &= outcome.passed == outcome.cases
+            cells = str(outcome.cases), str(outcome.passed), outcome.complaint
+            table.add_row(rung, name, *cells)
+    console.print(table)
+    sys.exit(0 if fine else 1)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,51 @@
+"""What PTX instructions compute of their operands: u64 arrays, or i64 if signed."""
+
+import numpy as np
+
+
+def arithmetic(name: str, rest: list[str], bits: int, values: list[np.ndarray]):
+    """What an instruction computes, before it is cut to its width."""
+    x, y, z = (values + [None, None])[:3]
+    if name in ("shl", "shr"):
+        far, places = y.astype(np.uint64) >= bits, y.astype(np.uint64) % bits
+        if name == "shl":
+            return np.where(far, 0, x << places.astype(x.dtype))
+        return np.where(far, x >> x.dtype.type(63), x >> places.astype(x.dtype))
+    if name == "bfe":
+        length = z.astype(np.uint64)
+        field = (x.astype(np.uint64) >> y.astype(np.uint64)) & ((1 << length) - 1)
+        if x.dtype == np.int64:
+            return (field << (64 - length)).view(np.int64) >> (64 - length).view(
+                np.int64
+            )
+        return field
+    simple = {
+        "mov": lambda: x,
+        "cvta": lambda: x,
+        "cvt": lambda: x,
+        "not": lambda: ~x,
+        "neg": lambda: -x,
+        "add": lambda: x + y,
+        "sub": lambda: x - y,
+        "and": lambda: x & y,
+        "or": lambda: x | y,
+        "xor": lambda: x ^ y,
+        "mul": lambda: x * y,
+        "mad": lambda: x * y + z,
+        "popc": lambda: np.bitwise_count(x),
+        "prmt": lambda: _permuted(x, y, z),
+    }
+    if name not in simple or "hi" in rest:
+        raise NotImplementedError(".".join([name, *rest]))
+    return simple[name]()
+
+
+def _permuted(x: np.ndarray, y: np.ndarray, selector: np.ndarray) -> np.ndarray:
+    """prmt: four of the eight bytes of x and y, each or its sign."""
+    both, result = x | (y << np.uint64(32)), np.zeros_like(x)
+    for i in range(4):
+        choice = (selector >> np.uint64(4 * i)) & 15
+        byte = (both >> (8 * (choice & 7))) & 255
+        byte = np.where(choice & 8, np.where(byte & 128, 255, 0).astype(x.dtype), byte)
+        result |= byte << np.uint64(8 * i)
+    return result
