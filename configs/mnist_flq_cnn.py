@@ -1,0 +1,25 @@
+"""A CNN of 6,898 parameters under an 8-bit broadcast, with an uplink of floats.
+
+    python -m experiments.main --config=configs/mnist_flq_cnn.py
+
+Test accuracy 0.984 after 250 of the 1,000 rounds, with 11 channels in place of 8 in the
+first layer; the figure after 1,000 is still to be measured. `--config.model.weight_bits=1 --config.model.activation_bits=2
+--config.model.gradient_bits=6` makes it W1A2G6.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.l2 = 0.0
+    config.model.name = "cnn"
+    config.client.batch = 50
+    config.downlink.quantizer = "uniform"
+    config.server.optimizer = "adam"
+    config.server.learning_rate = 0.01
+    config.server.schedule = "cosine"
+    config.server.aggregate = "mean"
+    config.log.every = 250
+    config.log.checkpoint_every = 500
+    return config

@@ -1,0 +1,16 @@
+"""The CNN of `mnist_flq_cnn` with one bit a coordinate up, and error feedback.
+
+    python -m experiments.main --config=configs/mnist_flq_cnn_ef_sign.py
+
+Test accuracy 0.976 after 500 of the 1,000 rounds and 3.47e7 uplink bits; 6.93e7 after all.
+"""
+
+from configs import mnist_flq_cnn
+
+
+def get_config():
+    config = mnist_flq_cnn.get_config()
+    config.server.learning_rate = 0.005
+    config.compressor.quantizer = "sign"
+    config.compressor.memory = "error_feedback"
+    return config
