@@ -140,8 +140,10 @@ def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
     }
     makers = {
         "logistic": lambda: models.Logistic(num_classes, config.bias, bits),
-        "mlp": lambda: models.MLP(config.hidden, num_classes, config.bias, bits),
-        "cnn": lambda: models.CNN(config.channels, use_bias=config.bias, **inner),
+        "mlp": lambda: models.MLP(tuple(config.hidden), num_classes, config.bias, bits),
+        "cnn": lambda: models.CNN(
+            tuple(config.channels), use_bias=config.bias, **inner
+        ),
         "mcmahan_cnn": lambda: models.mcmahan_cnn(use_bias=config.bias, **inner),
         "svhn": lambda: models.SVHNNet(**inner),
     }

@@ -1,7 +1,9 @@
 """Writes a run's model at its true width, and checks what it wrote.
 
-python -m experiments.export --workdir=runs/mnist_flq_cnn --out=model.npz
-    [--stablehlo=model.stablehlo]
+    python -m experiments.export --workdir=runs/mnist_flq_cnn --out=model.npz
+
+`--stablehlo=model.stablehlo` also writes the program, images to logits, for CPU, CUDA and
+TPU.
 """
 
 import json
@@ -12,60 +14,79 @@ import jax
 from absl import app, flags
 from ml_collections import ConfigDict
 
-from experiments import console, packed_model
+from experiments import console, options, packed_model
 from experiments.build import Run, build, classifier
 from experiments.checkpoints import Checkpoints
+from experiments.validate import ConfigError
 from flq_jax import data, keys, models
 from flq_jax.data.clients import scaled
 from flq_jax.federated import State, heard
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.", required=True)
-_OUT = flags.DEFINE_string("out", "model.npz", "The model's file.")
-_STABLEHLO = flags.DEFINE_string(
-    "stablehlo", None, "Also the program, images to logits, for CPU, CUDA and TPU."
-)
-
-
-def heard_params(run: Run, state: State) -> Any:
-    """The parameters as the clients hear them."""
-    key, down = keys.init_key(run.root), run.federation.downlink
-    return run.federation.unravel(heard(down, key, state.params, state.downlink).model)
+_OUT = flags.DEFINE_string("out", "model.npz", "The exported model's file.")
+_STABLEHLO = flags.DEFINE_string("stablehlo", None, "The exported program's file.")
 
 
 def main(argv: list[str]) -> None:
-    """Exports the newest checkpoint, then tests the file's model."""
+    """Exports the newest checkpoint of --workdir, then tests the file's model."""
     del argv
-    folder, out = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUT.value)
-    config = ConfigDict(json.loads((folder / "config.json").read_text()))
+    with options.one_line_errors(data.DataError):
+        exported(options.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
+
+
+def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> None:
+    """Writes the model of a run's folder to `out`, and tells its size and accuracy."""
+    config = written_config(folder)
     dataset = data.load(config.data.name, config.data.dir)
     run = build(config, dataset)
-    found = Checkpoints(folder / "checkpoints", console.tell).restore(like=run.state)
-    if found is None:
-        raise app.UsageError(f"--workdir: {folder} holds no checkpoint")
-    rounds, state, _ = found
-    params = heard_params(run, state)
-    inputs, labels = scaled(run.test[0]), run.test[1]
-    num_classes = dataset.num_classes
-    counts = packed_model.save(out, config.model, params, num_classes, inputs.shape[1:])
-    trained = classifier(config.model, num_classes)
-    loaded, restored, image = packed_model.load(out)
-    correct = [
-        int(jax.jit(models.num_correct, static_argnums=0)(model, p, inputs, labels))
-        for model, p in ((trained, params), (loaded, restored))
-    ]
+    rounds, state = newest(folder, run)
+    params, classes = heard_params(run, state, rounds), dataset.num_classes
+    images, labels = scaled(run.test[0]), run.test[1]
+    counts = packed_model.save(out, config.model, params, classes, images.shape[1:])
+    loaded, read, image = packed_model.load(out)
     stored = " + ".join(f"{n:,} x {bits} bit" for bits, n in sorted(counts.items()))
     payload = sum(bits * n for bits, n in counts.items()) / 8
     console.tell(
         f"{out}: round {rounds}; {stored} = {payload:,.0f} bytes, "
         f"{out.stat().st_size:,} with names and shapes"
     )
+    trained = accuracy(classifier(config.model, classes), params, images, labels)
+    packed = accuracy(loaded, read, images, labels)
     console.tell(
-        f"test accuracy {correct[0] / labels.size:.2%} as trained, "
-        f"{correct[1] / labels.size:.2%} from the file, on packed integers"
+        f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file, on packed "
+        "integers"
     )
-    if _STABLEHLO.value:
-        program = packed_model.stablehlo(loaded, restored, (1, *image))
-        pathlib.Path(_STABLEHLO.value).write_bytes(program)
+    if program:
+        text = packed_model.stablehlo(loaded, read, (1, *image))
+        pathlib.Path(program).write_bytes(text)
+
+
+def written_config(folder: pathlib.Path) -> ConfigDict:
+    """The config of a run's folder; `ConfigError` if there is none."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ConfigError(f"--workdir: must be a run's folder, no file {file}")
+    return ConfigDict(json.loads(file.read_text()))
+
+
+def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:
+    """(finished rounds, state) of the newest whole checkpoint; `ConfigError` if none."""
+    found = Checkpoints(folder / "checkpoints", console.tell).restore(like=run.state)
+    if found is None:
+        raise ConfigError(f"--workdir: must hold a checkpoint, got {folder}")
+    return found[:2]
+
+
+def heard_params(run: Run, state: State, rounds: int) -> Any:
+    """The parameters as the clients hear them after so many rounds."""
+    key, down = keys.init_key(run.root), run.federation.downlink
+    sent = heard(down, key, state.params, state.downlink, rounds)
+    return run.federation.unravel(sent.model)
+
+
+def accuracy(model, params: Any, images: jax.Array, labels: jax.Array) -> float:
+    """The share of images that the model classifies rightly."""
+    correct = jax.jit(models.num_correct, static_argnums=0)
+    return int(correct(model, params, images, labels)) / labels.size
 
 
 if __name__ == "__main__":

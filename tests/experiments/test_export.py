@@ -1,0 +1,51 @@
+"""The command that writes a run's model at its true width."""
+
+import json
+
+import pytest
+
+from configs import default
+from experiments import export, sweep
+from experiments.validate import ConfigError
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run of a W1A2 network."""
+    config, folder = default.get_config(), tmp_path_factory.mktemp("run")
+    options = {
+        "rounds": 4, "clients": 2, "data.name": "synthetic", "client.batch": 10,
+        "model.name": "cnn", "model.channels": (2, 4), "model.weight_bits": 1,
+        "model.activation_bits": 2, "downlink.quantizer": "uniform",
+        "log.every": 2, "log.checkpoint_every": 4,
+    }  # fmt: skip
+    config.update_from_flattened_dict(options)
+    assert not sweep.run_all(sweep.prepared({"": config}, folder), 1)
+    return folder
+
+
+def test_accuracy_is_reproduced_and_size_is_the_sum_of_the_widths(
+    run, tmp_path, capsys
+):
+    """20 + 4 + 1,970 floats, 72 one-bit weights: 7,985 bytes."""
+    out, program = tmp_path / "model.npz", tmp_path / "model.stablehlo"
+    export.exported(run, out, str(program))
+    size, accuracy = capsys.readouterr().out.splitlines()[-2:]
+    assert "round 4; 72 x 1 bit + 1,994 x 32 bit = 7,985 bytes" in size
+    assert f"{out.stat().st_size:,} with names" in size
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["round"] == 4
+    reached = f"{last['test_accuracy']:.2%}"
+    assert accuracy.startswith(f"test accuracy {reached} as trained, {reached} from")
+    assert program.read_bytes().startswith(b"ML\xefR")  # MLIR bytecode
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="must be a run's folder, no file .*config"):
+        export.exported(tmp_path, tmp_path / "model.npz", None)
+
+
+def test_run_without_a_checkpoint_is_refused(run, tmp_path):
+    (tmp_path / "config.json").write_text((run / "config.json").read_text())
+    with pytest.raises(ConfigError, match="must hold a checkpoint, got"):
+        export.exported(tmp_path, tmp_path / "model.npz", None)
