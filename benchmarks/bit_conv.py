@@ -1,6 +1,7 @@
 """Packed convolutions against XLA's own, on this machine: exactness and speed.
 
-    python -m benchmarks.bit_conv [--repeats=7] [--batches=1,32] [--out=bit_conv.png]
+    python -m benchmarks.bit_conv [--card_repeats=9] [--conv_batches=1,32]
+        [--conv_picture=bit_conv.png]
 
 3 x 3, SAME, NHWC, as many outputs as channels, beside f32, bf16 and int8 convolutions
 of the same shape. `packed` has images and weights packed beforehand; `packing` packs
@@ -18,11 +19,12 @@ from flq_jax.kernels import as_codes, bit_conv
 from flq_jax.kernels.dispatch import Shape
 from flq_jax.kernels.geometry import DIMENSIONS
 
-_REPEATS = flags.DEFINE_integer("repeats", 7, "Timed calls of each contestant.")
-_OUT = flags.DEFINE_string("out", "bit_conv.png", "The picture.")
-_BATCHES = flags.DEFINE_list("batches", ["1", "32"], "Images at once.")
+_PICTURE = flags.DEFINE_string("conv_picture", "bit_conv.png", "The picture.")
+_BATCHES = flags.DEFINE_list("conv_batches", ["1", "32"], "Images at once.")
 _SHAPES = flags.DEFINE_list(
-    "shapes", ["32x128", "16x256", "8x512"], "Rows x channels of the square images."
+    "conv_shapes",
+    ["32x128", "16x256", "8x512"],
+    "Rows x channels of the square images.",
 )
 WIDTHS = [(1, 1), (2, 1), (4, 4)]  # of images and of weights
 
@@ -57,14 +59,14 @@ def main(argv: list[str]) -> None:
     """Prints the card and draws it."""
     del argv
     rows = [
-        contest(int(batch), *map(int, shape.split("x")), bits, _REPEATS.value)
+        contest(int(batch), *map(int, shape.split("x")), bits, card.REPEATS.value)
         for shape in _SHAPES.value
         for batch in _BATCHES.value
         for bits in WIDTHS
     ]
     title = "Packed 3 x 3 convolutions, batch x rows x columns x channels"
     card.table(title, rows)
-    card.picture(title, rows, _OUT.value)
+    card.picture(title, rows, _PICTURE.value)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Packed products against XLA's own, on this machine: exactness and speed.
 
-    python -m benchmarks.bit_product [--repeats=9] [--out=bit_product.png]
+    python -m benchmarks.bit_product [--card_repeats=9] [--product_picture=bit_product.png]
 
 Each shape [m, k] x [k, n] at several widths, beside f32, bf16 and int8 dots of the same
 shape. `packed` has both operands packed beforehand; `packing` packs the first within, as
@@ -17,10 +17,9 @@ from benchmarks import card
 from flq_jax.kernels import as_codes, bit_matmul
 from flq_jax.kernels.dispatch import Shape
 
-_REPEATS = flags.DEFINE_integer("repeats", 9, "Timed calls of each contestant.")
-_OUT = flags.DEFINE_string("out", "bit_product.png", "The picture.")
+_PICTURE = flags.DEFINE_string("product_picture", "bit_product.png", "The picture.")
 _SHAPES = flags.DEFINE_list(
-    "shapes",
+    "product_shapes",
     ["1024x1152x128", "4096x576x64", "256x4608x512", "128x784x200", "1024x1024x1024"],
     "m x k x n of each product.",
 )
@@ -51,13 +50,13 @@ def main(argv: list[str]) -> None:
     """Prints the card and draws it."""
     del argv
     rows = [
-        contest(tuple(map(int, shape.split("x"))), bits, _REPEATS.value)
+        contest(tuple(map(int, shape.split("x"))), bits, card.REPEATS.value)
         for shape in _SHAPES.value
         for bits in WIDTHS
     ]
     title = "Packed products, m x k by k x n"
     card.table(title, rows)
-    card.picture(title, rows, _OUT.value)
+    card.picture(title, rows, _PICTURE.value)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import flags
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ from benchmarks.timing import interleaved, median_ratio
 from flq_jax.kernels import Codes, pack
 from flq_jax.kernels.dispatch import Shape, choose
 
+REPEATS = flags.DEFINE_integer("card_repeats", 9, "Timed calls of each form.", 1)
 PLAIN = {
     "f32": (jnp.float32, jnp.float32),
     "bf16": (jnp.bfloat16, jnp.float32),

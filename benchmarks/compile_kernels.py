@@ -1,6 +1,6 @@
 """Compiles one back end's kernels for an accelerator that is not there.
 
-    python -m benchmarks.compile_kernels --target=v5e
+    python -m benchmarks.compile_kernels --chip=v5e
 
 Prints a line of JSON for each kernel and shape: the instructions that the compiler made
 of it, and what is wrong with them, or why it refused. Meant to run in a process of its own, for compilers may abort: see
@@ -19,7 +19,7 @@ from absl import app, flags
 
 from benchmarks import machine_code
 
-TARGET = flags.DEFINE_enum("target", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
+CHIP = flags.DEFINE_enum("chip", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
 TPU_TOPOLOGIES = {"v5e": "v5e:1x1", "v6e": "v6e:1x1"}
 
 # rows, words, columns: windows of 3 x 3 convolutions on 32x32x128, 16x16x256 and 8x8x512
@@ -133,7 +133,7 @@ def compiled(name: str, kernel, target: str, device, shape, bits, dump) -> dict:
 def main(argv: list[str]) -> None:
     """Compiles everything for the target."""
     del argv
-    target = TARGET.value
+    target = CHIP.value
     with tempfile.TemporaryDirectory() as dump:
         prepare(target, dump)
         device, folder = topology(target).devices[0], pathlib.Path(dump)
@@ -144,5 +144,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("target")
+    flags.mark_flag_as_required("chip")
     app.run(main)

@@ -1,6 +1,6 @@
 """What is lost at how many bits: the error of each quantizer, beside the bound.
 
-    python -m benchmarks.distortion [--out=runs/distortion] [--draws=8]
+    python -m benchmarks.distortion [--folder=runs/distortion] [--draws=8]
 
 Normalised mean squared errors E||x - x_hat||^2 / E||x||^2 against measured bits an entry,
 of Gaussian, Laplace and lognormal entries and of gradients of SGD on MNIST; a PNG and a
@@ -28,7 +28,9 @@ from flq_jax import data
 from flq_jax.entropy import empirical_entropy
 from flq_jax.quantizers import Quantizer
 
-_OUT = flags.DEFINE_string("out", "runs/distortion", "Folder of the PNG and the table.")
+_FOLDER = flags.DEFINE_string(
+    "folder", "runs/distortion", "Folder of the PNG and the table."
+)
 _DRAWS = flags.DEFINE_integer("draws", 8, "Vectors of each source.", 1)
 ENTRIES = 8192
 
@@ -88,7 +90,7 @@ def measured(quantizer: Quantizer, xs: jax.Array) -> tuple[float, float, float]:
 def main(argv: list[str]) -> None:
     """Measures every setting on every source, and writes the figure and the table."""
     del argv
-    folder = pathlib.Path(_OUT.value)
+    folder = pathlib.Path(_FOLDER.value)
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         source: {

@@ -1,6 +1,6 @@
 """Compiles the GPU kernels and executes what came out, with mutants for a control.
 
-    python -m benchmarks.execute_ptx --target=sm_80
+    python -m benchmarks.execute_ptx --chip=sm_80
 
 Prints a line of JSON for each kernel and pair of widths: whether its PTX, executed by
 `benchmarks.ptx`, computes the numbers that integer arithmetic does; and how many of the
@@ -107,7 +107,7 @@ def case(name: str, bits: tuple[int, int], text: str) -> dict:
 def main(argv: list[str]) -> None:
     """Compiles and executes everything for the target."""
     del argv
-    target = compile_kernels.TARGET.value
+    target = compile_kernels.CHIP.value
     with tempfile.TemporaryDirectory() as folder:
         dump = pathlib.Path(folder)
         compile_kernels.prepare(target, folder)
@@ -126,5 +126,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("target")
+    flags.mark_flag_as_required("chip")
     app.run(main)

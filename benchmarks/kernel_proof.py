@@ -107,7 +107,7 @@ def lowered() -> dict[str, Outcome]:
 def in_process(module: str, target: str, python: str) -> tuple[list[dict], str]:
     """The rows that a module prints for a target, and its complaint if it broke off."""
     done = subprocess.run(
-        [python, "-m", f"benchmarks.{module}", f"--target={target}"],
+        [python, "-m", f"benchmarks.{module}", f"--chip={target}"],
         capture_output=True, text=True, check=False, env=os.environ | {"JAX_PLATFORMS": ""},
     )  # fmt: skip
     rows = [json.loads(line) for line in done.stdout.splitlines()]
