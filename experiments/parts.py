@@ -78,7 +78,7 @@ def assembled(
         AGGREGATES[config.server.aggregate],
     )
     if arrays.cell is not None:
-        federation = in_a_cell(config, federation, arrays, params)
+        federation = in_a_cell(config, federation, model, arrays)
     tested = model.clone(packed=config.model.packed)
     return Parts(federation, loss, evaluation(federation, tested, loss, mesh))
 
@@ -185,20 +185,19 @@ def ideal_network(config: ConfigDict) -> federated.Network:
 
 
 def in_a_cell(
-    config: ConfigDict, federation: Federation, arrays: Arrays, params: Any
+    config: ConfigDict, federation: Federation, model: nn.Module, arrays: Arrays
 ) -> Federation:
     """The federation with its clients in a cell."""
-    sizes = arrays.data.sizes
-    leaves = jax.tree.leaves(params)
-    num_params = sum(leaf.size for leaf in leaves)
-    num_weights = sum(leaf.size for leaf in leaves if leaf.ndim > 1)
+    sizes, image = arrays.data.sizes, arrays.data.inputs.shape[2:]
+    layers = models.layer_costs(model, image)
+    num_params = sum(sum(layer.params.values()) for layer in layers)
     at_a_time = jnp.full_like(sizes, config.client.batch)
     if config.client.epochs or not config.client.batch:
         at_a_time = sizes * max(config.client.epochs, 1)
     work = radio.Work(
         federation.compressor.layout(num_params),
         federation.downlink.compressor.layout(num_params).num_bits,
-        radio.cycles(config, num_weights, sizes, at_a_time),
+        radio.cycles(config.network, layers, sizes, at_a_time),
         sizes,
     )
     network = radio.cell_network(config.network, arrays.cell, work)

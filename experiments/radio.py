@@ -1,5 +1,6 @@
 """The glue between the rounds and the cell: a `Network` made of `flq_jax.wireless`."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from ml_collections import ConfigDict
 
 from flq_jax import keys
 from flq_jax.federated import Network, Outcome, Plan
+from flq_jax.models import LayerCost
 from flq_jax.quantizers import Layout
 from flq_jax.wireless import cell as cells
 from flq_jax.wireless import channel, cost, planning, scheduling
@@ -94,25 +96,31 @@ def scheduler(config: ConfigDict) -> scheduling.Scheduler:
 
 
 def cycles(
-    config: ConfigDict, num_weights: int, examples: jax.Array, at_a_time: jax.Array
+    network: ConfigDict,
+    layers: Sequence[LayerCost],
+    examples: jax.Array,
+    at_a_time: jax.Array,
 ) -> jax.Array:
     """Cycles of each client's round, f32[m]: bit operations over those of a cycle.
 
     Args:
-        config: the whole config: the model's widths, the CPU's bit operations a cycle.
-        num_weights: of the dense layers, one multiply-accumulate each and example.
+        network: the config's `network` group: the CPU's bit operations a cycle.
+        layers: of the model, each with its multiply-adds an example and its widths.
         examples: that each client has, i32[m].
         at_a_time: gradients that it takes in a round, i32[m], in examples.
     """
-    widths = (
-        config.model.weight_bits,
-        config.model.activation_bits,
-        config.model.gradient_bits,
+    operations = sum(
+        cost.training_bit_operations(
+            layer.macs,
+            layer.bits.weights,
+            layer.bits.activations,
+            layer.bits.gradients,
+        )
+        for layer in layers
     )
-    operations = cost.training_bit_operations(num_weights, *widths)
     work = jnp.where(examples > 0, at_a_time, 0)
     # Nobody computes for nothing: waking up takes a cycle.
-    return jnp.maximum(work * operations / config.network.bit_operations_a_cycle, 1.0)
+    return jnp.maximum(work * operations / network.bit_operations_a_cycle, 1.0)
 
 
 def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:

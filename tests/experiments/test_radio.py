@@ -14,6 +14,7 @@ from experiments import audit, radio, rules, train, validate
 from experiments.build import build
 from flq_jax import federated, keys
 from flq_jax.data import load
+from flq_jax.models import CNN, Bits, layer_costs
 from flq_jax.wireless import presets
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -110,11 +111,13 @@ def test_a_cell_is_the_same_under_every_policy():
 
 
 def test_cycles_by_hand():
-    config = small(bit_operations_a_cycle=1024.0)
-    config.model.update({"weight_bits": 8, "activation_bits": 8, "gradient_bits": 8})
-    found = radio.cycles(config, 7840, jnp.asarray([600, 0]), jnp.asarray([100, 100]))
-    # 100 examples x 7840 weights x 3 products of 8 x 8 bits, 1024 bits a cycle.
-    np.testing.assert_allclose(found, [100 * 7840 * 192 / 1024, 1.0])
+    """Each layer at its own widths, a convolution's weights once for every place."""
+    network = small(bit_operations_a_cycle=1024.0).network
+    layers = layer_costs(CNN((2, 3), num_classes=7, bits=Bits(1, 2, 6)), (5, 4))
+    found = radio.cycles(network, layers, jnp.asarray([600, 0]), jnp.asarray([50, 50]))
+    # 20 places x 18 weights and 21 of floats, 4 x 54 of W1 A2 G6, forward and backward.
+    operations = (360 + 21) * 3 * 32 * 32 + 216 * (1 * 2 + 1 * 6 + 2 * 6)
+    np.testing.assert_allclose(found, [50 * operations / 1024, 1.0])
 
 
 def test_a_run_logs_seconds_and_joules(dataset, tmp_path):
