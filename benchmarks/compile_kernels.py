@@ -3,9 +3,9 @@
     python -m benchmarks.compile_kernels --chip=v5e
 
 Prints a line of JSON for each kernel and shape: the instructions that the compiler made
-of it, and what is wrong with them, or why it refused. Meant to run in a process of its own, for compilers may abort: see
-`benchmarks.kernel_proof`. TPU targets need libtpu (extra `tpu-compile`), GPU targets the
-CUDA plugin and ptxas (extra `gpu-compile`).
+of it, and what is wrong with them, or why it refused. Meant to run in a process of its
+own, for compilers may abort: see `benchmarks.kernel_proof`. TPU targets need libtpu
+(extra `tpu-compile`), GPU targets the CUDA plugin and ptxas (extra `gpu-compile`).
 """
 
 import functools
@@ -120,8 +120,8 @@ def compiled(name: str, kernel, target: str, device, shape, bits, dump) -> dict:
     except Exception as error:  # noqa: BLE001 compilers raise what they like
         return {"error": str(error).strip().splitlines()[0][:200]}
     error = machine_code.complaint(code, name)
-    if code.spills and target not in TPU_TOPOLOGIES:
-        error = f"{code.spills} bytes spilt"
+    if code.spills:
+        error = f"spills {code.spills}"
     return {
         "error": error,
         "instructions": code.instructions,

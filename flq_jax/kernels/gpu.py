@@ -58,17 +58,21 @@ def popcount_product(
 
 
 def _popcount_kernel(a_ref, b_ref, out_ref, *, binary):
-    def add_word(word, total):
-        a = [a_ref[i, word, :][:, None] for i in range(a_ref.shape[0])]
-        b = [b_ref[j, word, :][None, :] for j in range(b_ref.shape[0])]
-        for i, a_plane in enumerate(a):
-            for j, b_plane in enumerate(b):
-                term = a_plane ^ b_plane if binary else a_plane & b_plane
-                total += lax.population_count(term) << (i + j)
-        return total
+    planes_a, planes_b = a_ref.shape[0], b_ref.shape[0]
+
+    # A step is one word of one plane of the rows: all planes of both at once would need
+    # more registers than there are.
+    def add_step(step, total):
+        word, plane = lax.div(step, planes_a), lax.rem(step, planes_a)
+        a = a_ref[plane, word, :][:, None]
+        counts = jnp.zeros(total.shape, jnp.int32)
+        for j in range(planes_b):
+            b = b_ref[j, word, :][None, :]
+            counts += lax.population_count(a ^ b if binary else a & b) << j
+        return total + (counts << plane)
 
     zeros = jnp.zeros(out_ref.shape, jnp.int32)
-    out_ref[...] = lax.fori_loop(0, a_ref.shape[1], add_word, zeros)
+    out_ref[...] = lax.fori_loop(0, planes_a * a_ref.shape[1], add_step, zeros)
 
 
 def int8_product(

@@ -1,7 +1,9 @@
 """Pallas kernels for TPUs, through Mosaic.
 
 Nothing here was ever timed: what is known is that it compiles for v5e and v6e, and that
-its body computes the right numbers in TPU interpret mode, without races.
+its body computes the right numbers in TPU interpret mode, without races. The tiles are
+the largest of those tried whose sums stay in registers: twice as many columns of
+popcounts, or rows or columns of int8 products, and v5e's compiler spills some.
 """
 
 import functools
@@ -21,7 +23,7 @@ MXU_WORDS = 32
 
 
 def popcount_product(
-    a: jax.Array, b: jax.Array, *, binary: bool, block=(128, 512), interpret=False
+    a: jax.Array, b: jax.Array, *, binary: bool, block=(128, 256), interpret=False
 ) -> jax.Array:
     """Sums of 2^(i+j) popcount(a_i op b_j) over words and planes, on the vector unit.
 
@@ -70,7 +72,7 @@ def _popcount_kernel(a_ref, b_ref, out_ref, *, binary):
 
 
 def int8_product(
-    a: jax.Array, b: jax.Array, *, block=(128, 256), interpret=False
+    a: jax.Array, b: jax.Array, *, block=(64, 128), interpret=False
 ) -> jax.Array:
     """Sums of code products on the int8 MXU; columns stay packed down to VMEM.
 

@@ -52,3 +52,13 @@ def test_bundles_are_read_and_schedules_are_not(tmp_path):
     )
     found = machine_code.of_tpu(tmp_path, "int8_product")
     assert found == code(popcount=1, xor=1, int8=1)
+
+
+def test_spills_are_those_of_vector_registers(tmp_path):
+    (tmp_path / "1-int8_product.1-70-final_bundles.txt").write_text(
+        "{ %1 = sst [smem:[#allocation5_spill]] %s2 }\n"
+        "{ %2 = vst [vmem:[#allocation6_spill] sm:$0xff] /*vst_source=*/%v1 }\n"
+        "{ %v3 = vld [vmem:[#allocation6_spill] sm:$0xff]  ;;  %v4 = vpcnt %v3 }\n"
+    )
+    found = machine_code.of_tpu(tmp_path, "int8_product")
+    assert found == code(spills=2, popcount=1)
