@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from flq_jax import federated, keys, models
 from flq_jax.data import clients
@@ -23,6 +24,19 @@ def evaluation(
     set would fill the memory.
     """
 
+    def hits(params, test):
+        def correct(shard):
+            inputs, labels, weights = federated.whole(shard)
+            labels = jnp.where(weights > 0.0, labels, -1)  # no class
+            return models.num_correct(model, params, inputs, labels)
+
+        return jnp.sum(jax.lax.map(correct, test))
+
+    if model.packed:  # XLA cannot spread a TPU's own kernels over devices
+        hits = jax.shard_map(
+            hits, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=False
+        )
+
     def evaluate(root, state, round_index, data, inputs, labels):
         key = keys.init_key(root)
         sent = federated.heard(
@@ -33,15 +47,9 @@ def evaluation(
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))
 
-        def correct(shard):
-            inputs, labels, weights = federated.whole(shard)
-            labels = jnp.where(weights > 0.0, labels, -1)  # no class
-            return models.num_correct(model, params, inputs, labels)
-
         shards = clients.divided(data, AT_ONCE)
         losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(shards)
         test = clients.divided(clients.pooled(inputs, labels), AT_ONCE)
-        hits = jax.lax.map(correct, test)
-        return shards.sizes / jnp.sum(shards.sizes) @ losses, jnp.sum(hits)
+        return shards.sizes / jnp.sum(shards.sizes) @ losses, hits(params, test)
 
     return evaluate

@@ -1,0 +1,45 @@
+"""A whole run's programs, with the packed kernels in them, as accelerators get them."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import default
+from experiments.build import build
+from experiments.parts import Arrays
+from flq_jax import data, federated
+from flq_jax.kernels import dispatch
+
+CALLS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}
+
+
+@pytest.mark.parametrize("form", ["popcount", "int8"])
+@pytest.mark.parametrize("platform", CALLS)
+def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, form):
+    """Two rounds of clients' W1A2G6 gradients, then three packed layers' predictions."""
+    backend = f"{dispatch.PLATFORMS[platform]}_{form}"
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    monkeypatch.setattr(dispatch, "choose", lambda platform, shape: backend)
+    config = default.get_config()
+    options = {
+        "clients": 2, "client.batch": 4, "model.name": "cnn", "model.channels": (2, 3),
+        "model.weight_bits": 1, "model.activation_bits": 2, "model.gradient_bits": 6,
+        "model.quantize_edges": True, "model.packed": True,
+        "compressor.quantizer": "sign", "compressor.memory": "error_feedback",
+        "downlink.quantizer": "uniform",
+    }  # fmt: skip
+    config.update_from_flattened_dict(options)
+    run = build(config, data.synthetic(train=20, test=8))
+    evaluate = run.assemble(Arrays(run.root, run.data, None, {})).evaluate
+
+    def program(state, clients, test):
+        def step(state, k):
+            return federated.round_step(run.federation, run.root, clients, state, k)
+
+        state, metrics = jax.lax.scan(step, state, jnp.arange(2))
+        return state, metrics, evaluate(run.root, state, 2, clients, *test)
+
+    given = run.state, run.data, run.test
+    lowered = jax.jit(program).trace(*given).lower(lowering_platforms=(platform,))
+    calls = lowered.as_text().count(f"@{CALLS[platform]}(")
+    assert calls == 3
