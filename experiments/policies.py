@@ -1,17 +1,16 @@
 """Radio policies side by side: every policy, link, number of clients and seed.
 
-    python -m experiments.policies --folder=runs/policies --seeds=5
+    python -m experiments.policies --workdir=runs/policies --seeds=5
     python -m experiments.report --workdir=runs/policies --accuracy=0.88
 
 Each run has a folder of its own, and one that is finished is not run again: the same
 command goes on where it was interrupted, and a longer list of anything adds runs. Seeds
-share a compiled program. At the end stand `policies.md`, with costs at equal rounds and accuracies at equal time and
-energy, and a map of the cell for each policy.
+share a compiled program. At the end stand `policies.md`, with costs at equal rounds and
+accuracies at equal time and energy, and a map of the cell for each policy.
 """
 
 import importlib
 import itertools
-import pathlib
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +22,6 @@ from experiments.console import tell
 from experiments.results import Group
 from flq_jax.data import DataError
 
-_FOLDER = flags.DEFINE_string("folder", "runs/policies", "Folder of all the runs.")
 _POLICIES = flags.DEFINE_list(
     "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
 )
@@ -80,7 +78,7 @@ def main(argv: list[str]) -> None:
     """Runs what is not there yet, then writes the table and the maps."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    folder = pathlib.Path(_FOLDER.value)
+    folder = options.workdir()
     wanted = dict(
         configs(
             seeds=_SEEDS.value,
