@@ -50,7 +50,8 @@ def test_lowers_for_cuda(kernel, shape):
     planes_a, rows, words, planes_b, columns = shape
     a = jax.ShapeDtypeStruct((planes_a, rows, words), jnp.int32)
     b = jax.ShapeDtypeStruct((planes_b, words, columns), jnp.int32)
-    lowered = jax.jit(kernel).trace(a, b).lower(lowering_platforms=("cuda",))
+    with gpu.in_mind():
+        lowered = jax.jit(kernel).trace(a, b).lower(lowering_platforms=("cuda",))
     assert "__gpu$xla.gpu.triton" in lowered.as_text()
 
 

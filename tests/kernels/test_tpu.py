@@ -39,7 +39,12 @@ def simulated(kernel, a, b):
     """(result, whether two threads raced), on a simulated TPU with two of them."""
     pltpu.reset_tpu_interpret_mode_state()
     params = pltpu.InterpretParams(detect_races=True, num_cores_or_threads=2)
-    result = np.asarray(kernel(a, b, interpret=params))
+    try:
+        result = np.asarray(kernel(a, b, interpret=params))
+    except jax.errors.JaxRuntimeError as error:  # from JAX 0.11 on, a race ends the run
+        if "RACE DETECTED" not in str(error):
+            raise
+        return None, True
     return result, interpret_pallas_call.races.races_found
 
 

@@ -148,13 +148,14 @@ def test_the_error_is_near_the_optimum(name, levels):
 
 @pytest.mark.parametrize("levels", [2, 7, 16, 256])
 def test_the_conditions_of_optimality_hold(levels, key):
-    x = jax.random.laplace(key, (20_000,))
-    q = quantized(design(x, levels), x)
-    error = jnp.mean((x - q) ** 2)
-    np.testing.assert_allclose(jnp.mean(q), jnp.mean(x), atol=2e-3)
-    np.testing.assert_allclose(jnp.mean(x * q), jnp.mean(q * q), rtol=2e-3)
+    """As nearly as the histogram's bins allow: E[Q(X - Q)], twice in the last one."""
+    samples = jax.random.laplace(key, (20_000,))
+    x, q = map(np.float64, (samples, quantized(design(samples, levels), samples)))
+    error = np.mean((x - q) ** 2)
+    np.testing.assert_allclose(np.mean(q), np.mean(x), atol=2e-3)
+    np.testing.assert_allclose(np.mean(q * (x - q)), 0.0, atol=5e-4)
     np.testing.assert_allclose(
-        error, jnp.mean(x * x) - jnp.mean(q * q), rtol=0.05, atol=1e-4
+        error, np.mean(x * x) - np.mean(q * q), rtol=0.05, atol=2e-4
     )
 
 
