@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/wireless_bits_budget.py
 
-A client's news is its examples times the rounds since it was last heard.
+A client's news is the energy that its last innovation brought into the server's step,
+times the rounds since: what the server knows of it without being told.
 """
 
 from configs import wireless_joint

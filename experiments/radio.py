@@ -27,12 +27,15 @@ class RadioState(NamedTuple):
         spent: seconds and each client's joules since the first round.
         scheduled: rounds in which each client took part, i32[m].
         heard: rounds in which its message arrived, i32[m].
+        news: what its last one to arrive was worth, f32[m], see `Network.settle`;
+            infinite before the first.
     """
 
     cell: CellState
     spent: cost.Ledger
     scheduled: jax.Array
     heard: jax.Array
+    news: jax.Array
 
 
 class Work(NamedTuple):
@@ -128,8 +131,9 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
 
     A round draws its fading, plans by the policy, and settles with the lengths of the
     messages as they turned out. What a message is worth to the Hungarian assignment is
-    its number of examples (Chen et al. 2021); to a bits budget, the same times the
-    rounds since the client was last heard.
+    its number of examples (Chen et al. 2021); to a bits budget, the energy that its
+    last innovation brought into the server's step, (n_m / sum n)^2 ||q' - q||^2, times
+    the rounds since: what the server knows without a bit of its own.
     """
     policy = planning.policy(
         scheduler(config),
@@ -147,7 +151,8 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
     def init():
         state = cells.initial_state(cell, config.battery_j or jnp.inf)
         nobody = jnp.zeros(clients, jnp.int32)
-        return RadioState(state, cost.empty_ledger(clients), nobody, nobody)
+        unheard = jnp.full(clients, jnp.inf)
+        return RadioState(state, cost.empty_ledger(clients), nobody, nobody, unheard)
 
     def plan(key, state, round_index):
         key_fading, key_plan = jax.random.split(key)
@@ -163,7 +168,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             lengths=lengths,
             downlink_s=cells.downlink_latency_s(cell, fading, work.downlink_bits),
             value=value,
-            news=value * (1.0 + state.cell.age),
+            news=value**2 * state.news * (1.0 + state.cell.age),
             widths=tuple(part.widest for part in parts),
         )
         # No more than the blocks are scheduled, so all of them are among the first.
@@ -172,7 +177,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
         choice = jnp.maximum(asked.choice[who], 0)
         return Plan(who, asked.scheduled[who], choice, (fading, asked))
 
-    def settle(key, state, plan, num_bits):
+    def settle(key, state, plan, num_bits, news):
         key_errors, key_delay = jax.random.split(key)
         fading, asked = plan.details
         sent = jnp.zeros(clients, jnp.int32).at[plan.who].set(num_bits)
@@ -183,6 +188,13 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             cost.spend(state.spent, outcome.elapsed_s, outcome.energy_j),
             state.scheduled + asked.scheduled,
             state.heard + outcome.arrived,
+            state.news.at[plan.who].set(
+                jnp.where(
+                    outcome.arrived[plan.who] & (num_bits > 0),
+                    news,
+                    state.news[plan.who],
+                )
+            ),
         )
         return Outcome(
             outcome.arrived[plan.who],

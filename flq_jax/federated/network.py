@@ -52,14 +52,16 @@ class Network(NamedTuple):
     Attributes:
         init: () -> state before the first round.
         plan: (key, state, round index i32[]) -> `Plan`, before anything is computed.
-        settle: (key, state, plan, num_bits i32[s]) -> `Outcome`, once the lengths of
-            the messages are known: 0 for silence, of those who have nothing to say as
-            of those who do not take part.
+        settle: (key, state, plan, num_bits i32[s], news f32[s]) -> `Outcome`, once the
+            lengths of the messages are known, 0 for silence, of those who have nothing
+            to say as of those who do not take part; and what they are worth: by how
+            much each moves the server's estimate of its client, ||q' - q||^2, or where
+            it keeps none ||x||^2.
     """
 
     init: Callable[[], Any]
     plan: Callable[[jax.Array, Any, jax.Array], Plan]
-    settle: Callable[[jax.Array, Any, Plan, jax.Array], Outcome]
+    settle: Callable[[jax.Array, Any, Plan, jax.Array, jax.Array], Outcome]
 
 
 def everyone(clients: int) -> Network:
@@ -89,8 +91,8 @@ def _ideal(choose: Callable[[jax.Array], jax.Array]) -> Network:
         who = choose(key)
         return Plan(who, jnp.ones(who.shape, bool), jnp.zeros(who.shape, jnp.int32))
 
-    def settle(key, state, plan, num_bits):
-        del key, num_bits
+    def settle(key, state, plan, num_bits, news):
+        del key, num_bits, news
         free = jnp.zeros(plan.who.shape)
         return Outcome(plan.listens, jnp.float32(0.0), free, state)
 

@@ -77,15 +77,19 @@ def uplink(
         finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
         overload = compressor.overload(x, memory, told)
-        return loss, finite, overload, message, new_memory
+        moves = x
+        if compressor.estimate is not None:
+            moves = compressor.estimate(new_memory) - compressor.estimate(memory)
+        news = jnp.vdot(moves, moves)
+        return loss, finite, overload, news, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
-    loss, finite, overload, messages, new_memory = federation.grouping(
+    loss, finite, overload, news, messages, new_memory = federation.grouping(
         jax.vmap(client)
     )(who, shards, memory, plan.choice)
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)
-    outcome = federation.network.settle(keys.channel, state.network, plan, sent)
+    outcome = federation.network.settle(keys.channel, state.network, plan, sent, news)
     arrived = active & outcome.arrived
     # Who had nothing to say knows it, and so does the server.
     memory = jax.vmap(select)(arrived | (active & (sent == 0)), new_memory, memory)

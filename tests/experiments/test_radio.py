@@ -83,6 +83,19 @@ def test_every_byte_of_mixed_widths_is_on_the_wire(dataset):
     assert found.uploads > 10 and found.wire_bytes == found.expected_bytes
 
 
+def test_a_bits_budget_hears_everyone_and_then_those_with_most_news(dataset):
+    """One-bit messages, of which two fit: those who were not heard yet come first."""
+    config = small(
+        **ROOMY
+        | {"scheduler": "bits_budget", "budget_bits": 2 * 7882, "waterfall": 0.0}
+    )
+    config.compressor.quantizer = "sign"
+    _, state, metrics = played(config, dataset, rounds=CLIENTS // 2)
+    assert np.all(metrics.listeners == 2)
+    np.testing.assert_array_equal(state.network.heard, 1)
+    assert np.all(np.isfinite(state.network.news)) and np.all(state.network.news > 0)
+
+
 def test_the_lazy_rule_and_the_scheduler_compose(dataset):
     """Silent though scheduled: no bits, and the energy of computing alone."""
     config = small()

@@ -36,7 +36,7 @@ def scripted(listens, arrives, rounds_seen=0):
         choice = jnp.arange(M) % 3
         return Plan(jnp.arange(M), listens[round_index], choice, round_index)
 
-    def settle(key, state, plan, num_bits):
+    def settle(key, state, plan, num_bits, news):
         del key
         seconds = jnp.sum(plan.listens).astype(jnp.float32)
         joules = plan.listens + JOULES_A_BIT * num_bits
@@ -92,6 +92,31 @@ def test_the_lost_are_paid_for_and_not_seen():
     assert metrics.lost == 2 and metrics.listeners == M
     assert metrics.seconds == M
     np.testing.assert_allclose(metrics.joules, M + JOULES_A_BIT * 96 * M)
+
+
+def test_news_is_how_far_the_server_s_estimate_moves():
+    """Gradients are theta - (m + 1), and theta is 0 and then the mean, 2.5, thrice."""
+    told = []
+
+    def heard(compressor):
+        network = scripted([ALL] * 2, [ALL] * 2)
+
+        def settle(key, state, plan, num_bits, news):
+            jax.debug.callback(lambda n: told.append(np.asarray(n)), news)
+            return network.settle(key, state, plan, num_bits, news)
+
+        told.clear()
+        run(compressor, network._replace(settle=settle), 2)
+        jax.effects_barrier()
+        return told
+
+    ones = np.arange(1.0, M + 1)
+    first, second = heard(innovation(identity()))
+    np.testing.assert_allclose(first, 3 * ones**2)
+    np.testing.assert_allclose(second, 3 * 2.5**2, rtol=1e-6)
+    first, second = heard(direct(identity()))
+    np.testing.assert_allclose(first, 3 * ones**2)
+    np.testing.assert_allclose(second, 3 * (2.5 - ones) ** 2, rtol=1e-6)
 
 
 def test_if_all_are_lost_the_model_stays():
