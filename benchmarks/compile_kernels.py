@@ -20,6 +20,7 @@ from absl import app, flags
 from benchmarks import machine_code
 
 CHIP = flags.DEFINE_enum("chip", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
+FEW_ONLY = flags.DEFINE_bool("few", False, "One of the seven shapes.")
 TPU_TOPOLOGIES = {"v5e": "v5e:1x1", "v6e": "v6e:1x1"}
 
 # rows, words, columns: windows of 3 x 3 convolutions on 32x32x128, 16x16x256 and 8x8x512
@@ -34,6 +35,7 @@ SHAPES = [
     (4, 128, 4096),
 ]
 WIDTHS = [(1, 1), (1, 2), (8, 8)]
+FEW = SHAPES[1:2]
 
 
 def prepare(target: str, dump: str) -> None:
@@ -81,10 +83,10 @@ def kernels(target: str):
     }
 
 
-def cases(kernels):
-    """(name, kernel, shape, bits) of every compilation."""
+def cases(kernels, few: bool):
+    """(name, kernel, shape, bits) of every compilation, or of those of `FEW`."""
     for name, (kernel, one_plane) in kernels.items():
-        for shape in SHAPES:
+        for shape in FEW if few else SHAPES:
             for bits in WIDTHS[:1] if one_plane else WIDTHS[1:]:
                 yield name, kernel, shape, bits
 
@@ -137,7 +139,7 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as dump:
         prepare(target, dump)
         device, folder = topology(target).devices[0], pathlib.Path(dump)
-        for name, kernel, shape, bits in cases(kernels(target)):
+        for name, kernel, shape, bits in cases(kernels(target), FEW_ONLY.value):
             outcome = compiled(name, kernel, target, device, shape, bits, folder)
             row = {"target": target, "kernel": name, "shape": shape, "bits": bits}
             print(json.dumps(row | outcome), flush=True)

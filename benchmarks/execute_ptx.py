@@ -33,7 +33,7 @@ BLOCKS = {"popcount xor": (32, 128), "popcount and": (32, 128), "int8": (64, 64)
 MUTATIONS = {
     "popc.b32": "not.b32",
     "xor.b32": "and.b32",
-    "add.s32": "sub.s32",
+    "add.s32": "mul.lo.s32",
     "mul.wide.u32": "add.s64",
     "shl.b32": "shr.u32",
     "or.b32": "and.b32",

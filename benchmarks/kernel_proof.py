@@ -1,21 +1,21 @@
 """What is known of the GPU and TPU kernels without a GPU or a TPU: a table of rungs.
 
-    python -m benchmarks.kernel_proof [--compilers=PYTHON] [--rungs=v5e,sm_80]
+    python -m benchmarks.kernel_proof [--compilers=PYTHON] [--rungs=v5e,sm_80] [--few]
 
 Every kernel at realistic shapes, on each rung:
 
     interpret     the kernel's arithmetic, run as ordinary JAX, equals the lax popcounts
     lower         Triton's and Mosaic's rules take it
-    v5e, v6e      libtpu compiles it to machine code of the expected instructions (of
-                  which some spill registers at 8 x 8 bits, on v5e)
-    sm_80, sm_90a the CUDA plugin and ptxas do, without spills
+    v5e, v6e      libtpu compiles it to machine code of the expected instructions, and
+                  no vector register is spilt
+    sm_80, sm_90a the CUDA plugin and ptxas do, likewise
     ptx ...       the PTX computes the right numbers, executed on the host, and programs
                   with one instruction changed do not (popcounts, and A100's int8)
 
 The compilers run in processes of their own, in the environment of `--compilers` (extras
 `tpu-compile`, `gpu-compile`), for they may abort. A rung that cannot run is named, and
-the exit status is 1 unless every rung ran and passed. Nothing here says how fast any of
-it would be.
+the exit status is 1 unless every rung ran and passed. `pytest -m aot` climbs them with one
+shape, as `--few` does. Nothing here says how fast any of it would be.
 """
 
 import collections
@@ -67,18 +67,18 @@ def operands(shape, bits):
     return [jnp.asarray(rng.integers(low, high, s, dtype=np.int32)) for s in sizes]
 
 
-def cases(room):
+def cases(room, few: bool):
     """(name, kernel, shape, bits) of everything in `gpu` or `tpu`."""
     target, platform = ("v5e", "tpu") if room is tpu else ("sm_80", "gpu")
-    for name, *rest in compile_kernels.cases(compile_kernels.kernels(target)):
+    for name, *rest in compile_kernels.cases(compile_kernels.kernels(target), few):
         yield f"{platform} {name}", *rest
 
 
-def interpreted() -> dict[str, Outcome]:
+def interpreted(few: bool) -> dict[str, Outcome]:
     """Kernels run as ordinary JAX against the lax form."""
     outcomes = collections.defaultdict(Outcome)
     for room in (gpu, tpu):
-        for name, kernel, (m, p, n), bits in cases(room):
+        for name, kernel, (m, p, n), bits in cases(room, few):
             a, b = operands((min(m, INTERPRETED_ROWS), p, n), bits)
             result = jax.jit(lambda a, b, k=kernel: k(a, b, interpret=True))(a, b)
             count = jax.jit(popcount.counts, static_argnums=2)
@@ -87,11 +87,11 @@ def interpreted() -> dict[str, Outcome]:
     return outcomes
 
 
-def lowered() -> dict[str, Outcome]:
+def lowered(few: bool) -> dict[str, Outcome]:
     """Kernels lowered for their platform."""
     outcomes = collections.defaultdict(Outcome)
     for room, platform in ((gpu, "cuda"), (tpu, "tpu")):
-        for name, kernel, shape, bits in cases(room):
+        for name, kernel, shape, bits in cases(room, few):
             a, b = (
                 jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands(shape, bits)
             )
@@ -104,19 +104,21 @@ def lowered() -> dict[str, Outcome]:
     return outcomes
 
 
-def in_process(module: str, target: str, python: str) -> tuple[list[dict], str]:
+def in_process(
+    module: str, target: str, python: str, *options: str
+) -> tuple[list[dict], str]:
     """The rows that a module prints for a target, and its complaint if it broke off."""
     done = subprocess.run(
-        [python, "-m", f"benchmarks.{module}", f"--chip={target}"],
+        [python, "-m", f"benchmarks.{module}", f"--chip={target}", *options],
         capture_output=True, text=True, check=False, env=os.environ | {"JAX_PLATFORMS": ""},
     )  # fmt: skip
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return rows, f"ended with {done.returncode}" if done.returncode else ""
 
 
-def compiled(target: str, python: str) -> dict[str, Outcome]:
+def compiled(target: str, python: str, few: bool) -> dict[str, Outcome]:
     """Kernels compiled for a target, in a process of its own; {} if it cannot run."""
-    rows, broken = in_process("compile_kernels", target, python)
+    rows, broken = in_process("compile_kernels", target, python, f"--few={few}")
     outcomes = collections.defaultdict(Outcome)
     for row in rows:
         name = f"{'tpu' if target[0] == 'v' else 'gpu'} {row['kernel']}"
@@ -145,24 +147,31 @@ def executed(target: str, python: str) -> dict[str, Outcome]:
     return dict(outcomes)
 
 
-def climb(rung: str, python: str) -> dict[str, Outcome]:
-    """What came of a rung, by kernel; {} if it cannot run here."""
+def climb(rung: str, python: str, few: bool) -> dict[str, Outcome]:
+    """What came of a rung, by kernel; {} if it cannot run here.
+
+    Args:
+        rung: one of `RUNGS`.
+        python: the compilers' interpreter.
+        few: whether one shape is enough.
+    """
     if rung in ("interpret", "lower"):
-        return {"interpret": interpreted, "lower": lowered}[rung]()
+        return {"interpret": interpreted, "lower": lowered}[rung](few)
     if rung.startswith("ptx "):
         return executed(rung.removeprefix("ptx "), python)
-    return compiled(rung, python)
+    return compiled(rung, python, few)
 
 
 def main(argv: list[str]) -> None:
     """Climbs the rungs and prints the table."""
     del argv
-    console, fine = Console(width=120), True
+    console, fine, ran = Console(width=120), True, 0
     table = Table(title="kernels without their hardware", title_justify="left")
     for column in ("rung", "kernel", "cases", "passed", "first complaint"):
         table.add_column(column)
     for rung in _RUNGS.value:
-        outcomes = climb(rung, _COMPILERS.value)
+        outcomes = climb(rung, _COMPILERS.value, compile_kernels.FEW_ONLY.value)
+        ran += bool(outcomes)
         if not outcomes:
             table.add_row(rung, "all", "0", "0", "[red]did not run: no such compiler")
             fine = False
@@ -171,6 +180,7 @@ def main(argv: list[str]) -> None:
             cells = str(outcome.cases), str(outcome.passed), outcome.complaint
             table.add_row(rung, name, *cells)
     console.print(table)
+    console.print(f"{ran} of {len(_RUNGS.value)} rungs ran.")
     sys.exit(0 if fine else 1)
 
 

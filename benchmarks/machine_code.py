@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sysconfig
 from typing import NamedTuple
 
 # What a kernel is to consist of, and not, as patterns of whole instructions.
@@ -57,17 +58,26 @@ def of_gpu(dump: pathlib.Path, kernel: str, chip: str) -> Code:
     """From XLA's dumped PTX of one module, assembled once more to hear of spills.
 
     Raises:
-        ValueError: no PTX in `dump` has an entry of that name, or there is no ptxas.
+        ValueError: no PTX in `dump` has an entry of that name, or `ptxas` finds none.
     """
-    if not shutil.which("ptxas"):
-        raise ValueError("of_gpu: ptxas must be on the path, got none")
     path = ptx_of(dump, kernel)
     said = subprocess.run(
-        ["ptxas", "-v", f"--gpu-name={chip}", str(path), "-o", str(dump / "cubin")],
+        [ptxas(), "-v", f"--gpu-name={chip}", str(path), "-o", str(dump / "cubin")],
         capture_output=True, text=True, check=True,
     ).stderr  # fmt: skip
     spilt = re.findall(r"(\d+) bytes spill (?:stores|loads)", said)
     return Code(counted(path.read_text(), PTX), sum(map(int, spilt)))
+
+
+def ptxas() -> str:
+    """The assembler: on the path, or of the wheel that the extra `gpu-compile` installs."""
+    wheel = pathlib.Path(
+        sysconfig.get_path("purelib"), "nvidia", "cu13", "bin", "ptxas"
+    )
+    found = shutil.which("ptxas") or shutil.which(wheel)
+    if found is None:
+        raise ValueError(f"ptxas: must be on the path or {wheel}, got none")
+    return found
 
 
 def of_tpu(dump: pathlib.Path, kernel: str) -> Code:

@@ -18,7 +18,7 @@ from flq_jax.kernels import int8
 from flq_jax.kernels.packing import WORD_BITS
 
 SUBLANES = 8
-UNROLLED_TERMS = 32
+UNROLLED_TERMS = 16
 MXU_WORDS = 32
 
 

@@ -45,6 +45,12 @@ def test_a_dump_without_the_kernel_is_refused(tmp_path):
         machine_code.of_tpu(tmp_path, "int8_product")
 
 
+def test_no_assembler_is_said(monkeypatch):
+    monkeypatch.setattr(machine_code.shutil, "which", lambda name: None)
+    with pytest.raises(ValueError, match="ptxas: must be on the path or .*got none"):
+        machine_code.ptxas()
+
+
 def test_bundles_are_read_and_schedules_are_not(tmp_path):
     (tmp_path / "1-int8_product.1-70-final_bundles.txt").write_text(BUNDLES)
     (tmp_path / "1-int8_product.1-69-schedule-analysis_final_bundles.txt").write_text(

@@ -118,10 +118,10 @@ def test_devices_exchange_one_sum_whatever_the_number_of_clients(name):
 @pytest.fixture(scope="module")
 def pod():
     """The eight chips of a TPU slice, which need not be there to compile for."""
-    pytest.importorskip("libtpu", reason="needs the extra [tpu-compile]")
     return topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x4").devices
 
 
+@pytest.mark.aot
 @pytest.mark.parametrize("clients", [8, 64])
 def test_a_tpu_slice_exchanges_one_sum_a_round(clients, pod):
     mesh = federated.client_mesh(clients, pod)
