@@ -11,9 +11,10 @@ import pathlib
 from typing import Any
 
 import jax
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import ConfigDict
 
+from configs import default
 from experiments import console, options, packed_model
 from experiments.build import Run, build, classifier
 from experiments.checkpoints import Checkpoints
@@ -29,6 +30,7 @@ _STABLEHLO = flags.DEFINE_string("stablehlo", None, "The exported program's file
 def main(argv: list[str]) -> None:
     """Exports the newest checkpoint of --workdir, then tests the file's model."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     with options.one_line_errors(data.DataError):
         exported(options.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
 
@@ -61,11 +63,16 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
 
 
 def written_config(folder: pathlib.Path) -> ConfigDict:
-    """The config of a run's folder; `ConfigError` if there is none."""
+    """The config of a run's folder; `ConfigError` if there is none.
+
+    Options that the run did not know yet have their defaults.
+    """
     file = folder / "config.json"
     if not file.is_file():
         raise ConfigError(f"--workdir: must be a run's folder, no file {file}")
-    return ConfigDict(json.loads(file.read_text()))
+    config = default.get_config()
+    config.update(json.loads(file.read_text()))
+    return config
 
 
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:

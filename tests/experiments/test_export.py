@@ -49,3 +49,12 @@ def test_run_without_a_checkpoint_is_refused(run, tmp_path):
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     with pytest.raises(ConfigError, match="must hold a checkpoint, got"):
         export.exported(tmp_path, tmp_path / "model.npz", None)
+
+
+def test_options_that_the_run_did_not_know_have_their_defaults(run, tmp_path):
+    written = json.loads((run / "config.json").read_text())
+    del written["server"]["schedule"]
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    config = export.written_config(tmp_path)
+    assert config.server.schedule == "constant"
+    assert config.model.channels == (2, 4) and config.model.activation_bits == 2
