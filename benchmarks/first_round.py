@@ -4,9 +4,11 @@
 
 MNIST, softmax regression, ten clients with 50 examples a round. `step` is a program of
 its own that imports the package, reads the data, compiles and runs one round; `command`
-is `experiments.main` on the default config with its checkpoint, log and figures.
+is `experiments.main` on the default config with its checkpoint, log and figures. `again`
+is the same once its programs have been compiled, see `experiments.programs`.
 """
 
+import os
 import pathlib
 import resource
 import statistics
@@ -36,18 +38,24 @@ jax.block_until_ready(jax.jit(step)(run.root, run.data, run.state, jnp.int32(0))
 
 
 def commands(folder: pathlib.Path) -> dict[str, list[str]]:
-    """The processes, by name."""
+    """The processes, by name and in their order."""
     main = [sys.executable, "-m", "experiments.main", "--config=configs/default.py"]
     return {
         "step": [sys.executable, "-c", STEP],
-        "command": [*main, "--config.rounds=1", f"--workdir={folder}"],
+        "step again": [sys.executable, "-c", STEP],
+        "command": [*main, "--config.rounds=1", f"--workdir={folder / 'one'}"],
+        "command again": [*main, "--config.rounds=1", f"--workdir={folder / 'two'}"],
     }
 
 
-def seconds_of(command: list[str]) -> float:
+def seconds_of(command: list[str], programs: pathlib.Path) -> float:
     """How long the process takes; CalledProcessError if it fails."""
+    kept = {
+        "JAX_COMPILATION_CACHE_DIR": str(programs),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     begin = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | kept)
     return time.perf_counter() - begin
 
 
@@ -58,8 +66,10 @@ def main(argv: list[str]) -> None:
     most: dict[str, int] = {}
     for _ in range(_REPEATS.value):
         with tempfile.TemporaryDirectory() as folder:
-            for name, command in commands(pathlib.Path(folder) / "run").items():
-                seconds.setdefault(name, []).append(seconds_of(command))
+            here = pathlib.Path(folder)
+            for name, command in commands(here).items():
+                taken = seconds_of(command, here / name.split()[0])
+                seconds.setdefault(name, []).append(taken)
                 # The largest child so far: the step, which is the smaller, comes first.
                 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
                 most.setdefault(name, peak)
