@@ -28,8 +28,8 @@ PLATFORMS = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "tpu": "tpu"}
 
 # Costs on a CPU, in multiply-adds of its f32 dot.
 PLAIN_WORD_COST = 3.2
-TREE_WORD_COST = 5.0
-PACK_COST = 7.0
+TREE_WORD_COST = 4.4
+PACK_COST = 6.0
 UNPACK_COST = 5.0
 
 GPU_POPCOUNT_ROWS = 4
@@ -64,12 +64,15 @@ def choose(platform: str, shape: Shape) -> str:
 
     With k and l bits, popcounts do k l / 32 word operations for a product of one term.
 
-    CPU (from early measurements on AVX2 and AVX-512 that no benchmark here repeats yet,
-    so to be read as predicted): a word costs
-    as much as about 5 multiply-adds of the f32 dot, 3.2 where the host counts bits in
-    vectors, and packing or unpacking an element about 7 k or 5, which n columns share:
+    CPU (measured where bits are counted without AVX-512's instruction, by `python -m
+    benchmarks.bit_product` on one core: 30 products, of which the rule takes the best,
+    or one within 10 % of it, in all): a word costs as much as 4.4 multiply-adds of the
+    f32 dot, the median over products, of which half lie within 3.6 and 5.0; and packing
+    an element about 6 for each of its bits, which n columns share. Predicted from early
+    measurements that no benchmark here has repeated: 3.2 where the host counts bits in
+    vectors, and 5 for unpacking an element:
 
-        popcount if  word k l / 32 + 7 k / n [a unpacked] + 7 l / m [b unpacked]
+        popcount if  word k l / 32 + 6 k / n [a unpacked] + 6 l / m [b unpacked]
                      < splits + 5 / n [a packed] + 5 / m [b packed],
 
     where splits is what exactness costs the f32 dot, 1, 2 or 4 (`dot.num_products`).
