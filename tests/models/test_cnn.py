@@ -7,33 +7,39 @@ from flq_jax.models import CNN, Bits, QuantConv, QuantDense
 from flq_jax.models.conv import max_pool
 
 
-def test_layers_follow_one_another(key):
+def test_layers_follow_one_another(key, drawn):
     """With a second channel axis given, and odd sizes."""
     x = jax.random.uniform(jax.random.fold_in(key, 1), (2, 9, 6, 2))
     model = CNN((3, 4), hidden=(5,), num_classes=3)
-    variables = model.init(key, x)
-    layers, y = variables["params"], x
-    for i, width in enumerate((3, 4)):
-        y = QuantConv(width).apply({"params": layers[f"conv_{i}"]}, y)
-        y = jnp.maximum(max_pool(y), 0.0)
-    assert y.shape == (2, 2, 1, 4)
-    y = y.reshape(2, 8)
-    y = jnp.maximum(QuantDense(5).apply({"params": layers["hidden_0"]}, y), 0.0)
-    y = QuantDense(3).apply({"params": layers["output"]}, y)
-    np.testing.assert_allclose(model.apply(variables, x), y, rtol=1e-4, atol=1e-6)
+    variables = drawn(model, x)
+
+    @jax.jit
+    def expected(layers, y):
+        for i, width in enumerate((3, 4)):
+            y = QuantConv(width).apply({"params": layers[f"conv_{i}"]}, y)
+            y = jnp.maximum(max_pool(y), 0.0)
+        assert y.shape == (2, 2, 1, 4)
+        y = y.reshape(2, 8)
+        y = jnp.maximum(QuantDense(5).apply({"params": layers["hidden_0"]}, y), 0.0)
+        return QuantDense(3).apply({"params": layers["output"]}, y)
+
+    y = expected(variables["params"], x)
+    found = jax.jit(model.apply)(variables, x)
+    np.testing.assert_allclose(found, y, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("edges", [Bits(), Bits(8, 8)])
-def test_packed_path_gives_the_float_path(key, edges):
+def test_packed_path_gives_the_float_path(key, drawn, edges):
     x = jax.random.randint(jax.random.fold_in(key, 1), (3, 12, 12), 0, 256) / 255.0
     model = CNN((4, 5), bits=Bits(1, 2), edge_bits=edges, hidden_range=2.0)
-    variables = model.init(key, x)
+    variables = drawn(model, x)
     packed = jax.jit(model.clone(packed=True).apply)(variables, x)
-    np.testing.assert_allclose(packed, model.apply(variables, x), atol=1e-5)
+    np.testing.assert_allclose(packed, jax.jit(model.apply)(variables, x), atol=1e-5)
 
 
-def test_first_and_last_layer_stay_at_full_precision(key):
+def test_first_and_last_layer_stay_at_full_precision(key, drawn):
     x = jax.random.uniform(jax.random.fold_in(key, 1), (3, 8, 8))
     low, full = CNN((4,), bits=Bits(1, 1)), CNN((4,))
-    variables = low.init(key, x)
-    np.testing.assert_array_equal(low.apply(variables, x), full.apply(variables, x))
+    variables = drawn(low, x)
+    y_low, y_full = (jax.jit(model.apply)(variables, x) for model in (low, full))
+    np.testing.assert_array_equal(y_low, y_full)

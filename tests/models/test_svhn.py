@@ -1,14 +1,16 @@
 import jax
 import numpy as np
 
-from flq_jax.models import Bits, SVHNNet
+from flq_jax.models import Bits, SVHNNet, svhn
 
 
-def test_packed_path_gives_the_float_path(key):
+def test_packed_path_gives_the_float_path(key, drawn, monkeypatch):
     """To 1e-5 of the largest logit: normalization magnifies nothing."""
+    eighth = tuple((width // 8, *layer) for width, *layer in svhn.LAYERS)
+    monkeypatch.setattr(svhn, "LAYERS", eighth)
     x = jax.random.uniform(jax.random.fold_in(key, 1), (2, 40, 40, 3))
     model = SVHNNet(bits=Bits(1, 2))
-    variables = jax.jit(model.init)(key, x)
+    variables = drawn(model, x)
     floats = jax.jit(model.apply)(variables, x)
     packed = jax.jit(model.clone(packed=True).apply)(variables, x)
     np.testing.assert_allclose(packed, floats, atol=1e-5 * abs(floats).max())
