@@ -2,10 +2,10 @@
 
     python -m experiments.main --config=configs/mnist_flq_cnn.py
 
-Test accuracy 0.989 after 1,000 rounds (0.987 after 500). With
-`--config.model.weight_bits=1 --config.model.activation_bits=2
---config.model.gradient_bits=6`, W1A2G6 between the first and the last layer, it is 0.986:
-0.974, 0.982 and 0.985 after 250, 500 and 750.
+About 90 ms a round on one core with AVX2, in which all the time is the gradients'. Test
+accuracy 0.989 after 1,000 rounds, 0.987 after 500. With `--config.model.weight_bits=1
+--config.model.activation_bits=2 --config.model.gradient_bits=6`, W1A2G6 between the first
+and the last layer, it is 0.986: 0.974, 0.982 and 0.985 after 250, 500 and 750.
 """
 
 from configs import default
