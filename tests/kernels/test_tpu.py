@@ -61,6 +61,7 @@ def test_control_sum_that_starts_anywhere_is_caught(
     oracle, kernel, binary, monkeypatch
 ):
     monkeypatch.setattr(tpu, "_zero_at_first_step", lambda out_ref: None)
+    jax.clear_caches()  # of the kernel as it was
     a, b = operands(oracle, 1, 8, 33, 1, 128)
     result, _ = simulated(kernel, a, b)
     assert (result != oracle.counts(a, b, binary)).any()
