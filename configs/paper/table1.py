@@ -13,7 +13,7 @@ import importlib
 from configs import default
 
 SEEDS = range(5)
-ROUNDS = {"slaq": 1500, "flq_binary": 1500, "flq_low": 3000}
+ROUNDS = {"flq_low": 3000, "flq_binary": 1500, "slaq": 1500}
 # LAQ's network has 200 hidden units (p = 159010), the one that FLQ's 93 % fits 128.
 HIDDEN = {"slaq": 200, "flq_binary": 128, "flq_low": 128}
 
@@ -23,10 +23,10 @@ def get_config():
 
 
 def sweep():
-    """name -> config of every method, model and seed."""
+    """name -> config of every method, model and seed, the longest runs first."""
     return {
         f"{method}-{model}-seed{seed}": _config(method, model, seed)
-        for model in ("softmax", "mlp")
+        for model in ("mlp", "softmax")
         for method in ROUNDS
         for seed in SEEDS
     }
