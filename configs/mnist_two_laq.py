@@ -2,7 +2,7 @@
 
     python -m experiments.main --config=configs/mnist_two_laq.py
 
-About 15 s; test accuracy 0.903 with 2.1e8 uplink bits and 2.4e7 downlink bits, a tenth
+About 15 s; test accuracy 0.903 with 2.0e8 uplink bits and 2.4e7 downlink bits, a tenth
 of SLAQ's broadcasts.
 """
 
