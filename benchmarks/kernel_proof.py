@@ -96,7 +96,8 @@ def lowered(few: bool) -> dict[str, Outcome]:
                 jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands(shape, bits)
             )
             try:
-                jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
+                with gpu.in_mind():
+                    jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
             except Exception as error:  # noqa: BLE001 lowering rules raise what they like
                 outcomes[name] = outcomes[name].plus(False, str(error).splitlines()[0])
             else:

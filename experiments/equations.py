@@ -25,9 +25,9 @@ RAMP = np.linspace(-1.5, 1.5, 601, dtype=np.float32)
 
 
 def quadratics(compressor, downlink, rounds, step=0.3):
-    """theta [rounds + 1, 2], uploads bool[rounds, 3] of descent on three clients.
+    """(theta f32[rounds, 2], uploads bool[rounds, 3], c f32[3, 2]) of three clients.
 
-    They hold 1, 2 and 5 examples c_i, and f_i(theta) = ||theta - c_i||^2 / 2.
+    Client i holds 1, 2 or 5 times the example c_i: f_i(theta) = ||theta - c_i||^2 / 2.
     """
     centres = np.array([[0.0, 2.0], [2.0, 1.0], [1.0, -1.0]], np.float32)
     sizes = np.array([1, 2, 5], np.int32)

@@ -183,18 +183,13 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
         sent = jnp.zeros(clients, jnp.int32).at[plan.who].set(num_bits)
         slowdown = cost.straggler_factor(key_delay, (clients,), config.mean_delay)
         outcome = cells.settle(key_errors, cell, asked, sent, slowdown)
+        told = jnp.where(outcome.arrived[plan.who] & (num_bits > 0), plan.who, clients)
         state = RadioState(
             cells.next_state(cell, state.cell, fading, outcome),
             cost.spend(state.spent, outcome.elapsed_s, outcome.energy_j),
             state.scheduled + asked.scheduled,
             state.heard + outcome.arrived,
-            state.news.at[plan.who].set(
-                jnp.where(
-                    outcome.arrived[plan.who] & (num_bits > 0),
-                    news,
-                    state.news[plan.who],
-                )
-            ),
+            state.news.at[told].set(news, mode="drop"),
         )
         return Outcome(
             outcome.arrived[plan.who],
