@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 BINS = 1024, 2048  # up to 2**16 samples, and above
-SWEEPS = 60, 30  # up to 16 levels, and above
+SWEEPS = 60, 16  # up to 16 levels, and above
 RELAXATION = 1.6  # of a sweep; Lloyd's iteration alone is slow, and 2 is its limit
 _SMOOTH = 8  # bins to either side that the starting density averages over
 
@@ -46,15 +46,17 @@ def design(
         The levels in ascending order, f32[k]; all zeros where x is.
     """
     histogram, unit = _histogram(x, weights)
-    c = _companded(histogram, levels) if start is None else start / unit
     sweep = _sweep(histogram)
+    c = _companded(histogram, levels) if start is None else start / unit
+    end = jnp.full(1, jnp.inf)
 
     def hasten(_, c):
-        return jax.lax.cummax(c + RELAXATION * (sweep(c) - c))
+        mean, t = sweep(c)
+        lower, upper = jnp.concatenate([-end, t]), jnp.concatenate([t, end])
+        return jnp.clip(c + RELAXATION * (mean - c), lower, upper)  # keeps the order
 
-    return unit * jax.lax.cummax(
-        sweep(jax.lax.fori_loop(1, SWEEPS[levels > 16], hasten, c))
-    )
+    mean, _ = sweep(jax.lax.fori_loop(1, SWEEPS[levels > 16], hasten, c))
+    return unit * jax.lax.cummax(mean)
 
 
 def high_rate_error(x: jax.Array, levels: int) -> jax.Array:
@@ -90,7 +92,11 @@ class _Histogram(NamedTuple):
 
 
 def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax.Array]:
-    """The histogram of x / unit, and the unit, the largest magnitude."""
+    """The histogram of x / unit, and the unit, of the order of the largest magnitude.
+
+    A power of two, whose products are exact: whether a compiler rounds `unit * level`
+    before it adds it to something then makes no difference, and two programs agree.
+    """
     num_bins = BINS[x.size > 2**16]
     if weights is None:
         mass, counted, least, most = jnp.ones(()), x, x, x
@@ -102,7 +108,9 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
             jnp.where(there, x, y) for y in (0.0, jnp.inf, -jnp.inf)
         )
     largest = jnp.max(jnp.abs(counted))
-    unit = jnp.where(largest > 1e-36, largest, 1.0)  # a smaller one has no reciprocal
+    power = jax.lax.bitcast_convert_type(largest, jnp.uint32) & 0x7F800000
+    power = jax.lax.bitcast_convert_type(power, jnp.float32)
+    unit = jnp.where(largest > 1e-36, power, 1.0)  # a smaller one has no reciprocal
     s = 0.5 * jnp.sum(mass * jnp.abs(counted)) / unit / total + 1e-12
 
     def bent(y):
@@ -123,8 +131,10 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     return _Histogram(*sums.T, edges, bend), unit
 
 
-def _sweep(histogram: _Histogram) -> Callable[[jax.Array], jax.Array]:
-    """Lloyd's step: levels f32[k] -> the means of what is rounded to each."""
+def _sweep(
+    histogram: _Histogram,
+) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+    """Lloyd's step: levels f32[k] -> means of what is rounded to each, thresholds."""
     sums = jnp.stack([histogram.mass, histogram.first], axis=1)
     below = jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(sums, axis=0)])
     # What lies below a place in bin j is a line: its value and its slope, in one row.
@@ -132,13 +142,14 @@ def _sweep(histogram: _Histogram) -> Callable[[jax.Array], jax.Array]:
     ends = below[:1], below[-1:]
 
     def sweep(c):
-        place = histogram.bend(0.5 * (c[1:] + c[:-1]))
+        thresholds = 0.5 * (c[1:] + c[:-1])
+        place = histogram.bend(thresholds)
         cell = jnp.minimum(place.astype(jnp.int32), len(sums) - 1)
         rows = lines[cell]
         cut = rows[:, :2] + (place - cell)[:, None] * rows[:, 2:]
         n, m = jnp.diff(jnp.concatenate([ends[0], cut, ends[1]]), axis=0).T
         enough = n > 1e-6 * below[-1, 0]
-        return jnp.where(enough, m / jnp.where(enough, n, 1.0), c)
+        return jnp.where(enough, m / jnp.where(enough, n, 1.0), c), thresholds
 
     return sweep
 

@@ -13,6 +13,7 @@ from flq_jax.compressors import (
 from flq_jax.quantizers import (
     geometric,
     identity,
+    lloyd_max,
     sign,
     stochastic,
     top_k,
@@ -33,6 +34,7 @@ LINKS = {
     "clag": clag(innovation(top_k(3, 23)), zeta=2.0),
     "signum": momentum(0.9, direct(sign(1.0))),
     "onebit_adam": momentum(0.9, error_feedback(warm_up(sign(), 10))),
+    "lloyd_max": innovation(lloyd_max(4)),
     "lazy_momentum": momentum(0.5, lazy(innovation(uniform(4)))),
 }
 
