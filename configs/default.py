@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
     config.compressor.keep = 0.01  # of top_k, rand_k: share of coordinates, in (0, 1]
     config.compressor.levels = 4  # of lloyd_max, 2 to 256
     config.compressor.source = "samples"  # of lloyd_max: samples, gaussian, laplace
+    config.compressor.warm_start = False  # lloyd_max: from the last message's levels
     config.compressor.fraction = 12  # of fixed_point: bits after the point, -100 to 100
     config.compressor.rate = 1.0  # bits an entry of eden, above 0 to 8
     config.compressor.unbiased = True  # of drive, drive_plus, eden; False: least error

@@ -21,6 +21,11 @@ def _geometric(c: ConfigDict) -> bool:
     return c.compressor.radius == "geometric"
 
 
+def _designed(options: ConfigDict) -> bool:
+    of_samples = options.source == "samples" and not options.bucket
+    return options.quantizer == "lloyd_max" and of_samples
+
+
 COMBINATIONS = (
     Combination(
         "network.radius_m",
@@ -112,6 +117,12 @@ COMBINATIONS = (
         "compressor.bits",
         lambda c: c.compressor.quantizer not in SIGNED or c.compressor.bits >= 2,
         "in 2..8 for {c.compressor.quantizer} (one of them is the sign)",
+    ),
+    Combination(
+        "compressor.warm_start",
+        lambda c: not c.compressor.warm_start or _designed(c.compressor),
+        "False unless levels are designed from samples: quantizer lloyd_max, source "
+        "samples, bucket 0",
     ),
     Combination(
         "compressor.bucket",

@@ -96,6 +96,7 @@ RULES = {
     "compressor.keep": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),
     "compressor.levels": integer(2, 256),
     "compressor.source": one_of("samples", "gaussian", "laplace"),
+    "compressor.warm_start": ANY,
     "compressor.fraction": integer(-100, 100),
     "compressor.rate": Rule("a number in (0, 8]", lambda x: 0 < x <= 8),
     "compressor.unbiased": ANY,

@@ -1,5 +1,7 @@
 """From a config to the link of its clients."""
 
+import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from flq_jax import compressors, quantizers
@@ -14,15 +16,27 @@ def compressor(config: ConfigDict, num_params: int) -> Compressor:
         config: the whole config.
         num_params: length of the clients' updates.
     """
+
+    def link(start: jax.Array | None = None) -> Compressor:
+        return remembering(config, quantizer(config, num_params, start), num_params)
+
+    if not config.compressor.warm_start:
+        return link()
+    cold = jnp.zeros(config.compressor.levels)
+    return compressors.resuming(link, quantizers.levels_of, cold)
+
+
+def remembering(
+    config: ConfigDict, quantizer: Quantizer, num_params: int
+) -> Compressor:
+    """The quantizer of f32[num_params] with the memory and the silence of the config."""
     memories = {
         "direct": compressors.direct,
         "error_feedback": compressors.error_feedback,
         "innovation": compressors.innovation,
     }
     options = config.compressor
-    link = memories[options.memory](
-        warmed_up(quantizer(config, num_params), config.warm_up, num_params)
-    )
+    link = memories[options.memory](warmed_up(quantizer, config.warm_up, num_params))
     if options.lazy:
         link = lazily(link, options)
     return compressors.momentum(options.momentum, link) if options.momentum else link
@@ -41,8 +55,16 @@ def lazily(link: Compressor, options: ConfigDict) -> Compressor:
     )
 
 
-def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
-    """The uplink's quantizer, of updates f32[num_params]."""
+def quantizer(
+    config: ConfigDict, num_params: int, start: jax.Array | None = None
+) -> Quantizer:
+    """The uplink's quantizer, of updates f32[num_params].
+
+    Args:
+        config: the whole config.
+        num_params: length of the updates.
+        start: what a design begins with, see `lloyd_max`.
+    """
     options = config.compressor
     bits, norm, unbiased = options.bits, options.norm, options.unbiased
     radius = None
@@ -61,7 +83,7 @@ def quantizer(config: ConfigDict, num_params: int) -> Quantizer:
         "terngrad": lambda: quantizers.terngrad(options.clip),
         "natural": quantizers.natural,
         "two_means": quantizers.two_means,
-        "lloyd_max": lambda: quantizers.lloyd_max(options.levels, source),
+        "lloyd_max": lambda: quantizers.lloyd_max(options.levels, source, start),
         "fixed_point": lambda: quantizers.fixed_point(bits, options.fraction),
         "top_k": lambda: quantizers.top_k(kept, num_params),
         "rand_k": lambda: quantizers.rand_k(kept, num_params),

@@ -5,6 +5,7 @@ from flq_jax.compressors.clag import clag
 from flq_jax.compressors.lazy import lazy
 from flq_jax.compressors.memory import error_feedback, innovation
 from flq_jax.compressors.momentum import momentum
+from flq_jax.compressors.resuming import resuming
 from flq_jax.compressors.triggered import Trigger, triggered
 from flq_jax.compressors.zooming import Zooming, zooming
 
@@ -19,6 +20,7 @@ __all__ = [
     "innovation",
     "lazy",
     "momentum",
+    "resuming",
     "triggered",
     "zooming",
 ]

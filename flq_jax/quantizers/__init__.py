@@ -2,7 +2,7 @@
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.bucketed import bucketed
-from flq_jax.quantizers.codebook import codebook, lloyd_max
+from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
 from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
@@ -36,6 +36,7 @@ __all__ = [
     "geometric",
     "homomorphic_thc",
     "identity",
+    "levels_of",
     "lloyd_max",
     "natural",
     "nuqsgd",

@@ -10,7 +10,9 @@ from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.quantizers.lloyd import design, of_source, require_levels
 
 
-def lloyd_max(levels: int, source: str | None = None) -> Quantizer:
+def lloyd_max(
+    levels: int, source: str | None = None, start: jax.Array | None = None
+) -> Quantizer:
     """Rounds each coordinate to the nearest of the levels of least squared error.
 
     The levels are designed from x itself and travel with it, see `lloyd.design`; or they
@@ -22,6 +24,9 @@ def lloyd_max(levels: int, source: str | None = None) -> Quantizer:
     Args:
         levels: k, 2 to 256, not only powers of two; ValueError otherwise.
         source: None designs from x; "gaussian" or "laplace"; ValueError otherwise.
+        start: levels to begin the design with, in units of the mean magnitude of x,
+            f32[k], such as those of the last message, see `levels_of`; None makes them,
+            as do zeros. ValueError with a source, of which nothing is designed.
 
     Returns:
         A `Quantizer` on f32[d]. A message is u8[d] codes and f32[k] sides, the levels, or
@@ -30,6 +35,8 @@ def lloyd_max(levels: int, source: str | None = None) -> Quantizer:
     """
     require_levels("lloyd_max", levels)
     if source is not None:
+        if start is not None:
+            raise ValueError(f"lloyd_max: {source=} is designed once, without a start")
         return codebook(of_source(source, levels), f"lloyd-{source}{levels}")
     bits = (levels - 1).bit_length()
 
@@ -38,7 +45,8 @@ def lloyd_max(levels: int, source: str | None = None) -> Quantizer:
 
     def encode(key, x):
         del key  # deterministic
-        table = design(x, levels)
+        begin = None if start is None else start * jnp.mean(jnp.abs(x))
+        table = design(x, levels, start=begin)
         return Message(nearest(table, x), table, jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
@@ -46,6 +54,19 @@ def lloyd_max(levels: int, source: str | None = None) -> Quantizer:
         return message.side[message.codes]
 
     return Quantizer(encode, decode, layout)
+
+
+def levels_of(message: Message) -> jax.Array:
+    """The levels that a message of `lloyd_max` carries, by what it says.
+
+    Args:
+        message: u8[d] codes and f32[k] side.
+
+    Returns:
+        f32[k], in units of the mean magnitude of its d values; zeros if they all are 0.
+    """
+    mean = jnp.mean(jnp.abs(message.side[message.codes]))
+    return jnp.where(mean > 0.0, message.side / jnp.where(mean > 0.0, mean, 1.0), 0.0)
 
 
 def codebook(values: Sequence[float], name: str = "codebook") -> Quantizer:

@@ -16,6 +16,7 @@ from scipy import special
 
 BINS = 1024, 2048  # up to 2**16 samples, and above
 SWEEPS = 60, 16  # up to 16 levels, and above
+WARM_SWEEPS = 8  # from a codebook that is near
 RELAXATION = 1.6  # of a sweep; Lloyd's iteration alone is slow, and 2 is its limit
 _SMOOTH = 8  # bins to either side that the starting density averages over
 
@@ -40,14 +41,18 @@ def design(
         x: samples, f32[d], finite.
         levels: k, 2 or more.
         weights: of the samples, f32[d], 0 or more; 0 masks a sample, None takes all.
-        start: a codebook to begin with, f32[k], such as the last round's; None makes one.
+        start: a codebook to begin with in fewer sweeps, f32[k], such as the last
+            round's; None, or zeros, makes one. Beyond 16 levels a made one is better.
 
     Returns:
         The levels in ascending order, f32[k]; all zeros where x is.
     """
     histogram, unit = _histogram(x, weights)
     sweep = _sweep(histogram)
-    c = _companded(histogram, levels) if start is None else start / unit
+    c, sweeps = _companded(histogram, levels), SWEEPS[levels > 16]
+    if start is not None:
+        c = jnp.where(jnp.any(start != 0.0), start / unit, c)
+        sweeps = WARM_SWEEPS
     end = jnp.full(1, jnp.inf)
 
     def hasten(_, c):
@@ -55,7 +60,7 @@ def design(
         lower, upper = jnp.concatenate([-end, t]), jnp.concatenate([t, end])
         return jnp.clip(c + RELAXATION * (mean - c), lower, upper)  # keeps the order
 
-    mean, _ = sweep(jax.lax.fori_loop(1, SWEEPS[levels > 16], hasten, c))
+    mean, _ = sweep(jax.lax.fori_loop(1, sweeps, hasten, c))
     return unit * jax.lax.cummax(mean)
 
 

@@ -1,5 +1,6 @@
 """Every compressor of ours keeps both ends together: one line each."""
 
+import jax.numpy as jnp
 import pytest
 
 from flq_jax.compressors import (
@@ -9,10 +10,12 @@ from flq_jax.compressors import (
     innovation,
     lazy,
     momentum,
+    resuming,
 )
 from flq_jax.quantizers import (
     geometric,
     identity,
+    levels_of,
     lloyd_max,
     sign,
     stochastic,
@@ -35,6 +38,11 @@ LINKS = {
     "signum": momentum(0.9, direct(sign(1.0))),
     "onebit_adam": momentum(0.9, error_feedback(warm_up(sign(), 10))),
     "lloyd_max": innovation(lloyd_max(4)),
+    "resuming": resuming(
+        lambda start: lazy(innovation(lloyd_max(4, start=start))),
+        levels_of,
+        jnp.zeros(4),
+    ),
     "lazy_momentum": momentum(0.5, lazy(innovation(uniform(4)))),
 }
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from flq_jax.quantizers.codebook import codebook, lloyd_max, nearest
+from flq_jax.quantizers import Message
+from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max, nearest
 from flq_jax.quantizers.lloyd import design as eager_design
 from flq_jax.quantizers.lloyd import of_source
 
@@ -176,6 +177,20 @@ def test_a_warm_start_is_as_good_as_a_cold_one(key):
     np.testing.assert_allclose(*errors, rtol=0.05)
 
 
+def test_zeros_are_no_start(key):
+    x = jax.random.laplace(key, (5000,))
+    tables = design(x, 4, start=jnp.zeros(4)), design(x, 4)
+    np.testing.assert_allclose(*(mean_squared_error(t, x) for t in tables), rtol=0.01)
+
+
+def test_the_levels_of_a_message_are_in_units_of_its_mean_magnitude():
+    message = Message(jnp.array([0, 0, 1, 2], jnp.uint8), jnp.array([-4.0, 2, 6]), 104)
+    # The values are -4, -4, 2, 6, of mean magnitude 4.
+    np.testing.assert_allclose(levels_of(message), [-1.0, 0.5, 1.5])
+    zeros = Message(message.codes, jnp.zeros(3), 104)
+    np.testing.assert_array_equal(levels_of(zeros), 0.0)
+
+
 @pytest.mark.parametrize("levels", [2, 16])
 @pytest.mark.parametrize("values", [[0.7], [-3.0, 1.0], [0.0, 0.0, 1e-3], [-2, 0, 5]])
 def test_few_distinct_values_are_exact(values, levels):
@@ -201,6 +216,7 @@ def test_nearest_is_nearest_for_any_number_of_levels(key):
         (lambda: lloyd_max(1), "lloyd_max: levels must be an integer in 2..256, got"),
         (lambda: lloyd_max(257), "levels=257"),
         (lambda: lloyd_max(4, "cauchy"), "source='cauchy'"),
+        (lambda: lloyd_max(4, "laplace", np.ones(4)), "designed once, without a start"),
         (lambda: of_source("gaussian", 1), "of_source: levels"),
         (lambda: codebook((1.0,)), r"2 to 256, got shape \(1,\)"),
         (lambda: codebook((1.0, 1.0)), "finite and ascend"),
