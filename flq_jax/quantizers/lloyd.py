@@ -51,7 +51,9 @@ def design(
     sweep = _sweep(histogram)
     c, sweeps = _companded(histogram, levels), SWEEPS[levels > 16]
     if start is not None:
-        c = jnp.where(jnp.any(start != 0.0), start / unit, c)
+        low, high = histogram.edges[0], histogram.edges[-1]
+        inside = jnp.clip(start / unit, low, high)  # beyond, a level would stay unused
+        c = jnp.where(jnp.any(start != 0.0), inside, c)
         sweeps = WARM_SWEEPS
     end = jnp.full(1, jnp.inf)
 

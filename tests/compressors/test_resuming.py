@@ -59,6 +59,20 @@ def test_warm_levels_follow_a_source_that_shrinks(key):
         assert error <= 0.1175 * 1.03  # Max (1960): 0.1175 at four levels
 
 
+def test_a_level_beyond_all_samples_comes_back(key):
+    """What is rounded to a far level once may never come near it again."""
+    spike = jnp.zeros(500).at[0].set(1e30)
+    x = jax.random.normal(key, (500,))
+    link = resuming(
+        lambda start: direct(lloyd_max(3, start=start)), levels_of, jnp.zeros(3)
+    )
+    memory, _ = link.init(500)
+    _, memory = link.encode(key, spike, memory)
+    message, memory = link.encode(key, x, memory)
+    assert jnp.max(jnp.abs(message.side)) <= jnp.max(jnp.abs(x))
+    assert jnp.all(jnp.isfinite(memory.state))
+
+
 def test_what_is_no_link_is_refused():
     with pytest.raises(TypeError, match="resuming: link must give a compressor, got a"):
         resuming(lambda start: codebook((-1.0, 1.0)), lambda message: 0, 0)
