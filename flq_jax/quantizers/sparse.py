@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.sampling import distinct
 
 
 def top_k(k: int, d: int) -> Quantizer:
@@ -57,7 +58,7 @@ def rand_k(k: int, d: int) -> Quantizer:
     layout = Layout.of(f"rand-{k}-of-{d}", 1, 0, k)
 
     def drawn(key):
-        return jax.random.permutation(key, d)[:k]
+        return distinct(key, k, d)
 
     def encode(key, x):
         codes = jnp.zeros(0, jnp.uint8)

@@ -1,0 +1,44 @@
+"""Draws without replacement: distinct, in range, even, and different from key to key."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flq_jax.quantizers.sampling import distinct
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 37, 1000, 7850])
+def test_all_of_them_are_a_permutation(d, key):
+    np.testing.assert_array_equal(jnp.sort(distinct(key, d, d)), np.arange(d))
+
+
+def test_fewer_are_distinct_and_in_range(key):
+    drawn = np.asarray(
+        jax.vmap(lambda k: distinct(k, 50, 101))(jax.random.split(key, 9))
+    )
+    assert drawn.min() >= 0 and drawn.max() < 101
+    assert all(len(set(row)) == 50 for row in drawn.tolist())
+    assert len({tuple(row) for row in drawn.tolist()}) == 9
+
+
+def test_single_numbers_and_pairs_are_even(key):
+    """Counts within five standard deviations of what independent draws would have."""
+    n, k, d = 20_000, 4, 13
+    drawn = jax.vmap(lambda k_: distinct(k_, k, d))(jax.random.split(key, n))
+    held = np.zeros((n, d))
+    np.put_along_axis(held, np.asarray(drawn), 1, axis=1)
+    for counts, p in (
+        (held.sum(0), k / d),
+        ((held.T @ held)[np.triu_indices(d, 1)], k * (k - 1) / (d * (d - 1))),
+    ):
+        assert np.abs(counts - n * p).max() <= 5 * np.sqrt(n * p * (1 - p))
+
+
+def test_neighbours_are_scattered(key):
+    """Uniform numbers correlate by 1 / sqrt(n) with the order in which they came."""
+    drawn = np.asarray(distinct(key, 10_000, 100_000), np.float64)
+    assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 5 / 100
+    assert abs(np.corrcoef(drawn, np.arange(10_000))[0, 1]) < 5 / 100
+    quarters = np.bincount((drawn // 25_000).astype(int), minlength=4)
+    assert np.abs(quarters - 2500).max() <= 5 * np.sqrt(10_000 * 0.25 * 0.75)
