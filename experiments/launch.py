@@ -11,6 +11,7 @@ the command returns as soon as the array is submitted. Finished runs are not lau
 again.
 """
 
+import argparse
 import os
 import signal
 import subprocess
@@ -79,8 +80,10 @@ def commands(argv: Sequence[str], runs: Sequence[Sequence[str]]) -> list[list[st
         runs: names of those that share a process; one empty name stands for a run that
             is not of a sweep.
     """
-    own = tuple(f"--{name}=" for name in OWN)
-    rest = [arg for arg in argv if not arg.startswith(own)]
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in OWN:
+        own.add_argument(f"--{name}", f"-{name}")
+    _, rest = own.parse_known_args(list(argv))
     base = [sys.executable, "-m", "experiments.main", *rest]
     return [
         [*base, f"--runs={','.join(names)}"] if any(names) else base for names in runs

@@ -16,7 +16,7 @@ def distinct(key: jax.Array, k: int, d: int) -> jax.Array:
     so that the probability is exact whatever pi is. pi is a Feistel network (Luby and
     Rackoff 1988) on ceil(log2 d) bits, applied again to what falls beyond d (cycle
     walking, Black and Rogaway 2002); its round function is MurmurHash3's finalizer.
-    `jax.random.permutation` sorts all d instead, which takes a CPU some hundred times as
+    `jax.random.permutation` sorts all d instead, which takes a CPU two hundred times as
     long.
 
     Args:

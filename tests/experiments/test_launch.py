@@ -46,8 +46,11 @@ def rounds(folder, seed):
     return json.loads((folder / f"runs/seed{seed}/summary.json").read_text())["round"]
 
 
-def test_a_command_has_the_flags_but_the_launcher_s_own():
-    argv = ["--config=a.py", "--on=slurm", "--cores=2", "--config.rounds=3"]
+@pytest.mark.parametrize(
+    "own", [["--on=slurm", "--cores=2"], ["--on", "slurm", "-cores", "2"]]
+)
+def test_a_command_has_the_flags_but_the_launcher_s_own(own):
+    argv = ["--config=a.py", *own, "--config.rounds=3"]
     *_, config, option, runs = launch.commands(argv, [["a", "b"]])[0]
     assert (config, option, runs) == (
         "--config=a.py",
