@@ -3,7 +3,7 @@
     python -m experiments.main --config=configs/mnist_rand_k.py
 
 A message about the 7,850 parameters is 25,120 bits.
-Test accuracy 0.906 after 1,000 rounds with 2.51e8 uplink bits.
+Test accuracy 0.907 after 1,000 rounds with 2.51e8 uplink bits.
 """
 
 from configs import default

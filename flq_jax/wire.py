@@ -2,7 +2,7 @@
 
 A frame is, little-endian throughout:
 
-    header    magic b"FLQM", version u8, bits of the widest code u8, num_sides u16,
+    header    magic b"FLQM", version u8, bits of the widest code u8, num_sides u32,
               scheme u32 (the CRC-32 of the layout's name), num_codes u32, num_bits u32
     payload   the sides as f32, then the codes at their true widths, one after another
               in a stream of bits, least significant bit first; the last byte's unused
@@ -24,8 +24,8 @@ import numpy as np
 from flq_jax.quantizers.base import Layout, Message
 
 MAGIC = b"FLQM"
-VERSION = 1
-_HEADER = struct.Struct("<4sBBHIII")
+VERSION = 2
+_HEADER = struct.Struct("<4sBBIIII")
 _CHECK = struct.Struct("<I")
 OVERHEAD_BYTES = _HEADER.size + _CHECK.size
 

@@ -81,6 +81,14 @@ def test_every_width_round_trips_at_its_true_length(width, num_codes):
     assert _same(wire.unpack(frame, layout), message)
 
 
+def test_there_may_be_more_sides_than_16_bits_count(key):
+    """A fifth of a million coordinates, as rand-k sends them."""
+    layout = Layout.of("many", 1, 0, 200_000)
+    side = jax.random.normal(key, (200_000,))
+    message = Message(jnp.zeros(0, jnp.uint8), side, jnp.int32(layout.num_bits))
+    assert _same(wire.unpack(wire.pack(message, layout), layout), message)
+
+
 def test_sides_are_restored_bit_for_bit():
     sides = np.array([0x7FC00001, 0x7F800000, 1, 0x80000000, 0xFF800000], np.uint32)
     layout = Layout.of("any", 3, 2, 5)
@@ -176,7 +184,7 @@ def test_any_header_with_a_right_check_is_refused_or_canonical(data):
         data.draw(st.sampled_from([5, 2**32 - 1])),
         data.draw(st.sampled_from([0, 47, 48, 2**32 - 1])),
     )
-    body = struct.pack("<4sBBHIII", *fields) + data.draw(st.binary(max_size=8))
+    body = struct.pack("<4sBBIIII", *fields) + data.draw(st.binary(max_size=8))
     frame = body + struct.pack("<I", zlib.crc32(body))
     try:
         message = wire.unpack(frame, layout)

@@ -4,8 +4,8 @@
     python -m experiments.report --workdir=runs/methods
 
 MNIST, ten clients, minibatches of 500, softmax regression; five seeds a method.
-`--config.model.name=mlp --config.model.hidden=128` repeats it for the network. About 15
-seconds a run.
+`--config.model.name=mlp --config.model.hidden=128` repeats it for the network. About 12
+seconds a run, a minute for the network; docs/methods.md has the figures.
 """
 
 import importlib
