@@ -135,6 +135,8 @@ def _packed(codes: np.ndarray, layout: Layout) -> bytes:
     """Codes at their true widths, least significant bit first."""
     if _whole_words(layout):
         return codes.astype(codes.dtype.newbyteorder("<")).tobytes()
+    if _one_narrow_run(layout):
+        return _eights(codes, *layout.runs[0])
     bits = [
         _bits_of(part, width)
         for part, (width, _) in zip(_parts(codes, layout), layout.runs)
@@ -147,6 +149,8 @@ def _unpacked(payload: bytes, layout: Layout) -> np.ndarray:
     dtype = _dtype(layout)
     if _whole_words(layout):
         return np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype)
+    if _one_narrow_run(layout):
+        return _of_eights(payload, *layout.runs[0])
     bits = np.unpackbits(np.frombuffer(payload, np.uint8), bitorder="little")
     ends = np.cumsum([width * count for width, count in layout.runs])
     _require("padding", not bits[ends[-1] :].any(), "zeros", "other bits")
@@ -159,6 +163,35 @@ def _unpacked(payload: bytes, layout: Layout) -> np.ndarray:
 
 def _whole_words(layout: Layout) -> bool:
     return all(width == 8 * _dtype(layout).itemsize for width, _ in layout.runs)
+
+
+def _one_narrow_run(layout: Layout) -> bool:
+    return len(layout.runs) == 1 and 1 <= layout.widest <= 8
+
+
+def _eights(codes: np.ndarray, width: int, count: int) -> bytes:
+    """`_packed` of codes of up to 8 bits: eight of them fill `width` bytes."""
+    padded = np.zeros((-(-count // 8), 8), np.uint8)
+    padded.reshape(-1)[:count] = codes
+    words = padded[:, 0].astype("<u8")
+    for i in range(1, 8):
+        words |= padded[:, i].astype("<u8") << np.uint64(width * i)
+    stream = words.view(np.uint8).reshape(-1, 8)[:, :width]
+    return stream.tobytes()[: payload_bytes(width * count)]
+
+
+def _of_eights(payload: bytes, width: int, count: int) -> np.ndarray:
+    """The inverse of `_eights`, u8[count]."""
+    stream = np.zeros(-(-count // 8) * width, np.uint8)
+    stream[: len(payload)] = np.frombuffer(payload, np.uint8)
+    words = np.zeros((-(-count // 8), 8), np.uint8)
+    words[:, :width] = stream.reshape(-1, width)
+    words = words.view("<u8")[:, 0]
+    codes = np.empty((len(words), 8), np.uint8)
+    for i in range(8):
+        codes[:, i] = words >> np.uint64(width * i) & np.uint64(2**width - 1)
+    _require("padding", not codes.reshape(-1)[count:].any(), "zeros", "other bits")
+    return codes.reshape(-1)[:count]
 
 
 def _bits_of(codes: np.ndarray, width: int) -> np.ndarray:
