@@ -21,12 +21,14 @@ def distinct(key: jax.Array, k: int, d: int) -> jax.Array:
 
     Args:
         key: of the draw.
-        k: 0 to d.
+        k: 0 to d; ValueError otherwise.
         d: 1 to 2**31 - 1.
 
     Returns:
         i32[k].
     """
+    if not 0 <= k <= d:
+        raise ValueError(f"distinct: k must be an integer in 0..d, got {k=} {d=}")
     keys = jax.random.split(key)
     bits = max((d - 1).bit_length(), 2)
     round_keys = jax.random.bits(keys[0], (_ROUNDS,), jnp.uint32)

@@ -42,3 +42,8 @@ def test_neighbours_are_scattered(key):
     assert abs(np.corrcoef(drawn, np.arange(10_000))[0, 1]) < 5 / 100
     quarters = np.bincount((drawn // 25_000).astype(int), minlength=4)
     assert np.abs(quarters - 2500).max() <= 5 * np.sqrt(10_000 * 0.25 * 0.75)
+
+
+def test_more_than_there_are_is_refused(key):
+    with pytest.raises(ValueError, match="k must be an integer in 0..d, got k=4 d=3"):
+        distinct(key, 4, 3)
