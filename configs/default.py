@@ -84,6 +84,7 @@ def get_config() -> ConfigDict:
     config.network.budget_bits = 1000000  # of a round's uplink, of bits_budget
     config.network.blocks = 10  # uplink resource blocks, each for one client a round
     config.network.assignment = "hungarian"  # of blocks to clients: hungarian, random
+    config.network.worth = "examples"  # to "hungarian"; age: times the rounds unheard
     config.network.effort = "least"  # least energy in time, budget, or full power
     config.network.thrift = 0.0  # worth given up for cheaper blocks, in [0, 1)
     config.network.most_loss = 0.3  # packet error that a plan accepts, in (0, 1]

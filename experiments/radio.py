@@ -131,9 +131,11 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
 
     A round draws its fading, plans by the policy, and settles with the lengths of the
     messages as they turned out. What a message is worth to the Hungarian assignment is
-    its number of examples (Chen et al. 2021); to a bits budget, the energy that its
-    last innovation brought into the server's step, (n_m / sum n)^2 ||q' - q||^2, times
-    the rounds since: what the server knows without a bit of its own.
+    its number of examples n_m (Chen et al. 2021), or, with `config.worth = "age"`,
+    n_m (1 + age), the age being the rounds since the client was last heard; to a bits
+    budget, the energy that its last innovation brought into the server's step,
+    (n_m / sum n)^2 ||q' - q||^2, times 1 + age: what the server knows without a bit of
+    its own.
     """
     policy = planning.policy(
         scheduler(config),
@@ -157,6 +159,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
     def plan(key, state, round_index):
         key_fading, key_plan = jax.random.split(key)
         fading = cells.draw_fading(key_fading, cell, config.rician)
+        waited = 1.0 + state.cell.age
         asked = planning.plan_round(
             key_plan,
             policy,
@@ -167,8 +170,8 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             cycles=work.cycles,
             lengths=lengths,
             downlink_s=cells.downlink_latency_s(cell, fading, work.downlink_bits),
-            value=value,
-            news=value**2 * state.news * (1.0 + state.cell.age),
+            value=value * waited if config.worth == "age" else value,
+            news=value**2 * state.news * waited,
             widths=tuple(part.widest for part in parts),
         )
         # No more than the blocks are scheduled, so all of them are among the first.

@@ -125,6 +125,7 @@ RULES = {
     "network.budget_bits": integer(1),
     "network.blocks": integer(1),
     "network.assignment": one_of("hungarian", "random"),
+    "network.worth": one_of("examples", "age"),
     "network.effort": one_of("least", "budget", "full"),
     "network.thrift": Rule("a number in [0, 1)", lambda x: 0 <= x < 1),
     "network.most_loss": Rule("a number in (0, 1]", lambda x: 0 < x <= 1),

@@ -96,6 +96,18 @@ def test_a_bits_budget_hears_everyone_and_then_those_with_most_news(dataset):
     assert np.all(np.isfinite(state.network.news)) and np.all(state.network.news > 0)
 
 
+def test_worth_that_grows_with_age_hears_everyone_in_turn(dataset):
+    """Two blocks, no errors: the two who waited longest are worth the most together."""
+    config = small(
+        **ROOMY
+        | {"blocks": 2, "assignment": "hungarian", "worth": "age", "waterfall": 0.0}
+    )
+    config.network.thrift, config.compressor.quantizer = 0.0, "sign"
+    for turns in (1, 2):
+        _, state, _ = played(config, dataset, rounds=turns * CLIENTS // 2)
+        np.testing.assert_array_equal(state.network.heard, turns)
+
+
 def test_the_lazy_rule_and_the_scheduler_compose(dataset):
     """Silent though scheduled: no bits, and the energy of computing alone."""
     config = small()

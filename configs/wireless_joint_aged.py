@@ -1,0 +1,15 @@
+"""Joint choice in which a message is worth more the longer its client was not heard.
+
+    python -m experiments.main --config=configs/wireless_joint_aged.py
+
+The Hungarian method weighs examples times age, so that cheap clients are taken first and
+the far ones in their turn; the rest as in wireless_joint.
+"""
+
+from configs import wireless_joint
+
+
+def get_config():
+    config = wireless_joint.get_config()
+    config.network.worth = "age"
+    return config
