@@ -23,7 +23,7 @@ _PICTURE = flags.DEFINE_string("conv_picture", "bit_conv.png", "The picture.")
 _BATCHES = flags.DEFINE_list("conv_batches", ["1", "32"], "Images at once.")
 _SHAPES = flags.DEFINE_list(
     "conv_shapes",
-    ["32x128", "16x256", "8x512"],
+    ["32x64", "32x128", "16x256", "8x512"],
     "Rows x channels of the square images.",
 )
 WIDTHS = [(1, 1), (2, 1), (4, 4)]  # of images and of weights

@@ -23,7 +23,7 @@ _SHAPES = flags.DEFINE_list(
     ["1024x1152x128", "4096x576x64", "256x4608x512", "128x784x200", "1024x1024x1024"],
     "m x k x n of each product.",
 )
-WIDTHS = [(1, 1), (1, 2), (2, 2), (1, 4), (4, 4), (8, 8)]
+WIDTHS = [(1, 1), (1, 2), (2, 2), (1, 4), (2, 4), (3, 3), (4, 4), (8, 8)]
 
 
 def contest(shape: tuple[int, int, int], bits: tuple[int, int], repeats: int):

@@ -13,7 +13,9 @@ import functools
 import warnings
 from typing import NamedTuple
 
-from flq_jax.kernels import dot, popcount
+import jax.numpy as jnp
+
+from flq_jax.kernels import dot, host
 
 BACKENDS = (
     "reference",
@@ -27,10 +29,11 @@ BACKENDS = (
 PLATFORMS = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "tpu": "tpu"}
 
 # Costs on a CPU, in multiply-adds of its f32 dot.
-PLAIN_WORD_COST = 3.2
+PLAIN_WORD_COST = 2.0
 TREE_WORD_COST = 4.4
-PACK_COST = 6.0
+PACK_COST = 7.5
 UNPACK_COST = 5.0
+DOT_COST = {"float32": 1.0, "bfloat16": 0.6, "int8": 0.7}
 
 GPU_POPCOUNT_ROWS = 4
 GPU_PACKED_ROWS = 128
@@ -64,18 +67,19 @@ def choose(platform: str, shape: Shape) -> str:
 
     With k and l bits, popcounts do k l / 32 word operations for a product of one term.
 
-    CPU (measured where bits are counted without AVX-512's instruction, by `python -m
-    benchmarks.bit_product` on one core: 30 products, of which the rule takes the best,
-    or one within 10 % of it, in all): a word costs as much as 4.4 multiply-adds of the
-    f32 dot, the median over products, of which half lie within 3.6 and 5.0; and packing
-    an element about 6 for each of its bits, which n columns share. Predicted from early
-    measurements that no benchmark here has repeated: 3.2 where the host counts bits in
-    vectors, and 5 for unpacking an element:
+    CPU (measured by `python -m benchmarks.bit_product` and `bit_conv` on one core). In
+    multiply-adds of the f32 dot, where the host counts bits in vectors and multiplies
+    bf16 and int8: a word costs 3.1 at 1 x 1 bit, 2.0 at 2 x 4 and 3 x 3, where the rule
+    has to decide, and 1.6 at 8 x 8; packing an element 7.5 for each of its bits, which
+    n columns share; and a multiply-add 0.6 in bf16, 0.7 in int8. On a host with none of
+    these a word costs 4.4, the median, of which half lie within 3.6 and 5.0. Predicted,
+    and never measured: 5 for unpacking an element. So
 
-        popcount if  word k l / 32 + 6 k / n [a unpacked] + 6 l / m [b unpacked]
-                     < splits + 5 / n [a packed] + 5 / m [b packed],
+        popcount if  word k l / 32 + 7.5 k / n [a unpacked] + 7.5 l / m [b unpacked]
+                     < dot splits + 5 / n [a packed] + 5 / m [b packed],
 
-    where splits is what exactness costs the f32 dot, 1, 2 or 4 (`dot.num_products`).
+    where a word costs 2.0 or 4.4, dot is 1, 0.6 or 0.7 as `multiplied`, and splits is
+    what exactness costs a convolution, 1, 2 or 4 (`dot.num_products`).
 
     GPU (predicted, never timed). An A100 counts 16 words a clock and SM, 512 / (k l)
     products, and its int8 tensor cores do 2048; an H100 512 and 4096. So popcounts lose
@@ -106,10 +110,26 @@ def choose(platform: str, shape: Shape) -> str:
     return "lax_dot"
 
 
+def multiplied(platform: str, shape: Shape):
+    """The type of the parts that lax_dot multiplies: f32, bf16 or i8, see `dot`.
+
+    Each is exact, so speed decides. On a CPU with such instructions matrices are
+    multiplied in bf16, 1.6 to 2.0 times as fast as in f32, in which convolutions gain
+    nothing; these take int8, 1.3 to 1.6 times as fast, if no code has 8 bits and would
+    have to be split (`benchmarks.bit_product`, `bit_conv`).
+    """
+    home = PLATFORMS[platform]
+    if home != "cpu":
+        return jnp.bfloat16 if home == "gpu" and shape.conv else jnp.int8
+    if shape.conv and host.has_int8_dot() and max(shape.bits) < 8:
+        return jnp.int8
+    return jnp.bfloat16 if host.has_bf16_dot() and not shape.conv else jnp.float32
+
+
 def _popcount_cost(shape: Shape) -> float:
     """Multiply-adds of the f32 dot that one term costs as popcounts."""
     (a_bits, b_bits), (a_packed, b_packed) = shape.bits, shape.packed
-    word = PLAIN_WORD_COST if popcount.has_vector_popcount() else TREE_WORD_COST
+    word = PLAIN_WORD_COST if host.has_vector_popcount() else TREE_WORD_COST
     pack_a = 0.0 if a_packed else PACK_COST * a_bits / (shape.columns * shape.reuse)
     pack_b = 0.0 if b_packed else PACK_COST * b_bits / shape.rows
     return word * a_bits * b_bits / 32 + pack_a + pack_b
@@ -118,7 +138,11 @@ def _popcount_cost(shape: Shape) -> float:
 def _dot_cost(shape: Shape) -> float:
     unpack_a = UNPACK_COST / (shape.columns * shape.reuse) if shape.packed[0] else 0.0
     unpack_b = UNPACK_COST / shape.rows if shape.packed[1] else 0.0
-    return dot.num_products(*shape.bits, shape.length) + unpack_a + unpack_b
+    dtype = multiplied("cpu", shape)
+    product = DOT_COST[jnp.dtype(dtype).name]
+    if shape.conv:
+        product *= dot.num_products(*shape.bits, shape.length, dtype)
+    return product + unpack_a + unpack_b
 
 
 def resolve(

@@ -1,8 +1,10 @@
 """Exact integer products on the units that multiply: f32, bf16 into f32, i8 into i32.
 
 A value of 8 bits is exact in bf16; a sum is exact in f32 while it stays below 2^24 in
-magnitude, and in i32 always; a value fits int8 up to 127. Operands that are too large
-are split, v = 16 h + l, and the parts' products are added up in i32.
+magnitude, and in i32 always; a value fits int8 up to 127. A matrix product of floats
+whose sums are too large is cut along them, and the pieces are added up in i32. Int8
+operands that are too large, and those of convolutions, are split, v = 16 h + l, and the
+parts' products are added up.
 """
 
 from collections.abc import Callable
@@ -20,7 +22,28 @@ HIGH = 16
 
 def matmul(a: Codes, b: Codes, dtype=jnp.float32) -> jax.Array:
     """As `reference.matmul`; `dtype` f32, bf16 or i8 is that of the parts multiplied."""
-    return _split_product(a, b, a.codes.shape[1], dtype, lax.dot)
+    if dtype == jnp.int8:
+        return _split_product(a, b, a.codes.shape[1], dtype, lax.dot)
+    left, right = a.values.astype(dtype), b.values.astype(dtype)
+    total = jnp.zeros((left.shape[0], right.shape[1]), jnp.int32)
+    # The result fits 31 bits, so that there are 129 pieces at most.
+    for piece in _pieces(left.shape[1], exact_length(a.bits, b.bits)):
+        product = lax.dot(
+            left[:, piece], right[piece], preferred_element_type=jnp.float32
+        )
+        total += product.astype(jnp.int32)
+    return total
+
+
+def exact_length(a_bits: int, b_bits: int) -> int:
+    """How many products of codes of those widths add up exactly in f32."""
+    return (EXACT_F32 - 1) // ((2**a_bits - 1) * (2**b_bits - 1))
+
+
+def _pieces(length: int, most: int) -> list[slice]:
+    """The fewest slices of at most `most` that cover the length, equal but the last."""
+    step = -(-length // -(-length // most))
+    return [slice(start, start + step) for start in range(0, length, step)]
 
 
 def conv(
@@ -45,7 +68,7 @@ def conv(
 
 
 def num_products(a_bits: int, b_bits: int, length: int, dtype=jnp.float32) -> int:
-    """How many products of parts one exact product of `length` terms takes: 1, 2, 4."""
+    """How many products of split operands take one of `length` terms: 1, 2 or 4."""
     return 2 ** sum(_splits(a_bits, b_bits, length, dtype))
 
 

@@ -6,28 +6,19 @@ chunks follow one another in a scan. A reduction over the word axis instead, or 
 body with fewer than 16 slices of b, is compiled to scalar code, 5 to 40 times slower.
 """
 
-import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from flq_jax.kernels import host
 from flq_jax.kernels.geometry import Geometry, taps
 
 UNROLLED_WORDS = 40
 CHUNK_SLICES = (16, 24)
 TILE_COLUMNS = 256
-
-
-@functools.cache
-def has_vector_popcount() -> bool:
-    """Whether the host counts the bits of a vector in one instruction."""
-    try:
-        return "avx512_vpopcntdq" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
+TILED_WORDS = 12  # from so many words a column on tiles pay
 
 
 def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
@@ -43,19 +34,25 @@ def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
     Returns:
         i32[m, n].
     """
-    (_, rows, _), (_, _, columns) = a.shape, b.shape
+    (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
     if columns < 16 <= rows:  # the longer side belongs on the vector lanes
         flipped = counts(b.swapaxes(1, 2), a.swapaxes(1, 2), binary, tree)
         return flipped.T
-    tree = not has_vector_popcount() if tree is None else tree
-    if columns >= 1024 and columns % TILE_COLUMNS == 0:
-        # Rows of 4 KiB and more fall into the same sets of the first-level cache.
+    tree = not host.has_vector_popcount() if tree is None else tree
+    chunk = chunk_words(words, planes_a, planes_b)
+    if columns >= 1024 and columns % TILE_COLUMNS == 0 and words >= TILED_WORDS:
+        # Rows of 4 KiB and more fall into the same sets of the first-level cache. A scan
+        # of at least two chunks copies each, where one would be read where it lies.
+        chunk = min(chunk, -(-words // 2))
         tiles = jnp.split(b, columns // TILE_COLUMNS, axis=2)
-        return jnp.concatenate([_counts(a, tile, binary, tree) for tile in tiles], 1)
-    return _counts(a, b, binary, tree)
+        parts = [_counts(a, tile, binary, tree, chunk) for tile in tiles]
+        return jnp.concatenate(parts, axis=1)
+    return _counts(a, b, binary, tree, chunk)
 
 
-def _counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool) -> jax.Array:
+def _counts(
+    a: jax.Array, b: jax.Array, binary: bool, tree: bool, chunk: int
+) -> jax.Array:
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
 
     def chunk_counts(a, b):
@@ -68,7 +65,6 @@ def _counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool) -> jax.Array:
                     terms.setdefault(i + j, []).append(term)
         return weighted_popcount(terms, tree)
 
-    chunk = chunk_words(words, planes_a, planes_b)
     steps, rest = divmod(words, chunk)
     if steps <= 1:
         return chunk_counts(a, b)
@@ -151,7 +147,7 @@ def conv_counts(
         i32[n, ho, wo, o].
     """
     planes_x, planes_w = x.shape[0], w.shape[0]
-    tree = not has_vector_popcount() if tree is None else tree
+    tree = not host.has_vector_popcount() if tree is None else tree
     words = x.shape[-1]
     num_terms = geometry.kernel[0] * geometry.kernel[1] * words * planes_x * planes_w
     if num_terms > UNROLLED_WORDS:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 
 from flq_jax.kernels import affine, dispatch, dot, gpu, popcount, reference, tpu
 from flq_jax.kernels.geometry import Geometry, Pair, resolve
@@ -56,7 +55,7 @@ def bit_matmul(
     if backend == "reference":
         return reference.matmul(_unpacked(a), _unpacked(b))
     if backend == "lax_dot":
-        dtype = jnp.float32 if platform == "cpu" else jnp.int8
+        dtype = dispatch.multiplied(platform, shape)
         return dot.matmul(_unpacked(a), _unpacked(b), dtype)
     a, b = _packed(a, -1), _packed(b, -2)
     binary = affine.is_binary(a, b) and not backend.endswith("int8")
@@ -126,7 +125,7 @@ def bit_conv(
     if backend == "reference":
         return reference.conv(_unpacked(x), _unpacked(w), geometry, groups)
     if backend == "lax_dot":
-        dtype = {"cpu": jnp.float32, "tpu": jnp.int8}.get(platform, jnp.bfloat16)
+        dtype = dispatch.multiplied(platform, shape)
         return dot.conv(_unpacked(x), _unpacked(w), geometry, groups, dtype)
     x, w = _packed(x, -1, groups), _packed(w, -2)
     binary = affine.is_binary(x, w) and not backend.endswith("int8")

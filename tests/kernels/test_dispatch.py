@@ -1,35 +1,47 @@
 import warnings
 
+import jax.numpy as jnp
 import pytest
 
-from flq_jax.kernels import dispatch, popcount
+from flq_jax.kernels import dispatch, host
 from flq_jax.kernels.dispatch import Shape, choose
 
 
-@pytest.fixture(params=[True, False], ids=["vector_popcount", "tree"])
-def host(request, monkeypatch):
-    monkeypatch.setattr(popcount, "has_vector_popcount", lambda: request.param)
+@pytest.fixture(params=[True, False], ids=["avx512", "avx2"])
+def able(request, monkeypatch):
+    """Whether the host counts bits of vectors, and multiplies bf16 and int8."""
+    for instruction in ("has_vector_popcount", "has_bf16_dot", "has_int8_dot"):
+        monkeypatch.setattr(host, instruction, lambda: request.param)
     return request.param
 
 
-def test_cpu_counts_bits_of_signs_and_multiplies_bytes(host):
+def test_cpu_counts_bits_of_signs_and_multiplies_bytes(able):
     assert choose("cpu", Shape(1024, 1152, 128, (1, 1))) == "lax_popcount"
     assert choose("cpu", Shape(1024, 1152, 128, (8, 4))) == "lax_dot"
 
 
-def test_cpu_threshold_follows_the_cost_of_a_word(host):
-    # word k l / 32 < 1:  k l < 10 with a vector popcount, < 6.4 without
+def test_cpu_threshold_follows_the_cost_of_a_word(able):
+    # 2.0 k l / 32 < 0.6: k l < 9.6; without the instructions 4.4 k l / 32 < 1: 7.3
     assert choose("cpu", Shape(512, 1152, 512, (2, 3))) == "lax_popcount"
     wide = choose("cpu", Shape(4096, 1152, 4096, (2, 4)))
-    assert wide == ("lax_popcount" if host else "lax_dot")
+    assert wide == ("lax_popcount" if able else "lax_dot")
 
 
-def test_cpu_does_not_pack_for_a_few_columns(host):
+def test_cpu_does_not_pack_for_a_few_columns(able):
     shape = Shape(1000, 784, 4, (1, 1), packed=(False, True))
     assert choose("cpu", shape) == "lax_dot"
     assert choose("cpu", shape._replace(packed=(True, True))) == "lax_popcount"
     # A window of nine taps shares the packing nine times.
     assert choose("cpu", shape._replace(reuse=9.0)) == "lax_popcount"
+
+
+def test_cpu_multiplies_what_it_has_instructions_for(able):
+    matrix = Shape(100, 100, 100, (8, 8))
+    found = dispatch.multiplied("cpu", matrix)
+    assert found == (jnp.bfloat16 if able else jnp.float32)
+    image = matrix._replace(conv=True, bits=(4, 7))
+    assert dispatch.multiplied("cpu", image) == (jnp.int8 if able else jnp.float32)
+    assert dispatch.multiplied("cpu", image._replace(bits=(1, 8))) == jnp.float32
 
 
 @pytest.mark.parametrize(

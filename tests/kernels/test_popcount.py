@@ -1,3 +1,6 @@
+import functools
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,7 +44,9 @@ def test_tree_counts_what_plain_counting_counts(num_terms):
         (3, 48, 20, "whole chunks"),
         (3, 49, 20, "no whole chunks fit"),
         (20, 3, 4, "rows on the lanes"),
-        (2, 2, 1024, "tiles"),
+        (2, 2, 1024, "too few words for tiles"),
+        (2, 12, 1024, "tiles"),
+        (2, 13, 1024, "tiles with a rest"),
     ],
 )
 @pytest.mark.parametrize("tree", [False, True])
@@ -66,3 +71,47 @@ def test_scanned_chunks_have_sixteen_slices(planes_a, planes_b):
         chunk = popcount.chunk_words(num_words, planes_a, planes_b)
         assert chunk * planes_b >= 16
         assert chunk * planes_a * planes_b <= max(24, 16 * planes_a + 8 * planes_a)
+
+
+def counting_code(rows, num_words, columns):
+    """What XLA:CPU fuses with the counting of bits: the bodies of its loops."""
+    a, b = words((1, rows, num_words)), words((1, num_words, columns))
+    count = functools.partial(popcount.counts, binary=True, tree=False)
+    compiled = jax.jit(count).lower(a, b).compile().as_text()
+    bodies = [body for body in compiled.split("\n\n") if "popcnt(" in body]
+    assert bodies
+    return bodies
+
+
+def slow_forms(bodies):
+    """Which of the forms stand in them that are compiled to scalar code."""
+    forms = ("dynamic-slice(", " reduce(", "concatenate(")
+    return {form for form in forms for body in bodies if form in body}
+
+
+@pytest.mark.parametrize("shape", [(256, 144, 512), (256, 36, 128), (256, 32, 1024)])
+def test_counting_is_fused_with_nothing_that_spoils_it(shape):
+    """A canary: another XLA may fuse otherwise, and be many times slower."""
+    assert not slow_forms(counting_code(*shape))
+
+
+def test_chunks_of_few_slices_would_be_fused_with_their_slicing(monkeypatch):
+    monkeypatch.setattr(popcount, "CHUNK_SLICES", (4, 8))
+    assert slow_forms(counting_code(256, 144, 512)) == {"dynamic-slice("}
+
+
+def test_tiles_are_copies(monkeypatch):
+    """Read where they lie, rows of 4 KiB would evict each other from the cache."""
+
+    def reads_wide_rows():
+        bodies = counting_code(256, 32, 1024)
+        return any(re.search(r",1024\]\S* parameter\(", body) for body in bodies)
+
+    assert not reads_wide_rows()
+    whole = popcount._counts
+    monkeypatch.setattr(
+        popcount,
+        "_counts",
+        lambda a, b, binary, tree, chunk: whole(a, b, binary, tree, 32),
+    )
+    assert reads_wide_rows()

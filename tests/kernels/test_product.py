@@ -37,6 +37,23 @@ def test_largest_sums_are_exact_where_f32_would_round():
 
 
 @pytest.mark.parametrize(
+    "bits, length", [((8, 8), 258), ((1, 1), 2**24 - 1), ((4, 8), 4386)]
+)
+def test_sums_are_cut_where_f32_would_round(bits, length):
+    """(2^24 - 1) // (255 255), // 1 and // (15 255)."""
+    assert dot.exact_length(*bits) == length
+
+
+@pytest.mark.parametrize(
+    "length, ends", [(5, [5]), (6, [6]), (7, [4, 7]), (13, [5, 10, 13])]
+)
+def test_pieces_cover_a_sum(length, ends):
+    pieces = dot._pieces(length, 6)
+    assert [0, *ends[:-1]] == [piece.start for piece in pieces]
+    assert ends == [min(piece.stop, length) for piece in pieces]
+
+
+@pytest.mark.parametrize(
     "bits, length, dtype, products",
     [
         ((1, 1), 2**24 - 1, jnp.float32, 1),
