@@ -47,9 +47,17 @@ def evaluation(
         def local_loss(shard):
             return loss(params, *federated.whole(shard), jax.random.clone(key))
 
+        def part_losses(shards):
+            """Nothing is computed for a part that is padding alone."""
+            some = jnp.any(shards.sizes > 0)
+            return jax.lax.cond(some, jax.vmap(local_loss), no_losses, shards)
+
         shards = clients.divided(data, AT_ONCE)
-        losses = federated.in_groups(1, mesh)(jax.vmap(local_loss))(shards)
+        losses = federated.in_groups(1, mesh)(part_losses)(shards)
         test = clients.divided(clients.pooled(inputs, labels), AT_ONCE)
         return shards.sizes / jnp.sum(shards.sizes) @ losses, hits(params, test)
+
+    def no_losses(shards):
+        return jnp.zeros(shards.sizes.shape)
 
     return evaluate
