@@ -99,9 +99,25 @@ def examples(
         dataset.train_labels,
         [parts[client] for client in local],
         dtype=np.uint8 if config.client.batch else np.float32,
-        longest=max(map(len, parts)),
+        longest=padded_length(config, parts),
     )
     return federated.from_local(mesh, data)
+
+
+def padded_length(config: ConfigDict, parts: partition.Parts) -> int:
+    """Rows of each client's arrays: as many as the largest client has, or more.
+
+    Where clients differ and draw minibatches, it is rounded up to 2^k or 1.5 2^k, so
+    that most splits by other seeds have the same length, and share a program. Full
+    batches and local epochs would take longer by it.
+    """
+    sizes = [len(part) for part in parts]
+    longest = max(sizes)
+    draws = config.client.batch and not config.client.epochs
+    if min(sizes) == longest or not draws:
+        return longest
+    step = max(1, 2 ** (longest.bit_length() - 2))
+    return -(-longest // step) * step
 
 
 def initial_state(

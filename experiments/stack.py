@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from experiments.build import Run, build, split
+from experiments.build import Run, build, padded_length, split
 from experiments.parts import Arrays
 from experiments.validate import flatten
 from flq_jax.data import ClientData
 from flq_jax.data.dataset import Dataset
 
+MOST_BYTES = 8 * 10**9  # of examples that the runs of one program hold
 # Options whose values a program may take as its arguments.
 NUMBERS = (
     "client.learning_rate",
@@ -56,13 +57,27 @@ class Stack(NamedTuple):
 def alike(config: ConfigDict, dataset: Dataset) -> str:
     """What runs of one program have in common, as a string to compare.
 
-    All options but those of `NUMBERS` and `IN_ARRAYS`, the data set, and how many
-    examples the largest client has: the arrays must have the same shapes.
+    All options but those of `NUMBERS` and `IN_ARRAYS`, the data set, and the length of
+    the clients' arrays, which must have the same shapes.
     """
     free = {*NUMBERS, *IN_ARRAYS}
     options = {k: v for k, v in flatten(config).items() if k not in free}
-    longest = max(map(len, split(config, dataset.train_labels)))
-    return repr((sorted(options.items()), dataset.digest, longest))
+    length = padded_length(config, split(config, dataset.train_labels))
+    return repr((sorted(options.items()), dataset.digest, length))
+
+
+def most_together(config: ConfigDict, dataset: Dataset) -> int:
+    """How many runs that are alike hold examples of their own in `MOST_BYTES`: 1 or more.
+
+    Each holds them once by itself and once as a row of the stack; runs that share theirs
+    hold nothing.
+    """
+    parts = split(config, dataset.train_labels)
+    example = dataset.train_inputs[0].nbytes * (1 if config.client.batch else 4)
+    mine = 2 * len(parts) * padded_length(config, parts) * example
+    if config.data.partition == "contiguous":
+        mine = 1
+    return max(1, MOST_BYTES // mine)
 
 
 def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> Stack:

@@ -77,11 +77,11 @@ def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
     groups: dict[str, list[Job]] = {}
     for run in runs:
         groups.setdefault(stack.alike(run.config, run.dataset), []).append(run)
-    return [
-        group[i : i + most]
-        for group in groups.values()
-        for i in range(0, len(group), most)
-    ]
+    found = []
+    for group in groups.values():
+        fit = min(most, stack.most_together(group[0].config, group[0].dataset))
+        found += [group[i : i + fit] for i in range(0, len(group), fit)]
+    return found
 
 
 def failing(jobs: Sequence[Job]) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import default, mnist_flq_binary, wireless_joint
-from experiments import stack, train, validate
+from experiments import build, stack, train, validate
 from experiments.record import Job
 from flq_jax import data
 
@@ -133,3 +133,43 @@ def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
     inputs = own.arrays.data.inputs
     np.testing.assert_array_equal(inputs[1], own.runs[1].data.inputs)
     assert not np.array_equal(inputs[0], inputs[1])
+
+
+def test_uneven_splits_of_other_seeds_share_a_program(dataset):
+    """The longest of eleven clients differs, what it is rounded up to does not."""
+    uneven = [small(seed=s, **{"data.partition": "dirichlet"}) for s in range(8)]
+    splits = [build.split(config, dataset.train_labels) for config in uneven]
+    assert len({max(map(len, parts)) for parts in splits}) > 3
+    assert len({stack.alike(config, dataset) for config in uneven}) <= 3
+
+
+@pytest.mark.parametrize(
+    "sizes, options, length",
+    [
+        ((5, 5), {}, 5),
+        ((4, 5), {}, 6),
+        ((0, 1), {}, 1),
+        ((3, 8), {}, 8),
+        ((3, 9), {}, 12),
+        ((3, 13), {}, 16),
+        ((3, 13), {"client.batch": 0}, 13),
+        ((3, 13), {"client.epochs": 1}, 13),
+    ],
+)
+def test_lengths_are_rounded_up_where_minibatches_are_drawn(sizes, options, length):
+    parts = [np.arange(size) for size in sizes]
+    assert build.padded_length(small(**options), parts) == length
+
+
+def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
+    dataset, monkeypatch
+):
+    """Eleven clients of 182 examples, once by themselves and once in the stack."""
+    config = small(**{"data.partition": "iid"})
+    parts = build.split(config, dataset.train_labels)
+    mine = 2 * 11 * build.padded_length(config, parts) * dataset.train_inputs[0].nbytes
+    monkeypatch.setattr(stack, "MOST_BYTES", 3 * mine)
+    assert stack.most_together(config, dataset) == 3
+    config.client.batch = 0  # floats
+    assert stack.most_together(config, dataset) == 1
+    assert stack.most_together(small(), dataset) > 100
