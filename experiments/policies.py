@@ -119,8 +119,8 @@ def main(argv: list[str]) -> None:
 def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
     """A header and a line a group: costs, and accuracies at equal time and energy.
 
-    Equal is what the most frugal run among those of as many clients and the same
-    partition has spent at its end: all of them got so far.
+    Equal is what the most frugal run among those of as many clients, the same partition
+    and the same link has spent at its end: all of them got so far.
     """
     header = ["runs", "test accuracy (%)", "seconds", "joules"]
     header += [f"{cost} to {100 * accuracy:g} %" for cost in ("seconds", "joules")]
@@ -155,7 +155,8 @@ def _percent(accuracies: list[float | None]) -> str:
 
 
 def _setting(group: Group) -> tuple:
-    return group.config["clients"], group.config["data.partition"]
+    same = "clients", "data.partition", "compressor.quantizer"
+    return tuple(group.config[option] for option in same)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from experiments import figures, policies, validate
 from experiments.results import Group, Result
 
 
-def group(name, *runs):
+def group(name, *runs, quantizer="sign"):
     """A group of runs, each a list of (accuracy, seconds, joules)."""
     config = {"clients": 15, "data.partition": "iid"}
+    config["compressor.quantizer"] = quantizer
     keys = "test_accuracy", "seconds", "joules"
     rows = [[dict(zip(keys, row, strict=True)) for row in run] for run in runs]
     return Group(name, config, [Result(name, config, r, {"x": 1}) for r in rows])
@@ -30,6 +31,13 @@ def test_costs_and_accuracies_at_equal_time_and_energy():
     # All spent 2 s or more, and 2 J or more.
     assert fast[6].startswith("85.00") and frugal[6] == "never"
     assert fast[7] == "never" and frugal[7] == "90.00"
+
+
+def test_another_link_sets_no_budget():
+    floats = group("floats", [(0.3, 0.1, 0.1)], quantizer="identity")
+    both = policies.compared([FAST, FRUGAL], 0.85)
+    assert policies.compared([FAST, FRUGAL, floats], 0.85)[:3] == both
+    assert policies.compared([floats], 0.85)[1][6:] == ["30.00", "30.00"]
 
 
 def test_what_is_within_a_budget_is_the_last_of_it():
