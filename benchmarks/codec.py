@@ -1,16 +1,24 @@
 """What compression costs: each quantizer beside a memory copy, each method beside SGD.
 
     python -m benchmarks.codec [--entries=1000000] [--step_clients=10,100]
+        [--fused_entries=1000000,16000000] [--keep_memory]
 
 The first table has the times of encode, pack, unpack and decode of one vector, each over
-that of copying its f32 entries; the second the time of a whole round of each method,
-minibatches of 50, over that of a round which sends floats. `--step_clients=` leaves the second
-one out, `--entries=0` the first.
+that of copying its f32 entries; pack and unpack make and check whole frames. The second
+has the speeds of one compiled program from floats to packed bits and of one back, over a
+copy's, in processor time, each beside the bar it is to reach. The third has the time of a
+whole round of each method, minibatches of 50, over that of a round which sends floats.
+`--entries=0`, `--fused_entries=` and `--step_clients=` leave one out.
+
+Above 32 MB glibc asks the system for memory at each allocation, which takes longer than
+the work; `--keep_memory` has it keep what it once had, in this process.
 """
 
+import ctypes
 import functools
 import importlib
 import statistics
+import time
 from collections.abc import Callable
 
 import jax
@@ -25,23 +33,44 @@ from benchmarks.timing import interleaved, median_ratio
 from configs import mnist_sgd
 from configs.paper.methods import METHODS
 from experiments.build import build
-from flq_jax import data, wire
+from flq_jax import bitstream, data, wire
 from flq_jax.data.dataset import Dataset
-from flq_jax.quantizers import Quantizer
+from flq_jax.quantizers import Message, Quantizer, geometric, sign, uniform
 
 _ENTRIES = flags.DEFINE_integer("entries", 1_000_000, "Entries of the vector.", 0)
+_FUSED = flags.DEFINE_list("fused_entries", ["1000000"], "Entries of fused programs.")
+_KEEP = flags.DEFINE_bool("keep_memory", False, "Let glibc keep large allocations.")
 _CLIENTS = flags.DEFINE_list("step_clients", ["10", "100"], "Numbers of clients.")
 _REPEATS = flags.DEFINE_integer("calls", 5, "Timed calls, of which the median.", 1)
 STEPS = ("encode", "pack", "unpack", "decode")
 ROUNDS = {10: 50, 100: 8}
+CALLS = 5  # of a fused program in a row
+# entries: bits: what the speeds of encoding and decoding must be, over a copy's
+BARS = {
+    1_000_000: {
+        1: (0.5, 0.85),
+        2: (0.3, 0.85),
+        3: (0.15, 0.45),
+        4: (0.5, 0.85),
+        5: (0.3, 0.45),
+        6: (0.15, 0.45),
+        7: (0.15, 0.45),
+        8: (0.5, 0.85),
+    },
+    16_000_000: {bits: (None, 1.1) for bits in range(1, 9)},
+}
 
 
 def main(argv: list[str]) -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     del argv
+    if _KEEP.value:
+        keep_memory()
     console = Console(width=100)
     if _ENTRIES.value:
         console.print(codecs(_ENTRIES.value))
+    for entries in [int(number) for number in _FUSED.value if number]:
+        console.print(fused(entries))
     if numbers := [int(number) for number in _CLIENTS.value if number]:
         console.print(rounds(data.load("mnist"), numbers))
 
@@ -83,6 +112,89 @@ def codec(quantizer: Quantizer, entries: int) -> tuple[dict[str, list[float]], i
         _REPEATS.value,
     )
     return seconds, int(message.num_bits)
+
+
+def keep_memory() -> None:
+    """Sets M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc."""
+    mallopt = ctypes.CDLL("libc.so.6").mallopt
+    for option, value in ((-8, 1), (-3, 2**31 - 1), (-1, 2**31 - 1)):
+        mallopt(option, value)
+
+
+def fused(entries: int) -> Table:
+    """Speed over a copy's of the programs from floats to bits and back, and the bars.
+
+    The grid is known to both ends; or it is measured, which reads the vector twice.
+    """
+    title = f"{entries:,} floats to packed bits: speed over a copy (bar)"
+    table = Table(title=title, title_justify="left")
+    for column in ("bits", "encode", "measuring the range", "decode", "copy (ms)"):
+        table.add_column(column, justify="right")
+    for bits in range(1, 9):
+        known = sign(1.0) if bits == 1 else uniform(bits, geometric(3.0, 1.0))
+        measured = sign() if bits == 1 else uniform(bits)
+        seconds = fused_seconds(known, measured, entries)
+        speed = {name: median_ratio(seconds["copy"], seconds[name]) for name in seconds}
+        encode, decode = BARS.get(entries, {}).get(bits, (None, None))
+        table.add_row(
+            f"{bits}",
+            beside(speed["encode"], encode),
+            f"{speed['measuring']:.2f}",
+            beside(speed["decode"], decode),
+            f"{1e3 * statistics.median(seconds['copy']) / CALLS:.2f}",
+        )
+    return table
+
+
+def beside(speed: float, bar: float | None) -> str:
+    """A speed, whether it reaches the bar, and the bar."""
+    if bar is None:
+        return f"{speed:.2f}"
+    return f"{speed:.2f} {'>=' if speed >= bar else '<'} {bar:g}"
+
+
+def fused_seconds(
+    known: Quantizer, measured: Quantizer, entries: int
+) -> dict[str, list[float]]:
+    """Seconds of encoding by each quantizer, of decoding the first's, and of a copy."""
+    key, key_x = jax.random.split(jax.random.key(0))
+    x = jax.random.normal(key_x, (entries,))
+    floats = np.asarray(x)
+    layout = known.layout(entries)
+
+    def encoder(quantizer):
+        @jax.jit
+        def encode(x):
+            message = quantizer.encode(key, x)
+            return bitstream.pack(message.codes, layout.runs), message.side
+
+        return lambda: jax.block_until_ready(encode(x))
+
+    @jax.jit
+    def decode(stream, side):
+        codes = bitstream.unpack(stream, layout.runs)
+        return known.decode(key, Message(codes, side, layout.num_bits))
+
+    encode = encoder(known)
+    stream, side = encode()
+    functions = {
+        "encode": encode,
+        "measuring": encoder(measured),
+        "decode": lambda: jax.block_until_ready(decode(stream, side)),
+        "copy": floats.copy,
+    }
+    return interleaved(
+        {name: functools.partial(in_a_row, f) for name, f in functions.items()},
+        repeats=3 * _REPEATS.value,
+        pause=0.0,
+        clock=time.process_time,
+    )
+
+
+def in_a_row(function: Callable[[], object]) -> None:
+    """Several calls, of which the first alone pays for what ran before it."""
+    for _ in range(CALLS):
+        function()
 
 
 def rounds(dataset: Dataset, numbers: list[int]) -> Table:
