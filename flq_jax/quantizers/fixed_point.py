@@ -1,8 +1,8 @@
 """Fixed-point numbers, rounded at random."""
 
-import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
 
 
@@ -35,7 +35,7 @@ def fixed_point(bits: int, fraction: int) -> Quantizer:
         return Layout.of(f"fixed{bits}.{fraction}", bits, d, 0)
 
     def encode(key, x):
-        rounded = jnp.floor(x / eps + jax.random.uniform(key, x.shape))
+        rounded = jnp.floor(x / eps + draws.uniform(key, x.shape))
         codes = (jnp.clip(rounded, -half, half - 1) + half).astype(jnp.uint8)
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
 
 
@@ -81,14 +82,14 @@ def uveqfed(
     def encode(key, x):
         s = _step(shape, q, reach, x)
         scaled = jnp.where(s > 1e-37, x / jnp.where(s > 1e-37, s, 1.0), 0.0)
-        dither = jax.random.uniform(key, x.shape)
+        dither = draws.uniform(key, x.shape)
         codes = _each_block(partial(_codes, q), shape, scaled, dither)
         side = jnp.where(s > 1e-37, s, 0.0)[None]
         return Message(codes, side, jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
         (s,) = message.side
-        dither = jax.random.uniform(key, message.codes.shape)
+        dither = draws.uniform(key, message.codes.shape)
         return s * _each_block(partial(_undithered, q), shape, message.codes, dither)
 
     def overload(x):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
 from flq_jax.quantizers.stochastic import NORMS, require_norm
 
@@ -113,7 +114,7 @@ def _rounding(
         cell = jnp.clip(jnp.searchsorted(levels, r, side="right") - 1, 0, top - 1)
         low, high = levels[cell], levels[cell + 1]
         chance = (r - low) / jnp.where(high > low, high - low, 1.0)
-        number = cell + (jax.random.uniform(key, x.shape) < chance)
+        number = cell + (draws.uniform(key, x.shape) < chance)
         codes = jnp.where(x < 0.0, top - number, top + number).astype(jnp.uint8)
         side = jnp.concatenate([scale[None], levels[1:num_sides]])
         return Message(codes, side, jnp.int32(layout(x.size).num_bits))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 
 
@@ -25,7 +26,7 @@ def natural() -> Quantizer:
 
     def encode(key, x):
         word = jax.lax.bitcast_convert_type(x, jnp.uint32)
-        noise = jax.random.bits(key, x.shape, jnp.uint32) >> 9
+        noise = draws.bits(key, x.shape) >> 9
         exponent = (word >> 23) & 0xFF
         up = ((word & 0x7FFFFF) > noise) & (exponent > 0) & (exponent < 254)
         codes = ((word >> 31) << 8) | (exponent + up.astype(jnp.uint32))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtr
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.eden import normalised
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
@@ -49,7 +50,7 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
     cells = 2**shared_bits
 
     def drawn(key, n):
-        return jax.random.bits(key, (n,), jnp.uint8) & jnp.uint8(cells - 1)
+        return draws.bits(key, (n,)).astype(jnp.uint8) & jnp.uint8(cells - 1)
 
     def encode(key, x):
         key_rotation, key_shared, key_private = jax.random.split(key, 3)
@@ -59,7 +60,7 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
         deviation = jnp.sqrt(jnp.mean(jnp.square(z)))
         deviation = jnp.maximum(deviation, jnp.max(jnp.abs(z)) / _RANGE)
         h = drawn(key_shared, z.size)
-        threshold = start[h] + (high - low)[h] / cells * jax.random.uniform(
+        threshold = start[h] + (high - low)[h] / cells * draws.uniform(
             key_private, z.shape
         )
         above = z > deviation * threshold

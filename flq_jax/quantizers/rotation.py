@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.quantizers import draws
+
 # Factors of the Hadamard matrix are products with matrices up to this size: on a CPU as
 # on a TPU a few small products outrun log2(d) passes of additions.
 _LARGEST_FACTOR = 32
@@ -71,6 +73,6 @@ def _matrix(size: int) -> np.ndarray:
 
 def _signs(key: jax.Array, size: int) -> jax.Array:
     """+1 or -1 with even odds, f32[size]; a random word serves 32 of them."""
-    words = jax.random.bits(key, (-(-size // 32),))
+    words = draws.bits(key, (-(-size // 32),))
     bits = words[:, None] >> jnp.arange(32, dtype=jnp.uint32)[None] & 1
     return 1.0 - 2.0 * bits.reshape(-1)[:size].astype(jnp.float32)

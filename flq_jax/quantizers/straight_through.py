@@ -9,6 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import require_bits
 
 FULL_PRECISION = 32
@@ -184,7 +185,7 @@ def _quantize_gradient_bwd(bits, key, dr):
     top = jnp.max(jnp.abs(dr), axis=tuple(range(1, dr.ndim)), keepdims=True)
     unit = dr / (2.0 * jnp.where(top > 0.0, top, 1.0)) + 0.5
     if key is not None:
-        noise = jax.random.uniform(key, dr.shape, minval=-0.5, maxval=0.5)
+        noise = draws.uniform(key, dr.shape) - 0.5
         unit += noise / (2**bits - 1)
     code = quantize_k(jax.lax.clamp(0.0, unit, 1.0), bits)
     return 2.0 * top * (code - 0.5), None

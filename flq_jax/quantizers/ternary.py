@@ -1,8 +1,8 @@
 """Three values a coordinate."""
 
-import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 
 
@@ -33,7 +33,7 @@ def terngrad(clip: float = 2.5) -> Quantizer:
         clipped = jnp.clip(x, -limit, limit)
         scale = jnp.max(jnp.abs(clipped))
         chance = jnp.abs(clipped) / jnp.where(scale > 0.0, scale, 1.0)
-        drawn = jax.random.uniform(key, x.shape) < chance
+        drawn = draws.uniform(key, x.shape) < chance
         codes = jnp.where(drawn, jnp.where(x < 0.0, 0, 2), 1).astype(jnp.uint8)
         return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
 
