@@ -9,6 +9,8 @@ from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
 from flq_jax.quantizers.stochastic import NORMS, require_norm
 
+_FEW = 32  # up to so many levels a pass of compares outruns a search and look-ups
+
 
 def nuqsgd(bits: int, norm: str = "l2") -> Quantizer:
     """Rounds |x_i| / ||x|| at random between powers of two (Ramezani-Kebrya et al. 2021).
@@ -94,6 +96,31 @@ def _least_variance(
     return jax.lax.fori_loop(0, sweeps, sweep, start)
 
 
+def _between(levels: jax.Array, r: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The last level j <= r but for the top one, its value and the next, of r in [0, 1]."""
+    if levels.size > _FEW:
+        inner = jnp.searchsorted(levels[1:-1], r, side="right")
+        return inner, levels[inner], levels[inner + 1]
+    cell = jnp.zeros(r.shape, jnp.int32)
+    low, high = levels[0], levels[1]
+    for j in range(1, levels.size - 1):
+        reached = r >= levels[j]
+        cell += reached.astype(jnp.int32)
+        low = jnp.where(reached, levels[j], low)
+        high = jnp.where(reached, levels[j + 1], high)
+    return cell, low, high
+
+
+def _looked_up(levels: jax.Array, number: jax.Array) -> jax.Array:
+    """levels[number], for i32[d]."""
+    if levels.size > _FEW:
+        return levels[number]
+    values = jnp.full(number.shape, levels[0])
+    for j in range(1, levels.size):
+        values = jnp.where(number >= j, levels[j], values)
+    return values
+
+
 def _rounding(
     scheme: str,
     bits: int,
@@ -111,8 +138,7 @@ def _rounding(
         scale = NORMS[norm](x)
         r = jnp.minimum(jnp.abs(x) / jnp.where(scale > 0.0, scale, 1.0), 1.0)
         levels = levels_of(r)
-        cell = jnp.clip(jnp.searchsorted(levels, r, side="right") - 1, 0, top - 1)
-        low, high = levels[cell], levels[cell + 1]
+        cell, low, high = _between(levels, r)
         chance = (r - low) / jnp.where(high > low, high - low, 1.0)
         number = cell + (draws.uniform(key, x.shape) < chance)
         codes = jnp.where(x < 0.0, top - number, top + number).astype(jnp.uint8)
@@ -127,6 +153,6 @@ def _rounding(
             inner = message.side[1:]
             levels = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
         number = message.codes.astype(jnp.int32) - top
-        return message.side[0] * jnp.sign(number) * levels[jnp.abs(number)]
+        return message.side[0] * jnp.sign(number) * _looked_up(levels, jnp.abs(number))
 
     return Quantizer(encode, decode, layout)
