@@ -101,7 +101,8 @@ def _codes(bits: int, x: jax.Array, radius: jax.Array) -> jax.Array:
     """The nearest grid points' numbers, u8[d]."""
     step = 2.0 / (2**bits - 1) * radius
     step = jnp.where(step > 0.0, step, 1.0)  # x = 0, and radii that underflow
-    return jnp.floor((x + radius) / step + 0.5).astype(jnp.uint8)
+    codes = jnp.floor((x + radius) / step + 0.5)
+    return codes.astype(jnp.int32).astype(jnp.uint8)  # at once is slower on a CPU
 
 
 def _levels(bits: int, codes: jax.Array, radius: jax.Array) -> jax.Array:
