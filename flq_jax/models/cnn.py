@@ -6,7 +6,8 @@ from functools import partial
 import flax.linen as nn
 import jax
 
-from flq_jax.models.conv import QuantConv, max_pool
+from flq_jax.models.conv import QuantConv
+from flq_jax.models.convolve import max_pool
 from flq_jax.models.layers import Bits, QuantDense, flatten
 
 

@@ -3,7 +3,8 @@
 import flax.linen as nn
 import jax
 
-from flq_jax.models.conv import QuantConv, max_pool
+from flq_jax.models.conv import QuantConv
+from flq_jax.models.convolve import max_pool
 from flq_jax.models.layers import Bits, QuantDense, flatten
 
 # (channels, window, padding, whether a 2 x 2 max pool follows)

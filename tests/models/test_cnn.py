@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flq_jax.models import CNN, Bits, QuantConv, QuantDense
-from flq_jax.models.conv import max_pool
+from flq_jax.models.convolve import max_pool
 
 
 def test_layers_follow_one_another(key, drawn):

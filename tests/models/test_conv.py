@@ -5,7 +5,6 @@ import pytest
 from jax import lax
 
 from flq_jax.models import Bits, QuantConv
-from flq_jax.models.conv import convolve, max_pool
 from flq_jax.quantizers.straight_through import clipped_activation, quantize_weights
 
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -14,24 +13,6 @@ NHWC = ("NHWC", "HWIO", "NHWC")
 @pytest.fixture
 def x(key):
     return jax.random.uniform(jax.random.fold_in(key, 1), (3, 7, 6, 5))
-
-
-@pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
-@pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_windows_give_the_convolution_and_its_gradients(key, x, stride, padding):
-    w = jax.random.normal(key, (3, 2, 5, 4))
-
-    def expected(x, w):
-        return lax.conv_general_dilated(x, w, stride, padding, dimension_numbers=NHWC)
-
-    @jax.jit
-    def both(x, w):
-        y, pullback = jax.vjp(lambda x, w: convolve(x, w, stride, padding), x, w)
-        y_lax, pullback_lax = jax.vjp(expected, x, w)
-        return (y, *pullback(y_lax)), (y_lax, *pullback_lax(y_lax))
-
-    for ours, theirs in zip(*both(x, w), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_full_precision_is_a_convolution(drawn, x):
@@ -104,11 +85,6 @@ def test_gradients_are_rounded_for_each_example(key, drawn, x):
     largest = np.abs(cotangent).max((1, 2, 3), keepdims=True)
     expected = np.where(cotangent > 0, largest, -largest).sum((0, 1, 2))
     np.testing.assert_allclose(bias_gradient, expected, rtol=1e-4)
-
-
-def test_pool_takes_the_largest_of_whole_cells():
-    x = jnp.arange(15.0).reshape(1, 5, 3, 1)
-    np.testing.assert_array_equal(max_pool(x)[0, :, :, 0], [[4.0], [10.0]])
 
 
 @pytest.mark.parametrize("bad", [jnp.ones((2, 3)), jnp.ones((1, 4, 4, 2), jnp.int32)])

@@ -1,0 +1,128 @@
+"""Convolutions and pools whose gradients are fast on a CPU, inside loops as well.
+
+XLA rewrites a convolution for the CPU's fast routine only outside loops. In a loop over
+rounds or clients the gradients of `lax.conv_general_dilated` therefore take 6 to 50 times
+as long, unless they are written as that routine wants them: examples first, channels
+last, nothing reversed. So are those of `wide` layers here. Of few channels the routine
+fills few lanes of a vector; a narrow layer is a matrix product over windows, with the
+examples as the last axis, along which everything is contiguous
+(`python -m benchmarks.federated_step --models=cnn,mcmahan_cnn`).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from flq_jax.kernels.geometry import DIMENSIONS, Geometry, Pair, resolve, taps
+
+WIDE = 32  # channels
+
+
+def convolve(
+    x: jax.Array, w: jax.Array, stride: Pair = (1, 1), padding="SAME"
+) -> jax.Array:
+    """A convolution, with gradients of first order with respect to x and w.
+
+    A `jax.vmap` over clients with weights of their own costs a CPU several times a loop
+    over them.
+
+    Args:
+        x: f32[b, h, w, c].
+        w: f32[kh, kw, c, o].
+        stride: of the window.
+        padding: see `flq_jax.kernels.geometry.resolve`.
+
+    Returns:
+        f32[b, ho, wo, o].
+    """
+    geometry = resolve(x.shape[1:3], w.shape[:2], stride, 1, padding)
+    by = _direct if w.shape[3] >= WIDE else _by_windows
+    return by(x, w, geometry)
+
+
+def max_pool(x: jax.Array) -> jax.Array:
+    """Maxima of 2 x 2 cells, f32[b, h, w, c] -> f32[b, h // 2, w // 2, c].
+
+    A last row or column that fills no cell is left out. Among equal maxima the gradient
+    is shared.
+    """
+    if x.shape[3] >= WIDE:
+        return _halved(_halved(x, 1), 2)
+    return _swapped(_halved(_halved(_swapped(x), 1), 2))
+
+
+def _swapped(x: jax.Array) -> jax.Array:
+    """Examples and channels change places, [b, h, w, c] <-> [c, h, w, b]."""
+    return x.transpose(3, 1, 2, 0)
+
+
+def _halved(x: jax.Array, axis: int) -> jax.Array:
+    """Maxima of pairs along an axis."""
+    size = x.shape[axis] // 2
+    pairs = jax.lax.slice_in_dim(x, 0, 2 * size, axis=axis)
+    pairs = pairs.reshape(*x.shape[:axis], size, 2, *x.shape[axis + 1 :])
+    first, second = (jax.lax.index_in_dim(pairs, i, axis + 1, False) for i in (0, 1))
+    return jnp.maximum(first, second)
+
+
+def _by_windows(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    windows = jnp.concatenate(list(taps(_swapped(x), geometry)))
+    flat = windows.reshape(len(windows), -1)
+    y = _product(w.reshape(-1, w.shape[3]), flat)
+    return _swapped(y.reshape(-1, *windows.shape[1:]))
+
+
+@jax.custom_vjp
+def _product(w: jax.Array, windows: jax.Array) -> jax.Array:
+    """f32[k, o] and f32[k, n] -> f32[o, n], k = kh kw c and n = ho wo b."""
+    return w.T @ windows
+
+
+def _product_fwd(w, windows):
+    return _product(w, windows), (w, windows)
+
+
+def _product_bwd(residuals, dy):
+    w, windows = residuals
+    # [k, o] and [k, n], with nothing transposed: under vmap that would take twice as long.
+    return jnp.einsum("kn,on->ko", windows, dy), w @ dy
+
+
+_product.defvjp(_product_fwd, _product_bwd)
+
+_canonical = partial(jax.lax.conv_general_dilated, dimension_numbers=DIMENSIONS)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _direct(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    return _canonical(x, w, geometry.stride, geometry.padding)
+
+
+def _direct_fwd(x, w, geometry):
+    return _direct(x, w, geometry), (x, w)
+
+
+def _direct_bwd(geometry, residuals, dy):
+    """Two convolutions: of dy by the turned weights, and of the images by dy."""
+    x, w = residuals
+    spread = [s * (n - 1) + 1 for s, n in zip(geometry.stride, geometry.out)]
+    sizes = list(zip(geometry.size, geometry.kernel, spread, geometry.padding))
+    dx = _canonical(
+        dy,
+        w[::-1, ::-1].swapaxes(2, 3),
+        (1, 1),
+        [(k - 1 - low, n - s + low) for n, k, s, (low, _) in sizes],
+        lhs_dilation=geometry.stride,
+    )
+    dw = _canonical(
+        _swapped(x),
+        dy.transpose(1, 2, 0, 3),
+        (1, 1),
+        [(low, k - 1 + s - n - low) for n, k, s, (low, _) in sizes],
+        rhs_dilation=geometry.stride,
+    )
+    return dx, dw.transpose(1, 2, 0, 3)
+
+
+_direct.defvjp(_direct_fwd, _direct_bwd)
