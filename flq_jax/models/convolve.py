@@ -6,7 +6,7 @@ as long, unless they are written as that routine wants them: examples first, cha
 last, nothing reversed. So are those of `wide` layers here. Of few channels the routine
 fills few lanes of a vector; a narrow layer is a matrix product over windows, with the
 examples as the last axis, along which everything is contiguous
-(`python -m benchmarks.federated_step --models=cnn,mcmahan_cnn`).
+(`python -m benchmarks.convolutional_step`).
 """
 
 from functools import partial
