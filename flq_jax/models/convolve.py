@@ -1,12 +1,12 @@
 """Convolutions and pools whose gradients are fast on a CPU, inside loops as well.
 
-XLA rewrites a convolution for the CPU's fast routine only outside loops. In a loop over
-rounds or clients the gradients of `lax.conv_general_dilated` therefore take 6 to 50 times
-as long, unless they are written as that routine wants them: examples first, channels
-last, nothing reversed. So are those of `wide` layers here. Of few channels the routine
-fills few lanes of a vector; a narrow layer is a matrix product over windows, with the
-examples as the last axis, along which everything is contiguous
-(`python -m benchmarks.convolutional_step`).
+XLA (as of jax 0.10) puts a convolution into the form of the CPU's fast routine outside
+loops only: in a loop over rounds or clients the gradients of `lax.conv_general_dilated`
+take many times as long. Those of a wide layer are therefore written in that form here:
+examples first, channels last, nothing reversed. A narrow layer's few channels would fill
+few lanes of a vector; it is a matrix product over windows, with the examples as the last
+axis, along which memory is contiguous. `python -m benchmarks.convolutional_step` sets
+both beside flax's layers.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from flq_jax.kernels.geometry import DIMENSIONS, Geometry, Pair, resolve, taps
 
-WIDE = 32  # channels
+WIDE = 32  # channels of the output, or of what is pooled
 
 
 def convolve(
@@ -24,8 +24,8 @@ def convolve(
 ) -> jax.Array:
     """A convolution, with gradients of first order with respect to x and w.
 
-    A `jax.vmap` over clients with weights of their own costs a CPU several times a loop
-    over them.
+    A CPU takes clients with weights of their own faster in a loop than by `jax.vmap`,
+    which makes wide layers grouped convolutions: see `in_groups`.
 
     Args:
         x: f32[b, h, w, c].
@@ -104,7 +104,7 @@ def _direct_fwd(x, w, geometry):
 
 
 def _direct_bwd(geometry, residuals, dy):
-    """Two convolutions: of dy by the turned weights, and of the images by dy."""
+    """Convolutions of dy by the turned weights, and of the images by dy."""
     x, w = residuals
     spread = [s * (n - 1) + 1 for s, n in zip(geometry.stride, geometry.out)]
     sizes = list(zip(geometry.size, geometry.kernel, spread, geometry.padding))
