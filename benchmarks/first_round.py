@@ -25,7 +25,7 @@ from rich.table import Table
 _REPEATS = flags.DEFINE_integer("processes_each", 5, "Processes of each kind.", 1)
 
 STEP = """
-import functools, jax, jax.numpy as jnp
+import functools, jax, numpy as np
 from configs import default
 from experiments.build import build
 from flq_jax import data, federated
@@ -33,7 +33,7 @@ config = default.get_config()
 config.client.batch = 50
 run = build(config, data.load("mnist"))
 step = functools.partial(federated.round_step, run.federation)
-jax.block_until_ready(jax.jit(step)(run.root, run.data, run.state, jnp.int32(0)))
+jax.block_until_ready(jax.jit(step)(run.root, run.data, run.state, np.int32(0)))
 """
 
 

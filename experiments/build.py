@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -68,8 +67,12 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     else:
         data = examples(config, dataset, parts, mesh)
     model = classifier(config.model, dataset.num_classes)
-    example = jnp.zeros((1, *dataset.train_inputs.shape[1:]))
-    params = model.init(keys.init_key(root), example)["params"]
+    example = np.zeros((1, *dataset.train_inputs.shape[1:]), np.float32)
+
+    def initial(root):
+        return model.init(keys.init_key(root), example)["params"]
+
+    params = jax.eval_shape(initial, root)
     in_cell = config.network.name == "cell"
     cell = radio.place(config.network, root, config.clients) if in_cell else None
     assemble = partial(assembled, config, model, params, mesh)
@@ -82,9 +85,9 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         mesh,
         data,
         cell,
-        initial_state(federation, params, config.clients, mesh),
+        initial_state(federation, initial, root, config.clients, mesh),
         links(federation, sum(leaf.size for leaf in jax.tree.leaves(params))),
-        like.test if like else jax.tree.map(jnp.asarray, tuple(dataset[2:4])),
+        like.test if like else jax.device_put(tuple(dataset[2:4])),
         shares,
     )
 
@@ -121,12 +124,32 @@ def padded_length(config: ConfigDict, parts: partition.Parts) -> int:
 
 
 def initial_state(
-    federation: Federation, params: Any, num_clients: int, mesh: Mesh
+    federation: Federation,
+    initial: Callable[[jax.Array], Any],
+    root: jax.Array,
+    num_clients: int,
+    mesh: Mesh,
 ) -> State:
-    """The state before the first round, each client's part made where it belongs."""
-    init = partial(federated.init, federation, clients=num_clients)
-    lies = federated.state_sharding(mesh, jax.eval_shape(init, params))
-    return jax.jit(init, out_shardings=lies)(jax.tree.map(np.asarray, params))
+    """The state before the first round, each client's part made where it belongs.
+
+    It is one program: each of the many small ones of an initialisation would have to be
+    compiled by itself.
+
+    Args:
+        federation: what the run is made of.
+        initial: the run's key -> the initial params.
+        root: the run's key.
+        num_clients: M.
+        mesh: the devices that the clients are spread over.
+    """
+
+    def init(root):
+        return federated.init(federation, initial(root), num_clients)
+
+    lies = federated.state_sharding(mesh, jax.eval_shape(init, root))
+    # It runs once: to optimise it would take longer than to run it as it is.
+    quickly = {"xla_backend_optimization_level": 0}
+    return jax.jit(init, out_shardings=lies, compiler_options=quickly)(root)
 
 
 def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jax.flatten_util import ravel_pytree
 
 from experiments.build import Run
@@ -19,6 +18,8 @@ def least_loss(run: Run) -> float:
     means an error of at most ||g||^2 / (2 mu) in f*, with mu the strong convexity, at
     least the l2 of the loss.
     """
+    import scipy.optimize  # for those who ask for f*
+
     theta = np.asarray(run.state.params, np.float64)
     for dtype, tolerance in ((jnp.float32, 1e-4), (jnp.float64, 1e-8)):
         with jax.enable_x64(dtype == jnp.float64):

@@ -1,13 +1,13 @@
 """What a run's programs are made of, from its config and the arrays it works on."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -59,28 +59,42 @@ def assembled(
     Args:
         config: validated; `arrays.numbers` stand in for some of its values.
         model: what the clients train.
-        params: of the model, for their shapes.
+        params: the shapes of the model's, see `jax.eval_shape`.
         mesh: the devices that the clients are spread over.
         arrays: what the run works on.
     """
     config = with_numbers(config, arrays.numbers)
-    theta, unravel = ravel_pytree(params)
+    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     loss = models.classification_loss(model, config.l2)
     federation = Federation(
         local_update(config.client, loss),
-        uplink.compressor(config, theta.size),
-        downlink(config, [leaf.size for leaf in jax.tree.leaves(params)]),
+        uplink.compressor(config, sum(sizes)),
+        downlink(config, sizes),
         server_optimizer(config),
         server_step(config),
         ideal_network(config),
-        unravel,
-        grouping(config, mesh, theta.size),
+        unraveling(params),
+        grouping(config, mesh, sum(sizes)),
         AGGREGATES[config.server.aggregate],
     )
     if arrays.cell is not None:
         federation = in_a_cell(config, federation, model, arrays)
     tested = model.clone(packed=config.model.packed)
     return Parts(federation, loss, evaluation(federation, tested, loss, mesh))
+
+
+def unraveling(shapes: Any) -> Callable[[jax.Array], Any]:
+    """f32[d] -> the params of these shapes, which `ravel_pytree` made it of."""
+    leaves, treedef = jax.tree.flatten(shapes)
+    ends = list(accumulate(leaf.size for leaf in leaves))[:-1]
+
+    def unravel(theta):
+        parts = jnp.split(theta, ends)
+        return treedef.unflatten(
+            part.reshape(leaf.shape) for part, leaf in zip(parts, leaves)
+        )
+
+    return unravel
 
 
 def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:

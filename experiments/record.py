@@ -6,15 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import (
-    cluster,
-    console,
-    figures,
-    ledger,
-    radio,
-    studies,
-    tensorboard,
-)
+from experiments import cluster, console, ledger, radio, tensorboard
 from experiments.build import Run
 from experiments.checkpoints import Checkpoints
 from experiments.chunk import Progress
@@ -110,6 +102,9 @@ class Record:
         self.close()
         if not cluster.first_of_us():
             return
+        # Matplotlib, not before the first round
+        from experiments import figures, studies
+
         folder = self.job.folder
         figures.curves(self._rows, folder / "figures", folder.name)
         studies.write(self.job.config, self.job.dataset, folder / "figures")

@@ -10,7 +10,6 @@ from ml_collections import ConfigDict
 
 from experiments import cluster, console, results, stack, train, validate, workdir
 from experiments.record import Job
-from experiments.report import summary_table
 from flq_jax.data import load
 
 
@@ -68,6 +67,8 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     names = {run.name for run in runs}
     groups = results.grouped(r for r in results.read(folder) if r.name in names)
     if groups:
+        from experiments.report import summary_table  # Matplotlib and jinja2
+
         console.table(summary_table(groups, 0.9))
     return failures
 

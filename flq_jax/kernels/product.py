@@ -1,10 +1,11 @@
 """Products and convolutions of low-bit operands: one function each, over all back ends."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
 
-from flq_jax.kernels import affine, dispatch, dot, gpu, popcount, reference, tpu
+from flq_jax.kernels import affine, dispatch, dot, popcount, reference
 from flq_jax.kernels.geometry import Geometry, Pair, resolve
 from flq_jax.kernels.packing import Codes, Packed, pack, unpack
 
@@ -152,17 +153,17 @@ def _conv_counts(backend, binary, interpret, geometry: Geometry, x, w) -> jax.Ar
 
 def _counts(backend: str, binary: bool, interpret) -> Callable:
     """(i32[k, m, p], i32[l, p, n]) -> i32[m, n] on a back end for packed words."""
-    return {
-        "lax_popcount": lambda a, b: popcount.counts(a, b, binary),
-        "gpu_popcount": lambda a, b: gpu.popcount_product(
-            a, b, binary=binary, interpret=interpret
-        ),
-        "gpu_int8": lambda a, b: gpu.int8_product(a, b, interpret=interpret),
-        "tpu_popcount": lambda a, b: tpu.popcount_product(
-            a, b, binary=binary, interpret=interpret
-        ),
-        "tpu_int8": lambda a, b: tpu.int8_product(a, b, interpret=interpret),
-    }[backend]
+    if backend == "lax_popcount":
+        return lambda a, b: popcount.counts(a, b, binary)
+    from flq_jax.kernels import gpu, tpu  # Pallas, for those who use it
+
+    platform, kind = backend.split("_")
+    module = {"gpu": gpu, "tpu": tpu}[platform]
+    if kind == "int8":
+        return functools.partial(module.int8_product, interpret=interpret)
+    return functools.partial(
+        module.popcount_product, binary=binary, interpret=interpret
+    )
 
 
 def _is_packed(operand: Operand) -> bool:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import special
+
+from flq_jax.quantizers.normal import ndtr, ndtri
 
 BINS = 1024, 2048  # up to 2**16 samples, and above
 SWEEPS = 60, 16  # up to 16 levels, and above
@@ -256,9 +257,9 @@ def _laplace_start(u: np.ndarray) -> np.ndarray:
 _SOURCES = {
     "gaussian": (
         _normal,
-        special.ndtr,
+        ndtr,
         lambda t: -_normal(t),
-        lambda u: np.sqrt(3) * special.ndtri(u),
+        lambda u: np.sqrt(3) * ndtri(u),
     ),
     "laplace": (
         lambda t: np.exp(-np.sqrt(2) * np.abs(t)) / np.sqrt(2),

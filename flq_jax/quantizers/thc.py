@@ -7,11 +7,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtri
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
+from flq_jax.quantizers.normal import ndtri
 from flq_jax.quantizers.rotation import rotate, unrotate
 
 

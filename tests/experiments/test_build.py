@@ -1,11 +1,16 @@
+import subprocess
+import sys
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from configs import default
 from experiments import build, parts
-from flq_jax import federated, models
+from flq_jax import data, federated, keys, models
 
 
 def config(**options):
@@ -67,3 +72,31 @@ def test_clients_of_a_cnn_compute_one_after_another(name, at_once):
 
     grouping(function)(jnp.zeros((4, 2)))
     assert seen[-1] == at_once
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_initial_params_are_those_that_the_model_draws_by_itself(bias):
+    chosen = config(model__name="mlp", model__hidden=(5,), model__bias=bias)
+    run = build.build(chosen, data.synthetic(train=20, test=4))
+    model = build.classifier(chosen.model, 10)
+    key = keys.init_key(keys.seed_key(chosen.seed))
+    params = model.init(key, jnp.zeros((1, 28, 28)))["params"]
+    theta, _ = ravel_pytree(params)
+    np.testing.assert_array_equal(run.state.params, theta)
+    chex.assert_trees_all_equal(run.federation.unravel(theta), params)
+
+
+def test_a_run_starts_without_plotting_solving_or_pallas():
+    """Imports that would come before the first round, and take as long as the rest."""
+    code = (
+        "import sys; import experiments.train, experiments.sweep; "
+        "print(*{name.split('.')[0] for name in sys.modules}, "
+        "*(name for name in sys.modules if 'pallas.' in name))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "jax" in loaded
+    assert not loaded & {"matplotlib", "orbax", "scipy"}
+    assert not any(name.startswith("jax.experimental.pallas") for name in loaded)
