@@ -9,7 +9,7 @@ its random numbers; `one batch` is one gradient of all the clients' examples; `f
 batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
 stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
 configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
-client after the other.
+client after the other. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see `experiments.memory`.
 """
 
 import functools
@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.timing import interleaved, median_ratio
 from configs import default, mnist_fedavg, mnist_flq_binary
+from experiments import memory
 from experiments.build import Run, build
 from flq_jax import data, federated, models
 from flq_jax.data.dataset import Dataset
@@ -231,8 +232,10 @@ def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[floa
 def main(argv: list[str]) -> None:
     """Prints rounds per second, and how many times as long as `plain` each takes."""
     del argv
+    kept = ", freed memory kept" if memory.keep() else ""
     dataset = data.load("mnist")
-    table = Table(title="rounds/s (time relative to plain)", title_justify="left")
+    title = f"rounds/s (time relative to plain){kept}"
+    table = Table(title=title, title_justify="left")
     for column in ("model", "clients", *links(), *RIVALS):
         table.add_column(column, justify="right")
 
