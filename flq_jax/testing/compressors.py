@@ -1,5 +1,6 @@
 """The contract of compressors."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -32,9 +33,11 @@ def check_compressor(
         AssertionError: a promise is broken.
     """
     key = jax.random.key(seed)
-    _check_first_message(compressor, jax.random.fold_in(key, rounds), size)
-    layout, remembered = compressor.layout(size), compressor.estimate is not None
     encode, decode = jax.jit(compressor.encode), jax.jit(compressor.decode)
+    compiled = compressor._replace(encode=encode, decode=decode)
+    key_first = jax.random.fold_in(key, rounds)
+    _check_first_message(compressor, compiled, key_first, size)
+    layout, remembered = compressor.layout(size), compressor.estimate is not None
     client, server = compressor.init(size)
     rng = np.random.default_rng(seed)
     lost = rng.random(rounds) < 0.3
@@ -62,19 +65,22 @@ def check_compressor(
                 require("silence", not jnp.any(x_hat), where, "x_hat = 0", x_hat)
 
 
-def _check_first_message(compressor: Compressor, key: jax.Array, size: int) -> None:
+def _check_first_message(
+    compressor: Compressor, compiled: Compressor, key: jax.Array, size: int
+) -> None:
     """jit is eager, vmap a loop, and NaN makes a message that can be sent."""
     broadcast = Broadcast(jnp.int32(0), jnp.zeros(compressor.history))
 
-    def one(k, x):
-        client, server = compressor.init(size)
-        message, _ = compressor.encode(k, x, client, broadcast)
-        return compressor.decode(jax.random.clone(k), message, server, broadcast)[0]
+    def one(link, k, x):
+        client, server = link.init(size)
+        message, _ = link.encode(k, x, client, broadcast)
+        return link.decode(jax.random.clone(k), message, server, broadcast)[0]
 
-    check_transforms(one, key, _walk(np.random.default_rng(0), 3, size), 3)
+    eager, loop = partial(one, compressor), partial(one, compiled)
+    check_transforms(eager, loop, key, _walk(np.random.default_rng(0), 3, size), 3)
     for name, x in not_finite(size).items():
-        client, _ = compressor.init(size)
-        message, _ = compressor.encode(jax.random.clone(key), x, client, broadcast)
+        client, _ = compiled.init(size)
+        message, _ = compiled.encode(jax.random.clone(key), x, client, broadcast)
         through_bytes(message, compressor.layout(size), name)
 
 

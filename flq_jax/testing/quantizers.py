@@ -70,6 +70,9 @@ def check_quantizer(
     Raises:
         AssertionError: a promise is broken.
     """
+    compiled = quantizer._replace(
+        encode=jax.jit(quantizer.encode), decode=jax.jit(quantizer.decode)
+    )
     for size in sizes:
         rng, key = np.random.default_rng(seed), jax.random.key(seed)
         key_rows, key_draws = jax.random.split(jax.random.fold_in(key, size))
@@ -79,10 +82,11 @@ def check_quantizer(
         names = [f"{name} of length {size}" for name in every]
         xs = np.stack(list(every.values()))
         keys = jax.random.split(key_rows, len(xs))
-        x_hats = _check_messages(quantizer, claims, names, keys, xs)
+        x_hats = _check_messages(compiled, claims, names, keys, xs)
         for name, x, x_hat in zip(names[: len(finite)], xs, x_hats):
             _check_estimate(quantizer, claims, name, x, x_hat)
-    _check_draws(quantizer, claims, key_draws, names, np.stack(list(ordinary.values())))
+    xs = np.stack(list(ordinary.values()))
+    _check_draws(quantizer, compiled, claims, key_draws, names, xs)
 
 
 def _roundtrip(quantizer: Quantizer, key: jax.Array, x: jax.Array) -> jax.Array:
@@ -95,26 +99,24 @@ def _check_messages(
     names: Sequence[str],
     keys: jax.Array,
     xs: np.ndarray,
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """Shape, width, length, and the wire, of a message about each row; its estimates."""
     size = xs.shape[1]
     layout = quantizer.layout(size)
     if claims.bits is not None:
         wanted = claims.bits(size)
         require("bits", layout.num_bits == wanted, names[0], wanted, layout.num_bits)
-    encode, decode = jax.jit(jax.vmap(quantizer.encode)), jax.vmap(quantizer.decode)
-    messages = jax.tree.map(np.asarray, encode(jax.random.clone(keys), xs))
-    received = []
-    for i, name in enumerate(names):
-        message = jax.tree.map(lambda leaf, i=i: leaf[i], messages)
+    x_hats = []
+    for name, key, x in zip(names, keys, xs):
+        message = jax.tree.map(np.asarray, quantizer.encode(jax.random.clone(key), x))
         sent = int(message.num_bits)
         require("bits", sent == layout.num_bits, name, layout.num_bits, sent)
-        received.append(through_bytes(message, layout, name))
-    received = jax.tree.map(lambda *leaves: np.stack(leaves), *received)
-    x_hats = jax.jit(decode)(jax.random.clone(keys), received)
-    came, wanted = (x_hats.shape[1:], str(x_hats.dtype)), ((size,), "float32")
-    require("estimate", came == wanted, names[0], wanted, came)
-    return np.asarray(x_hats)
+        received = through_bytes(message, layout, name)
+        x_hat = np.asarray(quantizer.decode(key, received))
+        came, wanted = (x_hat.shape, str(x_hat.dtype)), ((size,), "float32")
+        require("estimate", came == wanted, name, wanted, came)
+        x_hats.append(x_hat)
+    return x_hats
 
 
 def _check_estimate(
@@ -134,6 +136,7 @@ def _check_estimate(
 
 def _check_draws(
     quantizer: Quantizer,
+    compiled: Quantizer,
     claims: Claims,
     key: jax.Array,
     names: Sequence[str],
@@ -142,8 +145,9 @@ def _check_draws(
     """Transforms, and expectations over draws of the quantizer's randomness."""
     expected = claims.unbiased or claims.squared_error is not None
     draws = DRAWS if expected else 1
-    roundtrip = partial(_roundtrip, quantizer)
-    samples = check_transforms(roundtrip, key, np.repeat(xs, draws, axis=0), len(xs))
+    rows, loops = np.repeat(xs, draws, axis=0), len(xs)
+    eager, loop = partial(_roundtrip, quantizer), partial(_roundtrip, compiled)
+    samples = check_transforms(eager, loop, key, rows, loops)
     samples = samples.reshape(len(xs), draws, -1)
     for name, x, x_hats in zip(names, xs, samples):
         if expected and not quantizer.overload(x):
@@ -152,6 +156,7 @@ def _check_draws(
 
 def check_transforms(
     roundtrip: Callable[[jax.Array, jax.Array], jax.Array],
+    compiled: Callable[[jax.Array, jax.Array], jax.Array],
     key: jax.Array,
     xs: np.ndarray,
     loops: int,
@@ -160,6 +165,7 @@ def check_transforms(
 
     Args:
         roundtrip: (key, x f32[d]) -> x_hat f32[d].
+        compiled: the same, both of its ends under jit.
         key: of the draws.
         xs: f32[n, d].
         loops: how many rows, evenly spaced, to loop over.
@@ -170,7 +176,6 @@ def check_transforms(
     where = f"vectors of length {xs.shape[1]}"
     keys = jax.random.split(key, len(xs))
     mapped = np.asarray(jax.jit(jax.vmap(roundtrip))(jax.random.clone(keys), xs))
-    compiled = jax.jit(roundtrip)
     for i in range(0, len(xs), len(xs) // loops):
         one = compiled(jax.random.clone(keys)[i], xs[i])
         require("vmap", near(one, mapped[i]), where, f"the loop's {one}", mapped[i])
