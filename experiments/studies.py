@@ -138,7 +138,7 @@ def levels(watched: Watched, every: int = 20) -> dict[str, list | int]:
         name: [_rmse(gradients, make, k) for k in NUM_LEVELS]
         for name, make in curves.items()
     }
-    theory = jax.vmap(high_rate_error, (0, None))
+    theory = jax.jit(jax.vmap(high_rate_error, (0, None)))
     found["theory"] = [
         float(jnp.sqrt(jnp.mean(theory(gradients, k)))) for k in NUM_LEVELS
     ]

@@ -21,7 +21,7 @@ def run(cache, workdir):
     kept = os.environ | {"XDG_CACHE_HOME": str(cache)}
     kept.pop("JAX_COMPILATION_CACHE_DIR", None)
     command = [
-        sys.executable, "-m", "experiments.main", "--config=configs/mnist_flq_binary.py",
+        sys.executable, "-m", "experiments.main", "--config=configs/mnist_sgd.py",
         "--config.data.name=synthetic", "--config.client.batch=5", "--config.rounds=3",
         f"--workdir={workdir}",
     ]  # fmt: skip

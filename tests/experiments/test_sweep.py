@@ -121,11 +121,12 @@ def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
     ]
     assert "sgd-seed0, sgd-seed1 (1-2 of 2)" in outputs[0] and "sgd × 2" in outputs[0]
     assert "of 2)" not in outputs[1] and "sgd × 2" in outputs[1]
-    for seed in (0, 1):
-        summary = json.loads(
-            (tmp_path / f"runs/sgd-seed{seed}/summary.json").read_text()
-        )
+    folders = [tmp_path / f"runs/sgd-seed{seed}" for seed in (0, 1)]
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_text())
         assert summary["round"] == 6 and summary["about"] == "Does a seed matter?"
+    one, other = ((folder / "metrics.jsonl").read_text() for folder in folders)
+    assert one != other  # it does
 
 
 @pytest.mark.parametrize(
