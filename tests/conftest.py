@@ -15,6 +15,8 @@ if _OURS:  # before JAX reads it
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -31,3 +33,18 @@ def pytest_unconfigure():
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture
+def drawn():
+    """(model, inputs) -> variables of the model, drawn without compiling its init."""
+
+    def draw(model, x):
+        rng = np.random.default_rng(0)
+        shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+        return jax.tree.map(
+            lambda leaf: jnp.asarray(0.2 * rng.standard_normal(leaf.shape), leaf.dtype),
+            shapes,
+        )
+
+    return draw

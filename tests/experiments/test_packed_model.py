@@ -16,17 +16,17 @@ def config():
 
 
 @pytest.fixture
-def images(key):
-    return jax.random.uniform(jax.random.fold_in(key, 1), (4, 12, 12))
+def images():
+    return np.random.default_rng(1).random((4, 12, 12), np.float32)
 
 
 @pytest.mark.parametrize("bits, edges", [(1, False), (3, True)])
 def test_file_holds_every_weight_at_its_width(
-    key, config, images, tmp_path, bits, edges
+    drawn, config, images, tmp_path, bits, edges
 ):
     config.update({"weight_bits": bits, "quantize_edges": edges})
     model = build.classifier(config, 5)
-    params = model.init(key, images)["params"]
+    params = drawn(model, images)["params"]
     path = tmp_path / "model.npz"
     counts = packed_model.save(path, config, params, 5, (12, 12))
     inner, outer, biases = 9 * 3 * 4, 9 * 3 + 36 * 5, 3 + 4 + 5
@@ -38,7 +38,7 @@ def test_file_holds_every_weight_at_its_width(
     assert stored == whole_bytes + 4 * counts[32]
     loaded, restored, image = packed_model.load(path)
     assert loaded.packed and image == (12, 12)
-    expected = model.apply({"params": params}, images)
+    expected = jax.jit(model.apply)({"params": params}, images)
     logits = jax.jit(loaded.apply)({"params": restored}, images)
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
@@ -51,9 +51,9 @@ def test_another_file_is_refused(tmp_path):
         packed_model.load(tmp_path / "other.npz")
 
 
-def test_program_names_every_platform(key, config, images):
+def test_program_names_every_platform(drawn, config, images):
     config.weight_bits = 1
     model = build.classifier(config, 5).clone(packed=True)
-    params = model.init(key, images)["params"]
+    params = drawn(model, images)["params"]
     program = packed_model.stablehlo(model, params, (1, 12, 12))
     assert program.startswith(b"ML\xefR")  # MLIR bytecode

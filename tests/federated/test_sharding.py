@@ -53,12 +53,13 @@ def shards(clients):
     return ClientData(inputs, labels, np.arange(clients, dtype=np.int32) % 6 + 1)
 
 
-def compiled(clients, devices, link, size=None):
+@functools.cache
+def compiled(clients, devices, name, size=None):
     """(a chunk of rounds on so many devices, what it is called with)."""
     mesh = federated.client_mesh(clients, jax.devices()[:devices])
     assert mesh.size == devices
     grouping = federated.in_groups(size, mesh) if size else federated.together
-    fed, data = federation(clients, link, grouping), shards(clients)
+    fed, data = federation(clients, LINKS[name], grouping), shards(clients)
     state = federated.init(fed, jnp.zeros(D), clients)
     args = (
         jax.device_put(state, federated.state_sharding(mesh, state)),
@@ -97,7 +98,7 @@ def assert_one_sum(program):
 def test_any_number_of_devices_gives_the_same_rounds(name):
     results = []
     for devices in (1, 2, 4, 8):
-        program, args = compiled(8, devices, LINKS[name])
+        program, args = compiled(8, devices, name)
         results.append(jax.tree.map(np.asarray, program(*args)))
     for other in results[1:]:
         jax.tree.map(
@@ -109,8 +110,8 @@ def test_any_number_of_devices_gives_the_same_rounds(name):
 
 @pytest.mark.parametrize("name", LINKS)
 def test_devices_exchange_one_sum_whatever_the_number_of_clients(name):
-    few, _ = compiled(8, 8, LINKS[name])
-    many, _ = compiled(64, 8, LINKS[name])
+    few, _ = compiled(8, 8, name)
+    many, _ = compiled(64, 8, name)
     assert collectives(few) == collectives(many)
     assert_one_sum(few)
 
@@ -151,7 +152,7 @@ def test_a_tpu_slice_exchanges_one_sum_a_round(clients, pod):
 
 def test_memory_of_a_device_falls_with_their_number():
     def held(devices):
-        program, _ = compiled(64, devices, LINKS["lazy 1-bit"])
+        program, _ = compiled(64, devices, "lazy 1-bit")
         return program.memory_analysis().argument_size_in_bytes
 
     # All but the model, the downlink's origin, 10 movements and the key is of clients.
@@ -160,7 +161,7 @@ def test_memory_of_a_device_falls_with_their_number():
 
 
 def test_the_state_stays_where_it_lies():
-    program, args = compiled(8, 4, LINKS["lazy 1-bit"])
+    program, args = compiled(8, 4, "lazy 1-bit")
     state, _ = program(*args)
     assert jax.tree.all(
         jax.tree.map(lambda a, b: a.sharding == b.sharding, state, args[0])
@@ -197,7 +198,7 @@ def test_groups_of_none_are_refused():
 
 @pytest.mark.parametrize("name", LINKS)
 def test_groups_exchange_no_more(name):
-    program, _ = compiled(16, 8, LINKS[name], size=1)
+    program, _ = compiled(16, 8, name, size=1)
     assert_one_sum(program)
 
 

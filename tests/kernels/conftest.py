@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax.kernels import as_codes
+from flq_jax.kernels import Codes
 from flq_jax.kernels.geometry import resolve
 
 
@@ -16,7 +16,7 @@ class Oracle:
 
     def operand(self, shape, bits, signed):
         codes = self._rng.integers(0, 2**bits, shape, dtype=np.uint8)
-        return as_codes(jnp.asarray(codes), bits, signed)
+        return Codes(jnp.asarray(codes), bits, signed)
 
     def words(self, shape):
         """Random bit planes, i32."""

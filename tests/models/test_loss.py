@@ -18,23 +18,23 @@ WEIGHTS = jnp.array([0.1, 0.4, 0.2, 0.3, 0.0])
 
 
 @pytest.fixture
-def inputs(key):
-    return jax.random.uniform(jax.random.fold_in(key, 1), (5, 4, 3))
+def inputs():
+    return np.random.default_rng(1).random((5, 4, 3), np.float32)
 
 
 def squared_norm(params):
     return sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(params))
 
 
-def test_loss_and_gradient_of_softmax_regression(key, inputs):
+def test_loss_and_gradient_of_softmax_regression(drawn, inputs):
     model = Logistic()
-    params = model.init(key, inputs)["params"]
-    params["output"]["bias"] = jnp.linspace(-1.0, 1.0, 10)
-    loss, gradient = jax.value_and_grad(classification_loss(model, 0.3))(
+    params = drawn(model, inputs)["params"]
+    params["output"]["bias"] = np.linspace(-1.0, 1.0, 10, dtype=np.float32)
+    loss, gradient = jax.jit(jax.value_and_grad(classification_loss(model, 0.3)))(
         params, inputs, LABELS, WEIGHTS
     )
     kernel, bias = (np.asarray(params["output"][k]) for k in ("kernel", "bias"))
-    x = np.asarray(inputs).reshape(5, 12)
+    x = inputs.reshape(5, 12)
     exp = np.exp(x @ kernel.T + bias)
     softmax = exp / exp.sum(1, keepdims=True)
     cross_entropy = -np.log(softmax[np.arange(5), LABELS])
@@ -50,23 +50,23 @@ def test_loss_and_gradient_of_softmax_regression(key, inputs):
 
 
 @pytest.mark.parametrize("bits", [Bits(), Bits(1, 1, 1), Bits(8, 8, 8)], ids=str)
-def test_a_client_without_examples_has_the_penalty_alone(key, inputs, bits):
+def test_a_client_without_examples_has_the_penalty_alone(key, drawn, inputs, bits):
     model = MLP((6,), bits=bits)
-    params = model.init(key, inputs)["params"]
-    empty = (jnp.zeros_like(inputs), jnp.zeros(5, jnp.int32), jnp.zeros(5))
+    params = drawn(model, inputs)["params"]
+    empty = np.zeros_like(inputs), np.zeros(5, np.int32), np.zeros(5, np.float32)
     noise = jax.random.fold_in(key, 2)
     loss = jax.jit(jax.value_and_grad(classification_loss(model, 0.01)))
     value, gradient = loss(params, *empty, noise)
     np.testing.assert_allclose(value, 0.005 * squared_norm(params), rtol=1e-5)
-    expected = jax.tree.map(lambda leaf: 0.01 * leaf, params)
+    expected = jax.tree.map(lambda leaf: 0.01 * np.asarray(leaf), params)
     chex.assert_trees_all_close(gradient, expected, rtol=1e-5)
-    assert classification_loss(model)(params, *empty) == 0.0
+    assert jax.jit(classification_loss(model))(params, *empty) == 0.0
 
 
-def test_noise_differs_by_key_and_not_the_loss(key, inputs):
+def test_noise_differs_by_key_and_not_the_loss(drawn, inputs):
     model = Logistic(bits=Bits(gradients=2))
-    params = model.init(key, inputs)["params"]
-    loss = jax.value_and_grad(classification_loss(model, 0.01))
+    params = drawn(model, inputs)["params"]
+    loss = jax.jit(jax.value_and_grad(classification_loss(model, 0.01)))
     draws = [loss(params, inputs, LABELS, WEIGHTS, jax.random.key(i)) for i in range(2)]
     assert draws[0][0] == draws[1][0]
     assert np.any(draws[0][1]["output"]["kernel"] != draws[1][1]["output"]["kernel"])
@@ -74,17 +74,14 @@ def test_noise_differs_by_key_and_not_the_loss(key, inputs):
 
 @pytest.mark.parametrize("shared", (True, False), ids=["shared", "own"])
 @pytest.mark.parametrize("bits", [Bits(), Bits(2, 2, 2)], ids=str)
-def test_vmap_over_clients_is_a_loop(key, bits, shared):
+def test_vmap_over_clients_is_a_loop(drawn, bits, shared):
     model = MLP((6,), num_classes=4, bits=bits)
-    key_x, key_y = jax.random.split(jax.random.fold_in(key, 1))
-    inputs = jax.random.uniform(key_x, (3, 5, 4, 3))
-    labels = jax.random.randint(key_y, (3, 5), 0, 4)
-    weights = jnp.full((3, 5), 0.2).at[1].set(0.0)
-    params = jax.vmap(lambda seed: model.init(jax.random.key(seed), inputs[0]))(
-        jnp.arange(3)
-    )["params"]
-    if shared:
-        params = jax.tree.map(lambda leaf: leaf[0], params)
+    rng = np.random.default_rng(1)
+    inputs, labels = rng.random((3, 5, 4, 3), np.float32), rng.integers(0, 4, (3, 5))
+    weights = np.repeat(np.float32([[0.2], [0.0], [0.2]]), 5, axis=1)
+    params = jax.tree.map(np.asarray, drawn(model, inputs[0])["params"])
+    if not shared:
+        params = jax.tree.map(lambda x: np.stack([x, x[::-1], -x]), params)
     gradient = jax.value_and_grad(classification_loss(model, 0.01))
 
     def client(params, inputs, labels, weights, seed):
@@ -95,9 +92,9 @@ def test_vmap_over_clients_is_a_loop(key, bits, shared):
 
     alone = jax.jit(client)
     loop = [alone(own(i), inputs[i], labels[i], weights[i], i) for i in range(3)]
-    loop = jax.tree.map(lambda *leaves: jnp.stack(leaves), *loop)
+    loop = jax.tree.map(lambda *leaves: np.stack(leaves), *loop)
     batched = jax.jit(jax.vmap(client, in_axes=(None if shared else 0, 0, 0, 0, 0)))(
-        params, inputs, labels, weights, jnp.arange(3)
+        params, inputs, labels, weights, np.arange(3)
     )
     chex.assert_trees_all_close(batched, loop, rtol=1e-4, atol=1e-5)
 
