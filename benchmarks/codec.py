@@ -1,7 +1,7 @@
 """What compression costs: each quantizer beside a memory copy, each method beside SGD.
 
     python -m benchmarks.codec [--entries=1000000] [--step_clients=10,100]
-        [--fused_entries=1000000,16000000] [--keep_memory]
+        [--fused_entries=1000000,16000000]
 
 The first table has the times of encode, pack, unpack and decode of one vector, each over
 that of copying its f32 entries; pack and unpack make and check whole frames. The second
@@ -11,10 +11,9 @@ whole round of each method, minibatches of 50, over that of a round which sends 
 `--entries=0`, `--fused_entries=` and `--step_clients=` leave one out.
 
 Above 32 MB glibc asks the system for memory at each allocation, which takes longer than
-the work; `--keep_memory` has it keep what it once had, in this process.
+the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.memory`.
 """
 
-import ctypes
 import functools
 import importlib
 import statistics
@@ -32,6 +31,7 @@ from benchmarks.federated_step import rounds_of
 from benchmarks.timing import interleaved, median_ratio
 from configs import mnist_sgd
 from configs.paper.methods import METHODS
+from experiments import memory
 from experiments.build import build
 from flq_jax import bitstream, data, wire
 from flq_jax.data.dataset import Dataset
@@ -39,7 +39,6 @@ from flq_jax.quantizers import Message, Quantizer, geometric, sign, uniform
 
 _ENTRIES = flags.DEFINE_integer("entries", 1_000_000, "Entries of the vector.", 0)
 _FUSED = flags.DEFINE_list("fused_entries", ["1000000"], "Entries of fused programs.")
-_KEEP = flags.DEFINE_bool("keep_memory", False, "Let glibc keep large allocations.")
 _CLIENTS = flags.DEFINE_list("step_clients", ["10", "100"], "Numbers of clients.")
 _REPEATS = flags.DEFINE_integer("calls", 5, "Timed calls, of which the median.", 1)
 STEPS = ("encode", "pack", "unpack", "decode")
@@ -64,8 +63,7 @@ BARS = {
 def main(argv: list[str]) -> None:
     """Prints the tables."""
     del argv
-    if _KEEP.value:
-        keep_memory()
+    memory.keep()
     console = Console(width=100)
     if _ENTRIES.value:
         console.print(codecs(_ENTRIES.value))
@@ -112,13 +110,6 @@ def codec(quantizer: Quantizer, entries: int) -> tuple[dict[str, list[float]], i
         _REPEATS.value,
     )
     return seconds, int(message.num_bits)
-
-
-def keep_memory() -> None:
-    """Sets M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc."""
-    mallopt = ctypes.CDLL("libc.so.6").mallopt
-    for option, value in ((-8, 1), (-3, 2**31 - 1), (-1, 2**31 - 1)):
-        mallopt(option, value)
 
 
 def fused(entries: int) -> Table:
