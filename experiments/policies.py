@@ -120,7 +120,8 @@ def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
     """A header and a line a group: costs, and accuracies at equal time and energy.
 
     Equal is what the most frugal run among those of as many clients, the same partition
-    and the same link has spent at its end: all of them got so far.
+    and the same link has spent at its end: all of them got so far. Runs in which nobody
+    ever sent anything set no budget.
     """
     header = ["runs", "test accuracy (%)", "seconds", "joules"]
     header += [f"{cost} to {100 * accuracy:g} %" for cost in ("seconds", "joules")]
@@ -137,7 +138,8 @@ def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
             costs = [results.cost_to(run, accuracy, key) for run in group.results]
             line += [results.mean_sd(costs)]
         for key in ("seconds", "joules"):
-            budget = min(run.rows[-1][key] for run in peers)
+            spent = [run.rows[-1][key] for run in peers if run.rows[-1]["uploads"]]
+            budget = min(spent, default=0.0)
             line += [_percent([within(run.rows, key, budget) for run in group.results])]
         lines.append(line)
     return lines

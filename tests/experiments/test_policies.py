@@ -11,7 +11,10 @@ def group(name, *runs, quantizer="sign"):
     config = {"clients": 15, "data.partition": "iid"}
     config["compressor.quantizer"] = quantizer
     keys = "test_accuracy", "seconds", "joules"
-    rows = [[dict(zip(keys, row, strict=True)) for row in run] for run in runs]
+    rows = [
+        [dict(zip(keys, row, strict=True)) | {"uploads": row[1] > 0} for row in run]
+        for run in runs
+    ]
     return Group(name, config, [Result(name, config, r, {"x": 1}) for r in rows])
 
 
@@ -38,6 +41,13 @@ def test_another_link_sets_no_budget():
     both = policies.compared([FAST, FRUGAL], 0.85)
     assert policies.compared([FAST, FRUGAL, floats], 0.85)[:3] == both
     assert policies.compared([floats], 0.85)[1][6:] == ["30.00", "30.00"]
+
+
+def test_who_never_sends_sets_no_budget():
+    silent = group("silent", [(0.1, 0.0, 0.0)])
+    both = policies.compared([FAST, FRUGAL], 0.85)
+    assert policies.compared([FAST, FRUGAL, silent], 0.85)[:3] == both
+    assert policies.compared([silent], 0.85)[1][6:] == ["10.00", "10.00"]
 
 
 def test_what_is_within_a_budget_is_the_last_of_it():
