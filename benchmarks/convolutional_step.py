@@ -31,7 +31,7 @@ from flq_jax import data, models
 from flq_jax.data.dataset import Dataset
 
 _NETWORKS = flags.DEFINE_list("networks", ["cnn", "mcmahan_cnn"], "What is run.")
-_REPEATS = flags.DEFINE_integer("calls", 5, "Timed calls of each contestant.", 1)
+_REPEATS = flags.DEFINE_integer("network_calls", 5, "Timed calls of each.", 1)
 CONFIGS = {"cnn": "mnist_flq_cnn", "mcmahan_cnn": "mnist_fedavg"}
 ROUNDS = {"cnn": 10, "mcmahan_cnn": 1}  # a call
 RIVALS = ("flax clients", "flax batch")
