@@ -11,7 +11,7 @@ whole round of each method, minibatches of 50, over that of a round which sends 
 `--entries=0`, `--fused_entries=` and `--step_clients=` leave one out.
 
 Above 32 MB glibc asks the system for memory at each allocation, which takes longer than
-the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.memory`.
+the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.heap`.
 """
 
 import functools
@@ -31,7 +31,7 @@ from benchmarks.federated_step import rounds_of
 from benchmarks.timing import interleaved, median_ratio
 from configs import mnist_sgd
 from configs.paper.methods import METHODS
-from experiments import memory
+from experiments import heap
 from experiments.build import build
 from flq_jax import bitstream, data, wire
 from flq_jax.data.dataset import Dataset
@@ -63,7 +63,7 @@ BARS = {
 def main(argv: list[str]) -> None:
     """Prints the tables."""
     del argv
-    memory.keep()
+    heap.keep()
     console = Console(width=100)
     if _ENTRIES.value:
         console.print(codecs(_ENTRIES.value))

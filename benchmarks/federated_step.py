@@ -9,7 +9,7 @@ its random numbers; `one batch` is one gradient of all the clients' examples; `f
 batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
 stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
 configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
-client after the other. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see `experiments.memory`.
+client after the other. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see `experiments.heap`.
 """
 
 import functools
@@ -29,7 +29,7 @@ from rich.table import Table
 
 from benchmarks.timing import interleaved, median_ratio
 from configs import default, mnist_fedavg, mnist_flq_binary
-from experiments import memory
+from experiments import heap
 from experiments.build import Run, build
 from flq_jax import data, federated, models
 from flq_jax.data.dataset import Dataset
@@ -232,7 +232,7 @@ def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[floa
 def main(argv: list[str]) -> None:
     """Prints rounds per second, and how many times as long as `plain` each takes."""
     del argv
-    kept = ", freed memory kept" if memory.keep() else ""
+    kept = ", freed memory kept" if heap.keep() else ""
     dataset = data.load("mnist")
     title = f"rounds/s (time relative to plain){kept}"
     table = Table(title=title, title_justify="left")

@@ -4,7 +4,7 @@ import sys
 
 from absl import app, logging
 
-from experiments import memory, options, tensorboard, validate
+from experiments import heap, options, tensorboard, validate
 
 
 def main(argv: list[str]) -> None:
@@ -18,7 +18,7 @@ def main(argv: list[str]) -> None:
             validate.validate(config)
             if config.log.tensorboard:
                 tensorboard.require_installed()
-    memory.keep()
+    heap.keep()
     # JAX is imported once the configs are good
     from experiments import (
         cluster,

@@ -4,18 +4,18 @@ import sys
 
 import pytest
 
-from experiments import memory
+from experiments import heap
 
 SIZE = 256 * 2**20
 FREED = f"""
 import gc, pathlib
 import numpy as np
-from experiments import memory
+from experiments import heap
 
 def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-memory.keep()
+heap.keep()
 before = resident()
 buffer = np.ones({SIZE}, np.uint8)
 del buffer
@@ -28,7 +28,7 @@ def after_freeing(asked: str) -> int:
     """Bytes that a process still has of a buffer that it freed."""
     done = subprocess.run(
         [sys.executable, "-c", FREED],
-        env=os.environ | {memory.ASKED: asked},
+        env=os.environ | {heap.ASKED: asked},
         capture_output=True,
         text=True,
         check=True,
@@ -45,5 +45,5 @@ def test_freed_memory_is_kept_if_asked_for_and_only_then():
 
 
 def test_nothing_is_done_unasked(monkeypatch):
-    monkeypatch.delenv(memory.ASKED, raising=False)
-    assert not memory.keep()
+    monkeypatch.delenv(heap.ASKED, raising=False)
+    assert not heap.keep()
