@@ -68,36 +68,35 @@ def uplink(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     who = plan.who
 
-    def client(index, shard, memory, choice, listens):
+    def client(index, shard, memory, choice):
         key_local = jax.random.fold_in(keys.local, index)
         key_uplink = jax.random.fold_in(keys.uplink, index)
         loss, update = federation.local_update(key_local, params, shard)
         x, _ = ravel_pytree(update)
         told = broadcast._replace(choice=choice)
         finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
-        active = listens & finite & (shard.sizes > 0)
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
         overload = compressor.overload(x, memory, told)
         moves = x
         if compressor.estimate is not None:
             moves = compressor.estimate(new_memory) - compressor.estimate(memory)
         news = jnp.vdot(moves, moves)
-        # While they are in the cache: over all clients it would be a pass of its own.
-        new_memory = select(active, new_memory, memory)
-        return loss, finite, active, overload, news, message, new_memory
+        return loss, finite, overload, news, message, new_memory
 
     shards, memory = take((data, state.client_memory), who, clients)
-    loss, finite, active, overload, news, messages, new_memory = federation.grouping(
+    loss, finite, overload, news, messages, new_memory = federation.grouping(
         jax.vmap(client)
-    )(who, shards, memory, plan.choice, plan.listens)
+    )(who, shards, memory, plan.choice)
+    active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)
     outcome = federation.network.settle(keys.channel, state.network, plan, sent, news)
+    arrived = active & outcome.arrived
     # Who had nothing to say knows it, and so does the server.
-    memory = jax.vmap(select)(outcome.arrived | (sent == 0), new_memory, memory)
+    memory = jax.vmap(select)(arrived | (active & (sent == 0)), new_memory, memory)
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     return Uplink(
         who,
-        messages._replace(num_bits=jnp.where(outcome.arrived, sent, 0)),
+        jax.vmap(silence)(messages, arrived),
         sent,
         put(state.client_memory, who, memory, clients),
         outcome.state,
@@ -138,7 +137,6 @@ def serve(
     broadcast = Broadcast(round_index, state.movements)
 
     def group(who, messages, memory, shares):
-        messages = jax.vmap(silence)(messages, messages.num_bits > 0)
         estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
             per_client(keys.uplink, who), messages, memory, broadcast
         )

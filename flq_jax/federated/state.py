@@ -71,8 +71,7 @@ class Uplink(NamedTuple):
 
     Attributes:
         who: the clients that the network asked, i32[s].
-        messages: leading axis [s]; of those that did not arrive num_bits is 0, and their
-            codes and sides, which the server must not see, are silenced by `serve`.
+        messages: those that arrived, leading axis [s]; silence for the others.
         num_bits: length of what each of them sent, lost or not, i32[s].
         client_memory: of all clients, leading axis [m].
         network: what the network remembers.
