@@ -44,8 +44,13 @@ def evaluation(
         )
         params = federation.unravel(sent.model)
 
+        words = jax.random.key_data(jax.random.clone(key))
+
         def local_loss(shard):
-            return loss(params, *federated.whole(shard), jax.random.clone(key))
+            # On several devices both sides of the choice below are computed, and JAX's
+            # checker of keys takes choosing between two for a use.
+            again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
+            return loss(params, *federated.whole(shard), again)
 
         def part_losses(shards):
             """Nothing is computed for a part that is padding alone."""
