@@ -213,10 +213,16 @@ def _nearer(
     """The nearer of the points in `cell` times a lattice, and in it shifted by a half."""
     one = cell * nearest(x / cell)
     other = cell * (nearest(x / cell - 0.5) + 0.5)
-    distances = [
-        jnp.sum(jnp.square(x - p), axis=-1, keepdims=True) for p in (one, other)
-    ]
+    distances = [_squared_norm(x - p) for p in (one, other)]
     return jnp.where(distances[0] <= distances[1], one, other)
+
+
+def _squared_norm(x: jax.Array) -> jax.Array:
+    """Of f32[..., l], f32[..., 1]."""
+    squares = jnp.square(x)
+    if x.shape[-1] == 2:  # XLA:CPU reduces pairs one after another, but adds many
+        return squares[..., :1] + squares[..., 1:]
+    return jnp.sum(squares, axis=-1, keepdims=True)
 
 
 _HEXAGON = math.sqrt(2.0 / math.sqrt(3.0))  # the least distance at volume 1
