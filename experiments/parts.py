@@ -147,7 +147,8 @@ def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Group
         return federated.in_groups(1, mesh)
     if not client.batch:
         return federated.together
-    floats = num_params * (2 if client.epochs else 1)  # local epochs: a model each
+    # Local epochs go through a model of each client and its gradient in every step.
+    floats = num_params * (4 if client.epochs else 1)
     fit = min(EXAMPLES_AT_ONCE // client.batch, FLOATS_AT_ONCE // floats)
     return federated.in_groups(max(1, fit), mesh)
 

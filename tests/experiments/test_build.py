@@ -74,6 +74,17 @@ def test_clients_of_a_cnn_compute_one_after_another(name, at_once):
     assert seen[-1] == at_once
 
 
+@pytest.mark.parametrize("epochs, at_once", [(0, 10), (1, 2)])
+def test_models_and_gradients_of_local_epochs_are_to_stay_in_the_cache(epochs, at_once):
+    """Of two million floats, ten gradients of 200,000, or two models gone through twice."""
+    mesh = federated.client_mesh(10, jax.devices()[:1])
+    chosen = config(client__batch=20, client__epochs=epochs, model__name="mlp")
+    seen = []
+    grouping = parts.grouping(chosen, mesh, num_params=200_000)
+    grouping(lambda rows: seen.append(rows.shape[0]) or rows)(jnp.zeros((10, 2)))
+    assert seen[-1] == at_once
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_initial_params_are_those_that_the_model_draws_by_itself(bias):
     chosen = config(model__name="mlp", model__hidden=(5,), model__bias=bias)
