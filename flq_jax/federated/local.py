@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from flq_jax.data.clients import ClientData, scaled
+from flq_jax.quantizers import draws
 
 Loss = Callable[..., jax.Array]
 LocalUpdate = Callable[..., tuple[jax.Array, optax.Updates]]
@@ -132,7 +133,7 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
 
 def below(key: jax.Array, count: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Uniform numbers i32[shape] in 0..count-1; zeros where there is nothing to count."""
-    bits = jax.random.bits(key, shape, jnp.uint32)
+    bits = draws.bits(key, shape)
     return scaled_down(bits, jnp.maximum(count, 1)).astype(jnp.int32)
 
 
@@ -172,7 +173,7 @@ def ordered(
         examples stands in it exactly once, in the first ceil(size / batch) rows.
     """
     capacity = shard.labels.shape[0]
-    dice = jax.random.uniform(key, (capacity,))
+    dice = draws.uniform(key, (capacity,))
     absent = jnp.arange(capacity) >= shard.sizes
     order = jnp.argsort(jnp.where(absent, 2.0, dice))
     order = jnp.pad(order, (0, steps * batch - capacity))
