@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
-from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 
 
 def fixed_point(bits: int, fraction: int) -> Quantizer:
@@ -36,7 +36,7 @@ def fixed_point(bits: int, fraction: int) -> Quantizer:
 
     def encode(key, x):
         rounded = jnp.floor(x / eps + draws.uniform(key, x.shape))
-        codes = (jnp.clip(rounded, -half, half - 1) + half).astype(jnp.uint8)
+        codes = as_bytes(jnp.clip(rounded, -half, half - 1) + half)
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
-from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes
 
 NORMS = {"l2": jnp.linalg.norm, "max": lambda x: jnp.max(jnp.abs(x))}
 
@@ -53,7 +53,7 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
         position = levels * x / jnp.where(scale > 0.0, scale, 1.0)
         # floor(v + u) rounds either sign without bias, and leaves integers alone.
         rounded = jnp.floor(position + draws.uniform(key, x.shape))
-        codes = jnp.clip(rounded + levels, 0, 2 * levels).astype(jnp.uint8)
+        codes = as_bytes(jnp.clip(rounded + levels, 0, 2 * levels))
         return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):

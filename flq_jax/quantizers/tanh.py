@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 
 
 def tanh_grid(bits: int) -> Quantizer:
@@ -34,7 +34,7 @@ def tanh_grid(bits: int) -> Quantizer:
         mapped = jnp.tanh(x)
         largest = jnp.max(jnp.abs(mapped))
         unit = mapped / (2.0 * jnp.where(largest > 0.0, largest, 1.0)) + 0.5
-        codes = jnp.round(top * unit).astype(jnp.uint8)
+        codes = as_bytes(jnp.round(top * unit))
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 
 
 def uniform(
@@ -101,8 +101,7 @@ def _codes(bits: int, x: jax.Array, radius: jax.Array) -> jax.Array:
     """The nearest grid points' numbers, u8[d]."""
     step = 2.0 / (2**bits - 1) * radius
     step = jnp.where(step > 0.0, step, 1.0)  # x = 0, and radii that underflow
-    codes = jnp.floor((x + radius) / step + 0.5)
-    return codes.astype(jnp.int32).astype(jnp.uint8)  # at once is slower on a CPU
+    return as_bytes(jnp.floor((x + radius) / step + 0.5))
 
 
 def _levels(bits: int, codes: jax.Array, radius: jax.Array) -> jax.Array:

@@ -7,10 +7,18 @@ import pytest
 
 from flq_jax import quantizers
 from flq_jax.quantizers import geometric, sign, stochastic, tanh_grid, uniform
+from flq_jax.quantizers.base import as_bytes
 
 
 def roundtrip(quantizer, key, x):
     return quantizer.decode(jax.random.clone(key), quantizer.encode(key, x))
+
+
+def test_whole_numbers_are_bytes():
+    whole = np.arange(256)
+    codes = jax.jit(as_bytes)(jnp.float32(whole))
+    assert codes.dtype == jnp.uint8
+    np.testing.assert_array_equal(codes, whole)
 
 
 def test_laq_codes_by_hand(key):
