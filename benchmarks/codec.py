@@ -18,7 +18,7 @@ import functools
 import importlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -69,8 +69,10 @@ def main(argv: list[str]) -> None:
         console.print(codecs(_ENTRIES.value))
     for entries in [int(number) for number in _FUSED.value if number]:
         console.print(fused(entries))
-    if numbers := [int(number) for number in _CLIENTS.value if number]:
-        console.print(rounds(data.load("mnist"), numbers))
+    for clients in [int(number) for number in _CLIENTS.value if number]:
+        console.print(f"{clients} clients: a round's time over one that sends floats")
+        for name, ratio in rounds(data.load("mnist"), clients):
+            console.print(f"{name:20} {ratio:6.2f}")
 
 
 def codecs(entries: int) -> Table:
@@ -188,34 +190,19 @@ def in_a_row(function: Callable[[], object]) -> None:
         function()
 
 
-def rounds(dataset: Dataset, numbers: list[int]) -> Table:
-    """Time over that of SGD, of a round of each method."""
-    table = Table(
-        title="a round: time over one that sends floats", title_justify="left"
-    )
-    table.add_column("method")
-    for clients in numbers:
-        table.add_column(f"M = {clients}", justify="right")
-    for name in METHODS:
-        config = importlib.import_module(f"configs.mnist_{name}").get_config()
-        cells = [f"{ratio(dataset, config, clients):.2f}" for clients in numbers]
-        table.add_row(name, *cells)
-    return table
-
-
-def ratio(dataset: Dataset, config, clients: int) -> float:
-    """The time of a round of this config over that of SGD, interleaved."""
+def rounds(dataset: Dataset, clients: int) -> Iterator[tuple[str, float]]:
+    """Each method and the time of its round over that of SGD, interleaved."""
     count = ROUNDS.get(clients, 5)
-    make = functools.partial(_rounds, dataset, clients, count)
-    seconds = interleaved(
-        {"plain": make(mnist_sgd.get_config()), "method": make(config)}, _REPEATS.value
-    )
-    return median_ratio(seconds["method"], seconds["plain"])
 
+    def chunk(config):
+        config.clients, config.client.batch = clients, 50
+        return rounds_of(build(config, dataset), count)
 
-def _rounds(dataset: Dataset, clients: int, count: int, config) -> Callable[[], object]:
-    config.clients, config.client.batch = clients, 50
-    return rounds_of(build(config, dataset), count)
+    plain = chunk(mnist_sgd.get_config())
+    for name in METHODS:
+        method = chunk(importlib.import_module(f"configs.mnist_{name}").get_config())
+        seconds = interleaved({"plain": plain, "method": method}, _REPEATS.value)
+        yield name, median_ratio(seconds["method"], seconds["plain"])
 
 
 if __name__ == "__main__":
