@@ -7,7 +7,8 @@
 batches of 20 on 10 of 100 clients. Beside them stand `flax.linen`'s `Conv` and
 `max_pool`, where they are fastest: outside any loop, a call of XLA a gradient. `flax
 clients` takes one client after the other, `flax batch` one gradient of all the clients'
-examples of a round.
+examples of a round. `products` is the machine's floor: the gradients' operations at the
+rate of large products.
 """
 
 import importlib
@@ -25,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.federated_step import rounds_of
+from benchmarks.products import products, round_operations
 from benchmarks.timing import interleaved, median_ratio
 from experiments.build import build
 from flq_jax import data, models
@@ -34,7 +36,7 @@ _NETWORKS = flags.DEFINE_list("networks", ["cnn", "mcmahan_cnn"], "What is run."
 _REPEATS = flags.DEFINE_integer("network_calls", 5, "Timed calls of each.", 1)
 CONFIGS = {"cnn": "mnist_flq_cnn", "mcmahan_cnn": "mnist_fedavg"}
 ROUNDS = {"cnn": 10, "mcmahan_cnn": 1}  # a call
-RIVALS = ("flax clients", "flax batch")
+RIVALS = ("flax clients", "flax batch", "products")
 
 
 def config_of(model: str) -> ConfigDict:
@@ -116,6 +118,7 @@ def measure(dataset: Dataset, model: str) -> dict[str, list[float]]:
     functions = {
         "ours": rounds_of(build(config, dataset), count),
         "flax clients": flax_rounds(dataset, model, config, pooled=False),
+        "products": products(count * round_operations(dataset, config)),
     }
     if not config.client.epochs:
         functions["flax batch"] = flax_rounds(dataset, model, config, pooled=True)

@@ -9,7 +9,9 @@ its random numbers; `one batch` is one gradient of all the clients' examples; `f
 batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
 stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
 configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
-client after the other. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see `experiments.heap`.
+client after the other. `products` is the machine's floor: the gradients' operations at
+the rate of large products. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see
+`experiments.heap`.
 """
 
 import functools
@@ -27,6 +29,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.products import products, round_operations
 from benchmarks.timing import interleaved, median_ratio
 from configs import default, mnist_fedavg, mnist_flq_binary
 from experiments import heap
@@ -38,7 +41,7 @@ _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clien
 _MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")
 BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
-RIVALS = ("one batch", "flax batch", "numpy", "numpy stochastic")
+RIVALS = ("one batch", "flax batch", "numpy", "numpy stochastic", "products")
 HIDDEN = 200
 
 
@@ -208,6 +211,7 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
             functions["flax batch"] = one_batch(run, loss, params, clients, count)
     functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
     functions["numpy stochastic"] = numpy_rounds(dataset, hidden, clients, count, 127)
+    functions["products"] = products(count * round_operations(dataset, config))
     return per_round(functions, count)
 
 
@@ -218,6 +222,7 @@ def measure_fedavg(dataset: Dataset, count: int = 10) -> dict[str, list[float]]:
         {
             "plain": rounds_of(build(config, dataset), count),
             "numpy": numpy_fedavg(dataset, config, count),
+            "products": products(count * round_operations(dataset, config)),
         },
         count,
     )
