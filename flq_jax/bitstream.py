@@ -17,6 +17,7 @@ Everything here is pure and of static shapes: it jits, and vmaps over clients.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import accumulate, groupby
 from operator import itemgetter
 
@@ -27,6 +28,8 @@ from jax import lax
 
 Runs = Sequence[tuple[int, int]]
 _SIZES = (32, 16, 8, 4, 2, 1)
+_PIECES = 8  # of the codes that are packed one after the other
+_SMALL = 2**14  # codes that are not cut into pieces
 
 
 def num_bytes(runs: Runs) -> int:
@@ -50,10 +53,8 @@ def pack(codes: jax.Array, runs: Runs) -> jax.Array:
     for bits, count in _merged(runs):
         part = codes[first : first + count]
         first += count
-        streams += [
-            (_filled(part >> codes.dtype.type(low), size), size * count)
-            for low, size in _fields(bits)
-        ]
+        sizes = [size for _, size in _fields(bits)]
+        streams += zip(_split(part, bits), [size * count for size in sizes])
     return _joined(streams)
 
 
@@ -71,12 +72,12 @@ def unpack(stream: jax.Array, runs: Runs) -> jax.Array:
     dtype = jnp.uint8 if all(bits <= 8 for bits, _ in runs) else jnp.uint32
     parts, begin = [jnp.zeros(0, dtype)], 0
     for bits, count in _merged(runs):
-        codes = jnp.zeros(count, jnp.uint32)
+        fields = [jnp.zeros(count, jnp.uint32)]
         for low, size in _fields(bits):
             field = _fields_of(_cut(stream, begin, size * count), size, count)
-            codes |= field << np.uint32(low)
+            fields.append(field * np.uint32(2**low))
             begin += size * count
-        parts.append(codes.astype(dtype))
+        parts.append(reduce(jnp.bitwise_or, fields).astype(dtype))
     return jnp.concatenate(parts)
 
 
@@ -102,6 +103,30 @@ def _fields(bits: int) -> list[tuple[int, int]]:
     """Pairs (lowest bit, size) of the fields of a code, the largest first."""
     sizes = [size for size in _SIZES if bits & size]
     return list(zip(accumulate(sizes, initial=0), sizes))
+
+
+def _split(codes: jax.Array, bits: int) -> list[jax.Array]:
+    """The streams of the fields of codes of one width.
+
+    Packed in pieces: XLA would compute the codes anew for each field, and for several
+    in a loop that it cannot vectorize. What a loop goes over, it computes beforehand.
+    """
+
+    def split(part):
+        return [_filled(_shifted(part, low), size) for low, size in _fields(bits)]
+
+    if codes.size < _SMALL:
+        return split(codes)
+    whole = codes.size - codes.size % (8 * _PIECES)  # so that pieces end with a byte
+    pieces = lax.map(split, codes[:whole].reshape(_PIECES, -1))
+    return [
+        jnp.concatenate([piece.reshape(-1), rest])
+        for piece, rest in zip(pieces, split(codes[whole:]))
+    ]
+
+
+def _shifted(codes: jax.Array, low: int) -> jax.Array:
+    return codes >> codes.dtype.type(low) if low else codes
 
 
 def _filled(codes: jax.Array, size: int) -> jax.Array:

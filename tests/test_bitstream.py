@@ -53,6 +53,22 @@ def test_jit_is_eager_and_vmap_a_loop(bits, count):
     assert np.array_equal(unpack(streams[0]), codes[0])
 
 
+@pytest.mark.parametrize("sizes", [(), (1,), (4, 1), (8, 4, 1)])
+def test_long_runs_are_packed_as_short_ones_are(sizes):
+    runs = ((sum(sizes), 2**14 + 77),)
+    codes = np.stack([_codes(runs, seed) for seed in range(2)])
+    pack = functools.partial(bitstream.pack, runs=runs)
+    streams = jax.jit(jax.vmap(pack))(codes)
+    for row, stream in zip(codes, streams):
+        bits = [np.zeros(0, bool)]
+        for i, size in enumerate(sizes):
+            field = row >> sum(sizes[:i])
+            bits.append((field[:, None] >> np.arange(size) & 1).astype(bool).ravel())
+        wanted = np.packbits(np.concatenate(bits), bitorder="little")
+        assert np.array_equal(stream, wanted)
+        assert np.array_equal(bitstream.unpack(stream, runs), row)
+
+
 @hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 @hypothesis.given(
     runs=st.lists(
