@@ -2,7 +2,8 @@
 
 On a CPU XLA runs the generator of `jax.random` as a loop that stores all words after
 every four of its twenty rounds. Written out the rounds fuse with each other and with
-what uses the words, and draw the same ones in a quarter of the time.
+what uses the words, and draw the same ones in a quarter of the time. Not so beside
+tables: XLA looks values up one by one, and would draw so too, for each table anew.
 """
 
 import math

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.eden import normalised
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
@@ -49,8 +48,10 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
     require_bits("quic_fl", shared_bits)
     cells = 2**shared_bits
 
+    # `jax.random`, which stores its words: see `draws`.
     def drawn(key, n):
-        return draws.bits(key, (n,)).astype(jnp.uint8) & jnp.uint8(cells - 1)
+        words = jax.random.bits(key, (n,), jnp.uint32)
+        return words.astype(jnp.uint8) & jnp.uint8(cells - 1)
 
     def encode(key, x):
         key_rotation, key_shared, key_private = jax.random.split(key, 3)
@@ -60,9 +61,8 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
         deviation = jnp.sqrt(jnp.mean(jnp.square(z)))
         deviation = jnp.maximum(deviation, jnp.max(jnp.abs(z)) / _RANGE)
         h = drawn(key_shared, z.size)
-        threshold = start[h] + (high - low)[h] / cells * draws.uniform(
-            key_private, z.shape
-        )
+        inside = jax.random.uniform(key_private, z.shape)
+        threshold = start[h] + (high - low)[h] / cells * inside
         above = z > deviation * threshold
         codes = fold(above, equal_widths(1, x.size), x.size)
         side = top * deviation[None]

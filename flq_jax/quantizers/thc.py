@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtri
@@ -218,7 +217,8 @@ def _codes(key: jax.Array, grid: _Grid, x: jax.Array, norm: jax.Array) -> jax.Ar
     below = np.searchsorted(table, np.arange(g), side="right") - 1
     cell = jnp.asarray(below)[jnp.clip(y.astype(jnp.int32), 0, g - 1)]
     low, gap = jnp.asarray(table[:-1])[cell], jnp.asarray(np.diff(table))[cell]
-    codes = cell + (y > low + gap * draws.uniform(key, z.shape))
+    # `jax.random`, which stores its words: see `draws`.
+    codes = cell + (y > low + gap * jax.random.uniform(key, z.shape))
     return fold(codes, equal_widths(grid.bits, x.size), x.size)
 
 
