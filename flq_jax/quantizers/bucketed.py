@@ -43,7 +43,10 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
         return Message(codes, side, jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):
-        codes = split(message.codes)
+        # Not padded: XLA would pad anew, without vectors, for each level compared with.
+        places = jnp.arange(message.codes.size + -message.codes.size % size)
+        codes = message.codes.at[places].get(mode="fill", fill_value=0)
+        codes = codes.reshape(-1, size)
         sides = message.side.reshape(len(codes), one.num_sides)
         lengths = jnp.full(len(codes), one.num_bits, jnp.int32)
         keys = jax.random.split(key, len(codes))
