@@ -62,7 +62,7 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
         raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
 
     def update(key, params, shard):
-        key_batch, key_noise = jax.random.split(key)
+        key_batch, key_noise = draws.split(key)
         examples = draw(key_batch, shard, batch) if batch else whole(shard)
         return jax.value_and_grad(loss)(params, *examples, key_noise)
 

@@ -1,4 +1,4 @@
-"""Random words and uniform numbers: those of `jax.random`, in one pass.
+"""Random words, uniform numbers and keys: those of `jax.random`, in one pass.
 
 On a CPU XLA runs the generator of `jax.random` as a loop that stores all words after
 every four of its twenty rounds. Written out the rounds fuse with each other and with
@@ -26,12 +26,18 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
             keys sees.
         shape: of fewer than 2**32 words.
     """
-    if (impl := str(jax.random.key_impl(key))) != "threefry2x32":
-        raise ValueError(f"draws: key must be of threefry2x32, got {impl}")
-    jax.random.bits(key, (0,))  # shows `jax_debug_key_reuse` that the key is spent
-    counter = lax.iota(jnp.uint32, math.prod(shape))
-    a, b = _threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter)
+    a, b = _blocks(key, math.prod(shape))
     return (a ^ b).reshape(shape)
+
+
+def split(key: jax.Array, num: int = 2) -> jax.Array:
+    """Keys[num] of streams of their own, bit for bit `jax.random.split(key, num)`.
+
+    Args:
+        key: as in `bits`.
+        num: how many.
+    """
+    return jax.random.wrap_key_data(jnp.stack(_blocks(key, num), axis=-1))
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -42,6 +48,15 @@ def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """
     one_to_two = bits(key, shape) >> 9 | np.uint32(0x3F800000)
     return lax.bitcast_convert_type(one_to_two, jnp.float32) - 1.0
+
+
+def _blocks(key: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """Threefry-2x32 of the counters (0, 0) to (0, count - 1), u32[count] each."""
+    if (impl := str(jax.random.key_impl(key))) != "threefry2x32":
+        raise ValueError(f"draws: key must be of threefry2x32, got {impl}")
+    jax.random.bits(key, (0,))  # shows `jax_debug_key_reuse` that the key is spent
+    counter = lax.iota(jnp.uint32, count)
+    return _threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter)
 
 
 def _threefry(

@@ -18,6 +18,12 @@ def test_draws_are_those_of_jax_random(seed, shape):
     assert np.array_equal(draws.uniform(jax.random.clone(key), shape), numbers)
 
 
+@pytest.mark.parametrize("num", [1, 2, 5])
+def test_keys_are_those_of_jax_random(key, num):
+    found, wanted = draws.split(key, num), jax.random.split(jax.random.clone(key), num)
+    assert np.array_equal(jax.random.key_data(found), jax.random.key_data(wanted))
+
+
 def test_jit_and_vmap_draw_the_same(key):
     keys = jax.random.split(key, 4)
     mapped = jax.jit(jax.vmap(lambda key: draws.uniform(key, (33,))))(keys)
@@ -25,9 +31,10 @@ def test_jit_and_vmap_draw_the_same(key):
         assert np.array_equal(draws.uniform(each, (33,)), row)
 
 
-def test_a_key_is_spent(key):
+@pytest.mark.parametrize("use", [lambda key: draws.bits(key, (2,)), draws.split])
+def test_a_key_is_spent(key, use):
     def twice(key):
-        return draws.bits(key, (2,)) + draws.bits(key, (2,))
+        return use(key), draws.bits(key, (2,))
 
     with pytest.raises(jax.errors.KeyReuseError):
         jax.jit(twice)(key)
