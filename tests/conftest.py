@@ -1,33 +1,32 @@
 """Strict JAX for every test: no silent rank promotion, no key used twice.
 
-There are eight simulated devices, for the tests of sharding. All processes of a test
-session, those that run a command among them, share what they compile.
+There are eight simulated devices, for the tests of sharding. What is compiled is kept in
+pytest's cache, for all processes of a session, those that run a command among them, and
+for the next session: `pytest --cache-clear` starts anew.
 """
 
 import os
-import shutil
-import tempfile
-
-_PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
-_OURS = _PROGRAMS not in os.environ
-if _OURS:  # before JAX reads it
-    os.environ[_PROGRAMS] = tempfile.mkdtemp(prefix="flq_jax_tests_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import programs
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_num_cpu_devices", 8)
 
 
-def pytest_unconfigure():
-    """Leaves nothing behind."""
-    if _OURS:
-        shutil.rmtree(os.environ[_PROGRAMS], ignore_errors=True)
+def pytest_configure(config):
+    """Keeps compiled programs, unless JAX has been told where."""
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = config.cache.mkdir("programs") / programs.folder().name
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture
