@@ -35,6 +35,8 @@ def run_rounds(
         target was reached, bool[].
     """
 
+    step = jax.jit(step)  # traced once: for the shapes of its metrics, and in the loop
+
     def proceed(carry):
         _, _, done, stop = carry
         return (done < count) & ~stop
