@@ -14,11 +14,10 @@ Above 32 MB glibc asks the system for memory at each allocation, which takes lon
 the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.heap`.
 """
 
-import functools
 import importlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -28,7 +27,7 @@ from rich.table import Table
 
 from benchmarks.contestants import contestants
 from benchmarks.federated_step import rounds_of
-from benchmarks.timing import interleaved, median_ratio
+from benchmarks.timing import in_a_row, interleaved, median_ratio
 from configs import mnist_sgd
 from configs.paper.methods import METHODS
 from experiments import heap
@@ -177,17 +176,11 @@ def fused_seconds(
         "copy": floats.copy,
     }
     return interleaved(
-        {name: functools.partial(in_a_row, f) for name, f in functions.items()},
+        {name: in_a_row(f, CALLS) for name, f in functions.items()},
         repeats=3 * _REPEATS.value,
         pause=0.0,
         clock=time.process_time,
     )
-
-
-def in_a_row(function: Callable[[], object]) -> None:
-    """Several calls, of which the first alone pays for what ran before it."""
-    for _ in range(CALLS):
-        function()
 
 
 def rounds(dataset: Dataset, clients: int) -> Iterator[tuple[str, float]]:

@@ -33,6 +33,16 @@ def interleaved(
     return seconds
 
 
+def in_a_row(function: Callable[[], object], count: int) -> Callable[[], None]:
+    """So many calls as one: the first alone pays for what ran before it."""
+
+    def calls():
+        for _ in range(count):
+            function()
+
+    return calls
+
+
 def median_ratio(over: list[float], under: list[float]) -> float:
     """The median of the ratios, call by call."""
     return statistics.median(a / b for a, b in zip(over, under))

@@ -7,6 +7,7 @@ body with fewer than 16 slices of b, is compiled to scalar code, 5 to 40 times s
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ UNROLLED_WORDS = 40
 CHUNK_SLICES = (16, 24)
 TILE_COLUMNS = 256
 TILED_WORDS = 12  # from so many words a column on tiles pay
+CACHE_BYTES = 40 * 1024  # of a chunk of b that stays in the first-level cache
 
 
 def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
@@ -40,9 +42,10 @@ def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
         return flipped.T
     tree = not host.has_vector_popcount() if tree is None else tree
     chunk = chunk_words(words, planes_a, planes_b)
-    if columns >= 1024 and columns % TILE_COLUMNS == 0 and words >= TILED_WORDS:
-        # Rows of 4 KiB and more fall into the same sets of the first-level cache. A scan
-        # of at least two chunks copies each, where one would be read where it lies.
+    too_large = 4 * planes_b * chunk * columns > CACHE_BYTES
+    if too_large and columns % TILE_COLUMNS == 0 and words >= TILED_WORDS:
+        # A scan of at least two chunks copies each, where one would be read where it
+        # lies, with rows of a tile that all fall into the same sets of the cache.
         chunk = min(chunk, -(-words // 2))
         tiles = jnp.split(b, columns // TILE_COLUMNS, axis=2)
         parts = [_counts(a, tile, binary, tree, chunk) for tile in tiles]
@@ -118,7 +121,8 @@ def weighted_popcount(terms: dict[int, list[jax.Array]], tree: bool) -> jax.Arra
             words.append(half ^ z)
             terms.setdefault(exponent + 1, []).append((x & y) | (half & z))
         if words:
-            count = sum(map(lax.population_count, words)) << exponent
+            count = reduce(jnp.add, map(lax.population_count, words))
+            count = count << exponent if exponent else count  # no shift by 0: it costs
             total = count if total is None else total + count
         exponent += 1
     return total

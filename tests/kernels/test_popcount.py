@@ -47,6 +47,7 @@ def test_tree_counts_what_plain_counting_counts(num_terms):
         (2, 2, 1024, "too few words for tiles"),
         (2, 12, 1024, "tiles"),
         (2, 13, 1024, "tiles with a rest"),
+        (2, 41, 512, "tiles of few columns, whose chunks are large"),
     ],
 )
 @pytest.mark.parametrize("tree", [False, True])
@@ -89,7 +90,9 @@ def slow_forms(bodies):
     return {form for form in forms for body in bodies if form in body}
 
 
-@pytest.mark.parametrize("shape", [(256, 144, 512), (256, 36, 128), (256, 32, 1024)])
+@pytest.mark.parametrize(
+    "shape", [(256, 144, 512), (256, 36, 128), (256, 36, 512), (256, 32, 1024)]
+)
 def test_counting_is_fused_with_nothing_that_spoils_it(shape):
     """A canary: another XLA may fuse otherwise, and be many times slower."""
     assert not slow_forms(counting_code(*shape))
