@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,13 @@ def load_idx(
     Raises:
         DataError: see `read_idx` and `make_dataset`.
     """
-    arrays = [
-        read_idx(_plain_or_gz(folder, file), ndim=ndim, sha256=(sha256 or {}).get(file))
-        for file, ndim in IDX_FILES.items()
-    ]
+
+    def read(file):
+        path, digest = _plain_or_gz(folder, file), (sha256 or {}).get(file)
+        return read_idx(path, ndim=IDX_FILES[file], sha256=digest)
+
+    with ThreadPoolExecutor() as pool:  # zlib and hashlib let each other run
+        arrays = list(pool.map(read, IDX_FILES))
     return make_dataset(name, *arrays, num_classes=num_classes, source=str(folder))
 
 
