@@ -209,9 +209,10 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
             params = net.init(run.root, jnp.zeros((1, 28, 28)))["params"]
             loss = models.classification_loss(net, config.l2)
             functions["flax batch"] = one_batch(run, loss, params, clients, count)
+            operations = round_operations(dataset, config)
+            functions["products"] = products(count * operations)
     functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
     functions["numpy stochastic"] = numpy_rounds(dataset, hidden, clients, count, 127)
-    functions["products"] = products(count * round_operations(dataset, config))
     return per_round(functions, count)
 
 

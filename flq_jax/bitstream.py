@@ -28,8 +28,8 @@ from jax import lax
 
 Runs = Sequence[tuple[int, int]]
 _SIZES = (32, 16, 8, 4, 2, 1)
-_PIECES = 8  # of the codes that are packed one after the other
-_SMALL = 2**14  # codes that are not cut into pieces
+_PIECES = 8  # that the codes are cut into, to be packed one piece after the other
+_SMALL = 2**14  # fewer codes than these are not cut
 
 
 def num_bytes(runs: Runs) -> int:

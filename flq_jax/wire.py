@@ -140,8 +140,8 @@ def _parts(codes: np.ndarray, layout: Layout) -> list[np.ndarray]:
     return np.split(codes, np.cumsum([count for _, count in layout.runs])[:-1])
 
 
-# The one place of the library that jits: what packs and unpacks has left the program of
-# the round, and eagerly takes ten times as long. One compilation for each set of runs.
+# Jitted here, for what packs and unpacks has left the program of the round, and eagerly
+# takes ten times as long. One compilation for each set of runs.
 _packed = jax.jit(bitstream.pack, static_argnames="runs")
 _unpacked = jax.jit(bitstream.unpack, static_argnames="runs")
 

@@ -20,9 +20,10 @@ jax.config.update("jax_num_cpu_devices", 8)
 
 
 def pytest_configure(config):
-    """Keeps compiled programs, unless JAX has been told where."""
-    if jax.config.jax_compilation_cache_dir is None:
-        folder = config.cache.mkdir("programs") / programs.folder().name
+    """Keeps compiled programs, unless JAX has been told where or pytest keeps nothing."""
+    cache = getattr(config, "cache", None)  # gone with -p no:cacheprovider
+    if cache and jax.config.jax_compilation_cache_dir is None:
+        folder = cache.mkdir("programs") / programs.folder().name
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

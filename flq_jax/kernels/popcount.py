@@ -20,7 +20,7 @@ UNROLLED_WORDS = 40
 CHUNK_SLICES = (16, 24)
 TILE_COLUMNS = 256
 TILED_WORDS = 12  # from so many words a column on tiles pay
-CACHE_BYTES = 40 * 1024  # of a chunk of b that stays in the first-level cache
+CACHE_BYTES = 40 * 1024  # a larger chunk of b leaves the first-level cache, as measured
 
 
 def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
@@ -44,8 +44,8 @@ def counts(a: jax.Array, b: jax.Array, binary: bool, tree: bool | None = None):
     chunk = chunk_words(words, planes_a, planes_b)
     too_large = 4 * planes_b * chunk * columns > CACHE_BYTES
     if too_large and columns % TILE_COLUMNS == 0 and words >= TILED_WORDS:
-        # A scan of at least two chunks copies each, where one would be read where it
-        # lies, with rows of a tile that all fall into the same sets of the cache.
+        # A scan of at least two chunks copies each. A single one would be read where it
+        # lies, in rows so far apart that they share the cache's sets.
         chunk = min(chunk, -(-words // 2))
         tiles = jnp.split(b, columns // TILE_COLUMNS, axis=2)
         parts = [_counts(a, tile, binary, tree, chunk) for tile in tiles]

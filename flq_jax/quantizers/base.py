@@ -133,12 +133,11 @@ def require_bits(where: str, bits: int, low: int = 1, high: int = 8) -> None:
 def as_bytes(whole: jax.Array) -> jax.Array:
     """Whole numbers in 0..255, f32[...], as u8[...]: the last byte of w + 2^23.
 
-    What is neither whole nor in range becomes some byte, NaN as the others. A conversion
-    says what becomes of them, which takes a CPU as long again as rounding to a grid.
+    Other numbers, and NaN, become some byte. A conversion says what becomes of them,
+    which takes a CPU as long again as rounding to a grid.
     """
-    return lax.bitcast_convert_type(whole + np.float32(2**23), jnp.uint32).astype(
-        jnp.uint8
-    )
+    word = lax.bitcast_convert_type(whole + np.float32(2**23), jnp.uint32)
+    return word.astype(jnp.uint8)
 
 
 def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:

@@ -1,0 +1,43 @@
+"""The floor counts what a round's gradients multiply and add."""
+
+import pytest
+
+from benchmarks import products
+from configs import default
+from flq_jax import data
+from flq_jax.models import MLP, Logistic
+
+
+@pytest.mark.parametrize(
+    "model, operations",
+    [
+        # W x and its gradient with respect to W, 3 x 4 by 5, twice each number.
+        (Logistic(5), 2 * 2 * 60),
+        # Three products of 7 x 5, and two of 12 x 7: none with respect to the images.
+        (MLP((7,), 5), 2 * (3 * 35 + 2 * 84)),
+    ],
+)
+def test_a_gradient_is_two_or_three_products_a_layer(model, operations):
+    assert products.gradient_operations(model, (3, 4)) == operations
+
+
+@pytest.mark.parametrize(
+    "options, examples",
+    [
+        ({"client.batch": 5}, 10 * 5),
+        ({"client.batch": 5, "client.epochs": 2}, 2 * 120),
+        ({"client.batch": 5, "client.epochs": 2, "sampled": 3}, 2 * 36),
+    ],
+)
+def test_a_round_has_a_gradient_of_each_example(options, examples):
+    config = default.get_config()
+    config.clients = 10
+    config.update_from_flattened_dict(options)
+    dataset = data.synthetic(train=120, test=10)
+    one = products.round_operations(dataset, config) // examples
+    inputs = dataset.train_inputs[0].size
+    assert one == 2 * 2 * inputs * dataset.num_classes
+
+
+def test_products_run():
+    assert products.products(5e6)().shape == (2, 1024)
