@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 
 class RoundKeys(NamedTuple):
@@ -16,8 +17,15 @@ class RoundKeys(NamedTuple):
 
 
 def seed_key(seed: int) -> jax.Array:
-    """The root key of a run; it never changes while the run lasts."""
-    return jax.random.key(seed, impl="threefry2x32")
+    """The root key of a run; it never changes while the run lasts.
+
+    It is `jax.random.key(seed, impl="threefry2x32")`, without a program to compile.
+
+    Args:
+        seed: 0 to 2^32 - 1; OverflowError for others.
+    """
+    words = np.array([0, seed], np.uint32)
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
 def init_key(root: jax.Array) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from flq_jax import keys
 
@@ -23,3 +24,16 @@ def test_streams_differ_between_seeds_rounds_and_purposes():
 def test_keys_are_the_same_each_time():
     once, again = (keys.round_keys(keys.seed_key(7), 3) for _ in range(2))
     assert [_bits(key) for key in once] == [_bits(key) for key in again]
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31, 2**32 - 1])
+def test_the_root_is_the_key_that_jax_makes_of_the_seed(seed):
+    expected = jax.random.key(seed, impl="threefry2x32")
+    assert keys.seed_key(seed).dtype == expected.dtype
+    assert _bits(keys.seed_key(seed)) == _bits(expected)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_would_repeat_another_are_refused(seed):
+    with pytest.raises(OverflowError):
+        keys.seed_key(seed)
