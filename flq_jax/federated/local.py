@@ -122,13 +122,18 @@ def local_epochs(
 
 
 def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
-    """The examples `rows`, i32[b], of which only the `present`, bool[b], count."""
-    weights = present.astype(jnp.float32)
-    weights = weights / jnp.maximum(jnp.sum(weights), 1.0)
-    # Rows gathered as flat vectors: XLA copies them twice as fast as images.
+    """The examples `rows`, i32[b], of which only the `present`, bool[b], count.
+
+    The others are blank.
+    """
+    there = present.astype(jnp.float32)
+    weights = there / jnp.maximum(jnp.sum(there), 1.0)
+    # Rows gathered as flat vectors: XLA copies them twice as fast as images. What is
+    # not there is blanked in that shape, too: without it XLA would scale the bytes for
+    # a layer's product, and once more for the gradient of its weights.
     n, *shape = shard.inputs.shape
-    inputs = shard.inputs.reshape(n, -1)[rows].reshape(-1, *shape)
-    return Batch(scaled(inputs), shard.labels[rows], weights)
+    inputs = scaled(shard.inputs.reshape(n, -1)[rows]) * there[:, None]
+    return Batch(inputs.reshape(-1, *shape), shard.labels[rows], weights)
 
 
 def below(key: jax.Array, count: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -1,10 +1,13 @@
 """Examples drawn, ordered and weighted, before any model sees them."""
 
+import re
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax import models
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import local
 
@@ -60,6 +63,32 @@ def test_an_order_has_every_example_once():
     rows, present = local.ordered(jax.random.key(1), shard, steps=5, batch=4)
     assert sorted(np.asarray(rows[present]).tolist()) == list(range(13))
     chex.assert_trees_all_equal(jnp.sum(present, axis=1), jnp.array([4, 4, 4, 1, 0]))
+
+
+def test_absent_examples_are_blank_and_count_for_nothing():
+    shard = ClientData(jnp.full((4, 2), 255, jnp.uint8), jnp.arange(4), jnp.int32(4))
+    present = jnp.asarray([True, False, True])
+    batch = local.taken(shard, jnp.asarray([3, 1, 0]), present)
+    np.testing.assert_array_equal(batch.inputs, [[1, 1], [0, 0], [1, 1]])
+    np.testing.assert_array_equal(batch.weights, [0.5, 0.0, 0.5])
+
+
+def test_bytes_become_floats_once_a_round():
+    """A canary: XLA fuses what it can into each of its users, and computes it anew."""
+    clients, batch = 10, 50
+    update = local.gradient(models.classification_loss(models.Logistic()), batch)
+    shards = ClientData(
+        jax.ShapeDtypeStruct((clients, 600, 28, 28), jnp.uint8),
+        jax.ShapeDtypeStruct((clients, 600), jnp.int32),
+        jax.ShapeDtypeStruct((clients,), jnp.int32),
+    )
+    params = {"output": {"kernel": jnp.zeros((10, 784)), "bias": jnp.zeros(10)}}
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clients))
+    together = jax.jit(jax.vmap(update, in_axes=(0, None, 0)))
+    program = together.lower(keys, params, shards).compile().as_text()
+    images = rf"f32\[({clients},{batch}|{clients * batch}),.*784\]\S* convert\(.*"
+    conversions = re.findall(images, program)
+    assert len(conversions) == 1, conversions
 
 
 def _shard(size, capacity):
