@@ -59,7 +59,8 @@ def audit(run: Run, num_rounds: int) -> Audit:
         keys = round_keys(run.root, k)
         broadcast_bytes += broadcast(run, keys, state, k)
         sent = up(keys, state, run.data, np.int32(k))
-        received, length = through_bytes(sent.messages, run.links.uplink)
+        messages = sent.heard
+        received, length = through_bytes(messages, run.links.uplink)
         by_bytes = serve(
             keys, state, run.data, np.int32(k), sent._replace(messages=received)
         )
@@ -67,7 +68,7 @@ def audit(run: Run, num_rounds: int) -> Audit:
         same = jax.tree.map(np.array_equal, by_bytes, state)
         if not all(jax.tree.leaves(same)):
             raise AssertionError(f"round {k}: bytes and messages gave different models")
-        num_bits.append(np.asarray(sent.messages.num_bits, np.int64))
+        num_bits.append(np.asarray(messages.num_bits, np.int64))
         wire_bytes += length
     num_bits = np.concatenate(num_bits)
     expected = int(np.sum(-(-num_bits // 8)))

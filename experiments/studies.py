@@ -88,7 +88,7 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
             key_local, federation.unravel(model.model), shard
         )
         sent = rounds.uplink(federation, round_keys, state, run.data, k)
-        message = jax.tree.map(lambda leaf: leaf[client], sent.messages)
+        message = jax.tree.map(lambda leaf: leaf[client], sent.heard)
         broadcast = Broadcast(k, state.movements)
         estimate, _ = compressor.decode(key_uplink, message, memory, broadcast)
         entropy = empirical_entropy(message.codes)

@@ -96,7 +96,8 @@ def uplink(
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     return Uplink(
         who,
-        jax.vmap(silence)(messages, arrived),
+        messages,
+        arrived,
         sent,
         put(state.client_memory, who, memory, clients),
         outcome.state,
@@ -119,7 +120,7 @@ def serve(
     round_index: jax.Array,
     sent: Uplink,
 ) -> State:
-    """Decodes the messages, and moves the model against what they come to.
+    """Decodes what arrived, and moves the model against what it comes to.
 
     That is `federation.aggregate`, a weighted mean unless it says otherwise. Clients
     count by their examples, n_m / sum n (McMahan et al. 2017). A silent one counts with
@@ -127,23 +128,25 @@ def serve(
     then nobody is left, the model stays.
     """
     compressor, clients = federation.compressor, data.sizes.shape[0]
-    who, messages = sent.who, sent.messages
+    who = sent.who
     others_count = compressor.estimate is not None and who.shape[0] < clients
     sizes = data.sizes.astype(jnp.float32)
     weights = take(sizes, who, clients)
     if compressor.estimate is None:
-        weights = jnp.where(messages.num_bits > 0, weights, 0.0)
+        weights = jnp.where(sent.heard.num_bits > 0, weights, 0.0)
     total = jnp.sum(sizes if others_count else weights)
     broadcast = Broadcast(round_index, state.movements)
 
-    def group(who, messages, memory, shares):
+    def group(who, messages, arrived, memory, shares):
+        # Silenced here, in the cache: all clients' messages at once are a pass of memory.
+        messages = jax.vmap(silence)(messages, arrived)
         estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
             per_client(keys.uplink, who), messages, memory, broadcast
         )
         return (shares @ federation.aggregate.share(estimates))[None], memory
 
     def silent_group(who, memory, shares):
-        nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), messages)
+        nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), sent.messages)
         estimates, _ = jax.vmap(compressor.decode, in_axes=(0, None, 0, None))(
             per_client(keys.uplink, who), nothing, memory, broadcast
         )
@@ -151,7 +154,8 @@ def serve(
 
     parts, memory = federation.grouping(group)(
         who,
-        messages,
+        sent.messages,
+        sent.arrived,
         take(state.server_memory, who, clients),
         weights / jnp.maximum(total, 1.0),
     )
@@ -213,7 +217,7 @@ def round_step(
         sent.downlink_bits,
         among_all(sent.num_bits, sent.who, data.sizes.shape[0]),
         sent.listeners,
-        jnp.sum((sent.num_bits > 0) & (sent.messages.num_bits == 0)),
+        jnp.sum((sent.num_bits > 0) & ~sent.arrived),
         sent.seconds,
         sent.joules,
     )

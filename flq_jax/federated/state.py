@@ -7,6 +7,7 @@ import jax
 import optax
 
 from flq_jax.compressors import Compressor
+from flq_jax.compressors.base import silence
 from flq_jax.federated.aggregation import WEIGHTED_MEAN, Aggregate
 from flq_jax.federated.downlink import Downlink, DownlinkState
 from flq_jax.federated.local import LocalUpdate
@@ -71,7 +72,8 @@ class Uplink(NamedTuple):
 
     Attributes:
         who: the clients that the network asked, i32[s].
-        messages: those that arrived, leading axis [s]; silence for the others.
+        messages: what each of them says, leading axis [s], see `heard`.
+        arrived: whether the server hears of it, bool[s].
         num_bits: length of what each of them sent, lost or not, i32[s].
         client_memory: of all clients, leading axis [m].
         network: what the network remembers.
@@ -88,6 +90,7 @@ class Uplink(NamedTuple):
 
     who: jax.Array
     messages: Message
+    arrived: jax.Array
     num_bits: jax.Array
     client_memory: Any
     network: Any
@@ -99,6 +102,11 @@ class Uplink(NamedTuple):
     listeners: jax.Array
     seconds: jax.Array
     joules: jax.Array
+
+    @property
+    def heard(self) -> Message:
+        """The messages that arrived, and silence for the others, leading axis [s]."""
+        return jax.vmap(silence)(self.messages, self.arrived)
 
 
 class Metrics(NamedTuple):
