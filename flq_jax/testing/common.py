@@ -61,9 +61,10 @@ def same(a: Any, b: Any) -> bool:
 
 
 def near(a: jax.Array, b: jax.Array) -> bool:
-    """Whether two estimates are equal up to f32's rounding."""
+    """Whether two estimates are equal up to f32's rounding; NaN is near NaN."""
     a, b = np.asarray(a), np.asarray(b)
-    return bool(np.abs(a - b).max() <= 1e-4 * np.abs(a).max() + 1e-9)
+    largest = np.abs(a[np.isfinite(a)]).max(initial=0.0)
+    return np.allclose(a, b, rtol=0.0, atol=1e-4 * largest + 1e-9, equal_nan=True)
 
 
 def require(check: str, holds: bool, where: str, must: object, came: object) -> None:

@@ -1,6 +1,6 @@
 """Every quantizer of ours keeps what it claims: one line each."""
 
-import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from flq_jax.quantizers import (
@@ -27,21 +27,21 @@ from flq_jax.testing import Claims, check_quantizer
 
 
 def top(x):
-    return jnp.max(jnp.abs(x))
+    return np.max(np.abs(x))
 
 
 def squared(x):
-    return jnp.sum(jnp.square(x))
+    return np.sum(np.square(x))
 
 
 def of_sign(x):
     """(1 - delta) ||x||^2 with delta = ||x||_1^2 / (d ||x||^2)."""
-    return squared(x) - jnp.sum(jnp.abs(x)) ** 2 / x.size
+    return squared(x) - np.sum(np.abs(x)) ** 2 / x.size
 
 
 def of_levels(x):
     """Least squared error is at most that of one level, the mean."""
-    return squared(x - jnp.mean(x))
+    return squared(x - np.mean(x))
 
 
 def of_qsgd(x, s):
@@ -51,30 +51,30 @@ def of_qsgd(x, s):
 R = 4.0  # a prescribed radius
 QUANTIZERS = {
     "identity": (identity(), Claims(True, lambda x: 0.0, lambda x: 0.0, lambda d: 32 * d)),
-    "sign": (sign(), Claims(False, lambda x: top(x) + jnp.mean(jnp.abs(x)), of_sign, lambda d: d + 32)),
+    "sign": (sign(), Claims(False, lambda x: top(x) + np.mean(np.abs(x)), of_sign, lambda d: d + 32)),
     "plain-sign": (sign(2.0), Claims(False, lambda x: top(x) + 2.0, bits=lambda d: d, zero=False)),
     "tanh2": (tanh_grid(2), Claims(bits=lambda d: 2 * d, zero=False)),
     "tanh8": (tanh_grid(8), Claims(bits=lambda d: 8 * d, zero=False)),
     **{f"uniform{b}": (uniform(b), Claims(False, lambda x, b=b: top(x) / (2**b - 1), bits=lambda d, b=b: b * d + 32)) for b in (1, 2, 3, 5, 8)},
     **{f"prescribed{b}": (uniform(b, geometric(R, 0.5)), Claims(False, lambda x, b=b: R / (2**b - 1), bits=lambda d, b=b: b * d, zero=False)) for b in (2, 8)},
-    "stochastic1": (stochastic(1), Claims(True, jnp.linalg.norm, lambda x: of_qsgd(x, 1), lambda d: 2 * d + 32)),
-    "stochastic3": (stochastic(3), Claims(True, lambda x: jnp.linalg.norm(x) / 3, lambda x: of_qsgd(x, 3), lambda d: 3 * d + 32)),
-    "stochastic127": (stochastic(127), Claims(True, lambda x: jnp.linalg.norm(x) / 127, lambda x: of_qsgd(x, 127), lambda d: 8 * d + 32)),
+    "stochastic1": (stochastic(1), Claims(True, np.linalg.norm, lambda x: of_qsgd(x, 1), lambda d: 2 * d + 32)),
+    "stochastic3": (stochastic(3), Claims(True, lambda x: np.linalg.norm(x) / 3, lambda x: of_qsgd(x, 3), lambda d: 3 * d + 32)),
+    "stochastic127": (stochastic(127), Claims(True, lambda x: np.linalg.norm(x) / 127, lambda x: of_qsgd(x, 127), lambda d: 8 * d + 32)),
     "stochastic1-max": (stochastic(1, "max"), Claims(True, top, bits=lambda d: 2 * d + 32)),
     "stochastic7-max": (stochastic(7, "max"), Claims(True, lambda x: top(x) / 7, bits=lambda d: 4 * d + 32)),
-    "lloyd-max2": (lloyd_max(2), Claims(False, lambda x: jnp.ptp(x), of_levels, lambda d: d + 64)),
-    "lloyd-max5": (lloyd_max(5), Claims(False, lambda x: jnp.ptp(x), of_levels, lambda d: 3 * d + 160)),
+    "lloyd-max2": (lloyd_max(2), Claims(False, lambda x: np.ptp(x), of_levels, lambda d: d + 64)),
+    "lloyd-max5": (lloyd_max(5), Claims(False, lambda x: np.ptp(x), of_levels, lambda d: 3 * d + 160)),
     "lloyd-gaussian16": (lloyd_max(16, "gaussian"), Claims(False, top, squared, lambda d: 4 * d + 32)),
     "lloyd-laplace3": (lloyd_max(3, "laplace"), Claims(bits=lambda d: 2 * d + 32)),
     "codebook": (codebook((-1.0, 0.0, 2.0)), Claims(bits=lambda d: 2 * d + 32)),
     "qsgd-buckets": (bucketed(stochastic(3, "max"), 8), Claims(True, lambda x: top(x) / 3, bits=lambda d: 3 * d + 32 * -(-d // 8))),
-    "terngrad": (terngrad(float("inf")), Claims(True, top, lambda x: jnp.sum(jnp.abs(x)) * top(x) - squared(x), lambda d: 2 * d + 32)),
+    "terngrad": (terngrad(float("inf")), Claims(True, top, lambda x: np.sum(np.abs(x)) * top(x) - squared(x), lambda d: 2 * d + 32)),
     "terngrad-clipped": (terngrad(), Claims(bits=lambda d: 2 * d + 32)),
     "natural": (natural(), Claims(True, top, lambda x: squared(x) / 8, lambda d: 9 * d)),
-    "two-means": (two_means(), Claims(False, lambda x: jnp.ptp(x), squared, lambda d: d + 64)),
-    "nuqsgd4": (nuqsgd(4), Claims(True, jnp.linalg.norm, bits=lambda d: 4 * d + 32)),
+    "two-means": (two_means(), Claims(False, lambda x: np.ptp(x), squared, lambda d: d + 64)),
+    "nuqsgd4": (nuqsgd(4), Claims(True, np.linalg.norm, bits=lambda d: 4 * d + 32)),
     "nuqsgd3-max": (nuqsgd(3, "max"), Claims(True, lambda x: top(x) / 2, bits=lambda d: 3 * d + 32)),
-    "alq2": (alq(2), Claims(True, jnp.linalg.norm, bits=lambda d: 2 * d + 32)),
+    "alq2": (alq(2), Claims(True, np.linalg.norm, bits=lambda d: 2 * d + 32)),
     "alq3": (alq(3, "max"), Claims(True, top, bits=lambda d: 3 * d + 96)),
     "fixed8": (fixed_point(8, 4), Claims(True, lambda x: 1 / 16, lambda x: x.size / 4 / 256, lambda d: 8 * d)),
 }  # fmt: skip
@@ -97,4 +97,4 @@ def test_what_is_claimed_is_what_is_measured(name):
 
 def test_segments_keep_the_contract_too():
     claims = Claims(False, lambda x: top(x) / 7, bits=lambda d: 3 * d + 64)
-    check_quantizer(segmented(uniform(3), (3, 30)), claims, sizes=[33])
+    check_quantizer(segmented(uniform(3), (3, 37)), claims, sizes=[40])
