@@ -5,14 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax.kernels import as_codes, as_signs, bit_conv, bit_matmul, dot, pack
+from flq_jax.kernels import Codes, as_signs, bit_conv, bit_matmul, dot, pack
 
 
 def test_orthogonal_signs_by_hand():
-    a = as_signs(jnp.asarray([[1.0, -1.0, 1.0, -1.0]]))
-    b = as_signs(jnp.asarray([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]))
-    for backend in ("reference", "lax_popcount", "lax_dot"):
-        result = bit_matmul(a, b, backend=backend)
+    a = np.asarray([[1.0, -1.0, 1.0, -1.0]])
+    b = np.asarray([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
+
+    @jax.jit
+    def products(a, b):
+        a, b = as_signs(a), as_signs(b)
+        backends = ("reference", "lax_popcount", "lax_dot")
+        return [bit_matmul(a, b, backend=backend) for backend in backends]
+
+    for result in products(a, b):
         np.testing.assert_array_equal(result, [[0, 4]])
 
 
@@ -20,20 +26,35 @@ def test_dorefa_weights_and_activations_are_a_scale_away(oracle):
     """w in [-1, 1] on 2**2 levels, a in [0, 1] on 2**3: w a = integers / (3 * 7)."""
     a, w = oracle.operand((4, 50), 3, False), oracle.operand((50, 6), 2, True)
     real = (np.asarray(a.codes) / 7) @ (2 * np.asarray(w.codes) / 3 - 1)
-    result = bit_matmul(pack(a), pack(w, -2)) / (3 * 7)
-    np.testing.assert_allclose(result, real, atol=1e-5)
+    product = jax.jit(lambda a, w: bit_matmul(pack(a), pack(w, -2)))
+    np.testing.assert_allclose(np.asarray(product(a, w)) / (3 * 7), real, atol=1e-5)
+
+
+def largest(length):
+    """(a, b, a b) of 8 bits, all at the top of their range but for one less."""
+    codes = np.full(length, 255, np.uint8)
+    less = np.where(np.arange(length) == 0, 254, codes).astype(np.uint8)
+    a, b = Codes(codes[None], 8, False), Codes(less[:, None], 8, False)
+    return a, b, 255 * (255 * length - 1)
+
+
+DTYPES = (jnp.float32, jnp.bfloat16, jnp.int8)
 
 
 def test_largest_sums_are_exact_where_f32_would_round():
-    """255 * 255 * 33,025 is the last below 2**31, far above f32's 2**24."""
-    length = 33025
-    a = as_codes(jnp.full((1, length), 255), 8)
-    b = as_codes(jnp.full((length, 1), 255), 8).codes.at[0, 0].set(254)
-    b = as_codes(b, 8)
-    for dtype in (jnp.float32, jnp.bfloat16, jnp.int8):
-        assert jax.jit(dot.matmul, static_argnums=2)(a, b, dtype)[0, 0] == (
-            255 * 255 * length - 255
-        )
+    """255 * 255 * 33,025 is the last below 2**31, far above f32's 2**24.
+
+    Without jit: that would compile each of 129 pieces of the sum.
+    """
+    a, b, product = largest(33025)
+    for dtype in DTYPES:
+        assert np.asarray(dot.matmul(a, b, dtype)).item() == product
+
+
+def test_sums_of_few_pieces_are_exact_where_f32_would_round():
+    a, b, product = largest(1033)
+    for found in jax.jit(lambda a, b: [dot.matmul(a, b, dt) for dt in DTYPES])(a, b):
+        assert np.asarray(found).item() == product
 
 
 @pytest.mark.parametrize(
@@ -97,8 +118,9 @@ def test_empty_products(oracle):
 
 def test_results_near_32_bits_are_refused(oracle):
     a = oracle.operand((1, 33026), 8, False)
+    b = oracle.operand((33026, 1), 8, False)
     with pytest.raises(ValueError, match="bit_matmul: results .*33026 products of 8"):
-        bit_matmul(a, as_codes(a.codes.T, 8))
+        bit_matmul(a, b)
 
 
 def test_lengths_that_differ_are_refused(oracle):
@@ -106,13 +128,13 @@ def test_lengths_that_differ_are_refused(oracle):
     with pytest.raises(
         ValueError, match=r"must share k, got a of \(2, 33\).*\(34, 2\)"
     ):
-        bit_matmul(pack(a), pack(b, -2))
+        jax.eval_shape(lambda a, b: bit_matmul(pack(a), pack(b, -2)), a, b)
 
 
 def test_wrong_packed_axis_is_refused(oracle):
     a, b = oracle.operand((2, 33), 1, True), oracle.operand((33, 2), 1, True)
     with pytest.raises(ValueError, match="b must be packed along axis=-2, got .*=-1"):
-        bit_matmul(a, pack(b))
+        jax.eval_shape(lambda a, b: bit_matmul(a, pack(b)), a, b)
 
 
 def test_wrong_rank_is_refused(oracle):
@@ -123,7 +145,7 @@ def test_wrong_rank_is_refused(oracle):
 
 def test_plain_arrays_are_refused():
     with pytest.raises(TypeError, match="a must be Codes or Packed .* got a Array"):
-        bit_matmul(*(jnp.zeros((2, 2), jnp.float32).at[0].set(i) for i in range(2)))
+        bit_matmul(*map(jnp.asarray, np.ones((2, 2, 2), np.float32)))
 
 
 @pytest.mark.parametrize("groups, channels, outputs", [(2, 3, 4), (3, 2, 4), (0, 2, 4)])
@@ -141,7 +163,7 @@ def test_groups_that_do_not_fit_are_refused(oracle, groups, channels, outputs):
 def test_images_packed_in_other_groups_are_refused(oracle):
     x, w = oracle.operand((1, 5, 5, 6), 1, True), oracle.operand((3, 3, 3, 4), 1, True)
     with pytest.raises(ValueError, match="packed with groups=2, got x.groups=1"):
-        bit_conv(pack(x), w, groups=2)
+        jax.eval_shape(lambda x, w: bit_conv(pack(x), w, groups=2), x, w)
 
 
 def test_clients_share_one_compilation(oracle):
