@@ -1,7 +1,6 @@
 """Splits of a band against KKT conditions and cvxpy, a thousand instances each."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,6 +9,10 @@ from flq_jax.wireless import bandwidth
 N, M = 1000, 5
 N0 = 4e-21
 BAND_HZ = 1e6
+required_hz = jax.jit(bandwidth.required_bandwidth_hz)
+over_cells = (0, 0, 0, 0, None, None)
+least_makespan = jax.jit(jax.vmap(bandwidth.least_makespan, over_cells))
+least_energy = jax.jit(jax.vmap(bandwidth.least_energy, over_cells))
 
 
 @pytest.fixture(autouse=True)
@@ -36,28 +39,36 @@ def cells():
 
 
 def solve(fn, *args):
+    """What `fn` makes of all cells, as numpy arrays."""
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(jax.vmap(fn))(*args))
+        return jax.tree.map(np.asarray, fn(*args, N0, BAND_HZ))
 
 
 @pytest.fixture(scope="module")
 def fastest(cells):
-    return solve(lambda *a: bandwidth.least_makespan(*a, N0, BAND_HZ), *cells)
+    return solve(least_makespan, *cells)
 
 
 @pytest.fixture(scope="module")
 def cheapest(cells):
     num_bits, ready_s, power_w, gain = cells
     airtime_s = 3.0 - ready_s
-    args = num_bits, airtime_s, power_w, gain
-    return airtime_s, solve(lambda *a: bandwidth.least_energy(*a, N0, BAND_HZ), *args)
+    return airtime_s, solve(least_energy, num_bits, airtime_s, power_w, gain)
+
+
+@pytest.fixture(scope="module")
+def least_hz(cells, cheapest):
+    """What each client needs at its full power to send in its airtime, f[N, M]."""
+    num_bits, _, power_w, gain = cells
+    with jax.enable_x64(True):
+        return np.asarray(required_hz(num_bits / cheapest[0], power_w * gain / N0))
 
 
 def test_required_bandwidth_gives_the_rate():
     b = np.geomspace(1e2, 1e8, 200)
     a = 2.5e7
     rates_bps = np.append(b * np.log2(1 + a / b), [0.0, 1.01 * a / np.log(2)])
-    needed_hz = jax.jit(bandwidth.required_bandwidth_hz)(rates_bps, a)
+    needed_hz = np.asarray(required_hz(rates_bps, a))
     np.testing.assert_allclose(needed_hz[:-2], b, rtol=1e-9)
     ends = needed_hz[-2:]
     np.testing.assert_array_equal(ends, [0.0, np.inf])
@@ -137,11 +148,11 @@ def test_energies_meet_their_kkt_conditions(cells, cheapest):
 
 
 @pytest.mark.parametrize("part", range(20))
-def test_energies_agree_with_cvxpy(cells, cheapest, part):
+def test_energies_agree_with_cvxpy(cells, cheapest, least_hz, part):
     """A twentieth of the cells at a time: the solver stalls on all of them together."""
     cp = pytest.importorskip("cvxpy")
     some = slice(part, None, 20)
-    num_bits, _, power_w, gain = (each[some] for each in cells)
+    num_bits, _, _, gain = (each[some] for each in cells)
     airtime_s, split = (
         cheapest[0][some],
         type(cheapest[1])(*(each[some] for each in cheapest[1])),
@@ -158,13 +169,10 @@ def test_energies_agree_with_cvxpy(cells, cheapest, part):
     bills = cp.multiply(joules * np.exp(v), grown) - cp.multiply(joules, x)
     shares = np.zeros((rows.size, i.size))
     shares[np.searchsorted(rows, i), np.arange(i.size)] = b0 / BAND_HZ
-    least_hz = bandwidth.required_bandwidth_hz(
-        (num_bits / airtime_s)[i, j], (power_w * gain / N0)[i, j]
-    )
     constraints = [
         cp.constraints.ExpCone(v - cp.multiply(v, x), x, grown),
         shares @ x <= 1,
-        x >= np.asarray(least_hz) / b0,
+        x >= least_hz[some][i, j] / b0,
     ]
     problem = cp.Problem(cp.Minimize(cp.sum(bills)), constraints)
     problem.solve(solver="CLARABEL")
@@ -173,13 +181,9 @@ def test_energies_agree_with_cvxpy(cells, cheapest, part):
     np.testing.assert_allclose(totals[rows], 1.0, rtol=1e-5)
 
 
-def test_the_largest_set_that_fits_is_served(cells, cheapest):
+def test_the_largest_set_that_fits_is_served(cells, cheapest, least_hz):
     """Against all 2^M subsets; the silent are feasible and cost nothing."""
-    num_bits, _, power_w, gain = cells
-    airtime_s, split = cheapest
-    least_hz = np.asarray(
-        bandwidth.required_bandwidth_hz(num_bits / airtime_s, power_w * gain / N0)
-    )
+    num_bits, split = cells[0], cheapest[1]
     subsets = (np.arange(2**M)[:, None] >> np.arange(M)) & 1
     masked = np.where(np.isfinite(least_hz), least_hz, 1e30)
     fits = subsets @ masked.T <= BAND_HZ
@@ -192,18 +196,17 @@ def test_the_largest_set_that_fits_is_served(cells, cheapest):
 
 
 def test_no_split_of_the_unreachable():
-    bits, gain = jnp.full(3, 1e5), jnp.asarray([1e-11, 0.0, 1e-11])
-    ready_s, power_w = jnp.zeros(3), jnp.full(3, 0.1)
-    least_makespan = jax.jit(bandwidth.least_makespan)
-    fast = least_makespan(bits, ready_s, power_w, gain, N0, BAND_HZ)
-    cheap = jax.jit(bandwidth.least_energy)(
-        bits, ready_s + 1, power_w, gain, N0, BAND_HZ
-    )
+    bits, gain = np.full((N, M), 1e5), np.tile([1e-11, 0.0, 1e-11, 0.0, 0.0], (N, 1))
+    bits[N // 2 :] = 0  # nobody speaks in the second half of the cells
+    ready_s, power_w = np.zeros((N, M)), np.full((N, M), 0.1)
+    fast = solve(least_makespan, bits, ready_s, power_w, gain)
+    cheap = solve(least_energy, bits, ready_s + 1, power_w, gain)
     for split in (fast, cheap):
-        np.testing.assert_array_equal(split.feasible, [True, False, True])
-        np.testing.assert_allclose(split.bandwidth_hz, [5e5, 0, 5e5], rtol=1e-9)
-    nobody = least_makespan(0 * bits, ready_s, power_w, gain, N0, BAND_HZ)
-    assert jnp.all(nobody.feasible) and jnp.all(nobody.latency_s == 0)
+        np.testing.assert_array_equal(split.feasible[0], [True, False] * 2 + [False])
+        np.testing.assert_allclose(
+            split.bandwidth_hz[0], [5e5, 0, 5e5, 0, 0], rtol=1e-9
+        )
+    assert fast.feasible[-1].all() and np.all(fast.latency_s[-1] == 0)
 
 
 def test_single_precision_keeps_the_band():
@@ -213,6 +216,7 @@ def test_single_precision_keeps_the_band():
     power_w, ready_s = np.full(50, 0.1, np.float32), rng.uniform(size=50)
     args = bits, ready_s.astype(np.float32), power_w, gain, np.float32(N0)
     split = jax.jit(bandwidth.least_makespan)(*args, np.float32(1e7))
+    split = jax.tree.map(np.asarray, split)
     assert split.bandwidth_hz.dtype == np.float32
     np.testing.assert_allclose(split.bandwidth_hz.sum(), 1e7, rtol=1e-4)
     finish_s = args[1] + split.latency_s
@@ -220,5 +224,6 @@ def test_single_precision_keeps_the_band():
     cheap = jax.jit(bandwidth.least_energy)(
         bits, 10 + 0 * power_w, power_w, gain, np.float32(N0), np.float32(1e7)
     )
-    assert cheap.power_w.dtype == np.float32 and jnp.all(cheap.feasible)
+    cheap = jax.tree.map(np.asarray, cheap)
+    assert cheap.power_w.dtype == np.float32 and np.all(cheap.feasible)
     np.testing.assert_allclose(cheap.bandwidth_hz.sum(), 1e7, rtol=1e-4)
