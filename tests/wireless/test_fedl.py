@@ -1,7 +1,6 @@
 """FEDL against its published optima, a scipy solution, its KKT conditions and cvxpy."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
@@ -58,18 +57,27 @@ def optimum(price_w, cycles, num_bits, f_min, f_max, snr_per_w, p_min, p_max):
     )
 
 
+one_optimum = jax.jit(optimum)
+
+
+def solve(*args):
+    """The optimum of one instance, as numpy arrays."""
+    return jax.tree.map(np.asarray, one_optimum(*args))
+
+
 def published_optimum(price_w, dtype=np.float64):
     num_bits, f_min = np.full(5, 25e3 / np.log(2)), np.full(5, 0.3e9)
-    args = (price_w, CYCLES, num_bits, f_min, F_MAX, SNR_PER_W, 0.2, 1.0)
-    return jax.jit(optimum)(*(np.asarray(a, dtype) for a in args))
+    powers_w = np.full(5, 0.2), np.full(5, 1.0)
+    args = (price_w, CYCLES, num_bits, f_min, F_MAX, SNR_PER_W, *powers_w)
+    return solve(*(np.asarray(a, dtype) for a in args))
 
 
 def figures(o):
     return [
         float(o.computing.latency_s),
-        float(jnp.sum(o.computing.energy_j)),
-        float(jnp.sum(o.slots.slot_s)),
-        float(jnp.sum(o.slots.energy_j)),
+        float(np.sum(o.computing.energy_j)),
+        float(np.sum(o.slots.slot_s)),
+        float(np.sum(o.slots.energy_j)),
         float(o.theta),
         float(o.bill_j),
     ]
@@ -185,9 +193,12 @@ def test_local_accuracy_solves_its_equation(solved):
     assert np.all(o.bill_j <= np.min([bill(t) for t in grid], axis=0) * (1 + 1e-12))
 
 
+local_accuracy = jax.jit(fedl.local_accuracy)
+
+
 @pytest.mark.parametrize("ratio", [1e-12, 1e-6, 1.0, 1e6, 1e30])
 def test_local_accuracy_at_extreme_bills(ratio):
-    theta = fedl.local_accuracy(jnp.asarray(1.0), jnp.asarray(ratio))
+    theta = np.asarray(local_accuracy(1.0, ratio))
     u = -np.log(np.longdouble(theta))
     assert 0 < theta < 1
     # e^u - 1 - u = ratio; for small u it is u^2 / 2 + u^3 / 6.
@@ -237,7 +248,6 @@ def test_who_takes_no_part_costs_nothing():
     args = list(random_instances(num=1))
     price_w, cycles, num_bits, *rest = (a[0] for a in args)
     out = np.array([False, False, True, False, True])
-    solve = jax.jit(optimum)
     smaller = solve(price_w, *(a[~out] for a in (cycles, num_bits, *rest)))
     larger = solve(price_w, np.where(out, 0, cycles), np.where(out, 0, num_bits), *rest)
     np.testing.assert_allclose(figures(larger), figures(smaller), rtol=1e-12)
@@ -248,7 +258,7 @@ def test_who_takes_no_part_costs_nothing():
 def test_the_unreachable_are_named():
     args = [a[0] for a in random_instances(num=1)]
     args[5] = args[5] * np.array([1, 0, 1, 1, 1])  # snr_per_w
-    o = jax.jit(optimum)(*args)
+    o = solve(*args)
     np.testing.assert_array_equal(o.feasible, [True, False, True, True, True])
     assert np.isinf(o.slots.slot_s[1]) and np.isinf(o.slots.energy_j[1])
     assert np.all(np.isfinite(np.delete(o.slots.slot_s, 1)))
