@@ -10,10 +10,22 @@ from experiments import build, stack, train, validate
 from experiments.record import Job
 from flq_jax import data
 
+ONE_BIT = {"compressor.quantizer": "sign", "downlink.quantizer": "identity"}
+
 
 @pytest.fixture(scope="module")
 def dataset():
     return data.synthetic(train=120, test=10)
+
+
+@pytest.fixture(scope="module")
+def both(dataset, tmp_path_factory):
+    """The folders of two seeds that ran together."""
+    together = jobs(
+        [small(), small(seed=1)], dataset, tmp_path_factory.mktemp("together")
+    )
+    train.train_together(together)
+    return [job.folder for job in together]
 
 
 def small(module=mnist_flq_binary, **options):
@@ -47,36 +59,35 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").open()]
 
 
-@pytest.mark.parametrize(
-    "module, options",
-    [
-        (mnist_flq_binary, {"data.partition": "contiguous"}),
-        (wireless_joint, {"data.partition": "iid", "network.blocks": 2}),
-    ],
-    ids=["shared data", "cells and data of their own"],
-)
-def test_seeds_together_are_the_seeds_alone_bit_for_bit(
-    module, options, dataset, tmp_path
-):
-    configs = [small(module, seed=seed, **options) for seed in (0, 1)]
+def assert_alone(config, dataset, folder, together):
+    """That a run by itself leaves what it left together with another seed's."""
+    other, same = together
+    train.train(config, dataset, folder)
+    assert left(folder) == left(same)
+    assert rows(folder) != rows(other)
+
+
+def test_seeds_together_are_the_seeds_alone_bit_for_bit(both, dataset, tmp_path):
+    assert_alone(small(seed=1), dataset, tmp_path, both)
+
+
+def test_so_are_seeds_with_cells_and_data_of_their_own(dataset, tmp_path):
+    options = ONE_BIT | {"data.partition": "iid", "network.blocks": 2}
+    configs = [small(wireless_joint, seed=seed, **options) for seed in (0, 1)]
     together = jobs(configs, dataset, tmp_path)
     train.train_together(together)
     (tmp_path / "alone").mkdir()
-    train.train(configs[1], dataset, tmp_path / "alone")
-    assert left(tmp_path / "alone") == left(together[1].folder)
-    assert rows(tmp_path / "alone") != rows(together[0].folder)
+    folders = [job.folder for job in together]
+    assert_alone(configs[1], dataset, tmp_path / "alone", folders)
 
 
-def test_runs_that_stand_at_different_rounds_go_on_together(dataset, tmp_path):
+def test_runs_that_stand_at_different_rounds_go_on_together(both, dataset, tmp_path):
     """As after a crash between two checkpoints."""
-    configs = [small(), small(seed=1)]
-    ragged = jobs(configs, dataset, tmp_path / "ragged")
+    ragged = jobs([small(), small(seed=1)], dataset, tmp_path)
     train.train_together([ragged[0]._replace(config=small(rounds=5))])
     train.train_together(ragged)
-    together = jobs(configs, dataset, tmp_path / "together")
-    train.train_together(together)
-    for one, other in zip(ragged, together, strict=True):
-        assert left(one.folder) == left(other.folder)
+    for one, other in zip(ragged, both, strict=True):
+        assert left(one.folder) == left(other)
 
 
 def test_numbers_together_are_the_numbers_alone(dataset, tmp_path):
