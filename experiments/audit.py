@@ -61,6 +61,7 @@ def audit(run: Run, num_rounds: int) -> Audit:
         sent = up(keys, state, run.data, np.int32(k))
         messages = sent.heard
         received, length = through_bytes(messages, run.links.uplink)
+        received = jax.device_put(received, _places(sent.messages))
         by_bytes = serve(
             keys, state, run.data, np.int32(k), sent._replace(messages=received)
         )
@@ -114,6 +115,11 @@ def through_bytes(messages: Message, layout) -> tuple[Message, int]:
     received = [wire.unpack(frame, layout) for frame in frames]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *received)
     return stacked, sum(len(frame) - wire.OVERHEAD_BYTES for frame in frames)
+
+
+def _places(tree):
+    """Where its arrays lie: put there, others run the same compiled program."""
+    return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 
 def main(argv: list[str]) -> None:
