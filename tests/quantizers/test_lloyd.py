@@ -1,17 +1,15 @@
 """Lloyd-Max against the known optima, an exact search, and the conditions of optimality."""
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
 
 from flq_jax.quantizers import Message
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max, nearest
-from flq_jax.quantizers.lloyd import design as eager_design
-from flq_jax.quantizers.lloyd import of_source
-
-design = jax.jit(eager_design, static_argnums=1)
+from flq_jax.quantizers.lloyd import design, of_source
 
 # Max (1960, Table I) to eight digits, as numerical integration gives them; unit variance
 GAUSSIAN_MSE = {1: 1 - 2 / np.pi, 2: 0.1174818, 3: 0.03454776, 4: 0.009501008}
@@ -23,9 +21,29 @@ GAUSSIAN_LEVELS = {
 }
 
 
-@jax.jit
-def quantized(table, x):
-    return table[nearest(table, x)]
+@functools.partial(jax.jit, static_argnums=1)
+def designs(x, counts):
+    """By the number of levels, these and what x is rounded to."""
+
+    def of(count):
+        table = design(x, count)
+        return table, table[nearest(table, x)]
+
+    return {count: of(count) for count in counts}
+
+
+def few_designs(x):
+    """Of f32[1500]."""
+    return designs(x, (2, 3, 4, 16))
+
+
+def many_designs(x):
+    """Of f32[20000]."""
+    return designs(x, (2, 7, 16, 256))
+
+
+weighted_design = jax.jit(design, static_argnums=1)
+warm_design = jax.jit(lambda x, start: design(x, start.size, start=start))
 
 
 @pytest.mark.parametrize("bits", GAUSSIAN_MSE)
@@ -74,10 +92,17 @@ def test_many_levels_reach_panter_and_dites_law(source, constant):
     assert 0.97 <= error * (x[1] - x[0]) * 256**2 / constant <= 1.0
 
 
-@pytest.mark.parametrize("bits", GAUSSIAN_MSE)
-def test_samples_come_within_a_percent_of_the_source(bits):
+@pytest.fixture(scope="module")
+def a_million():
+    """Normal samples, and their designs of each width."""
     x = np.random.default_rng(0).standard_normal(1_000_000, np.float32)
-    table = design(x, 2**bits)
+    return x, designs(x, tuple(2**bits for bits in GAUSSIAN_MSE))
+
+
+@pytest.mark.parametrize("bits", GAUSSIAN_MSE)
+def test_samples_come_within_a_percent_of_the_source(a_million, bits):
+    x, tables = a_million
+    table, _ = tables[2**bits]
     error = mean_squared_error(table, x)
     np.testing.assert_allclose(error, GAUSSIAN_MSE[bits], rtol=0.01)
     # The source's levels are not the best for these samples, and no better than ours.
@@ -143,8 +168,8 @@ SAMPLES = {
 @pytest.mark.parametrize("levels", [3, 4, 16])
 def test_the_error_is_near_the_optimum(name, levels):
     x = np.float32(SAMPLES[name](np.random.default_rng(0)))
-    table = design(x, levels)
-    error = np.mean((x - np.asarray(quantized(table, x))) ** 2)
+    _, q = few_designs(x)[levels]
+    error = np.mean((x - np.asarray(q)) ** 2)
     assert error <= (1.02 if levels < 16 else 1.25) * optimum(x, levels)
 
 
@@ -152,7 +177,7 @@ def test_the_error_is_near_the_optimum(name, levels):
 def test_the_conditions_of_optimality_hold(levels, key):
     """As nearly as the histogram's bins allow: E[Q(X - Q)], twice in the last one."""
     samples = jax.random.laplace(key, (20_000,))
-    x, q = map(np.float64, (samples, quantized(design(samples, levels), samples)))
+    x, q = map(np.float64, (samples, many_designs(samples)[levels][1]))
     error = np.mean((x - q) ** 2)
     np.testing.assert_allclose(np.mean(q), np.mean(x), atol=2e-3)
     np.testing.assert_allclose(np.mean(q * (x - q)), 0.0, atol=5e-4)
@@ -164,34 +189,37 @@ def test_the_conditions_of_optimality_hold(levels, key):
 def test_masked_and_weighted_samples_count_as_they_should():
     x = np.random.default_rng(0).standard_normal(1500, np.float32)
     half, far = x[:750], np.full(750, 1e6, np.float32)
-    masked = design(np.append(half, far), 4, np.repeat(np.float32([1, 0]), 750))
+    there = np.repeat(np.float32([1, 0]), 750)
+    masked = weighted_design(np.append(half, far), 4, there)
     # Each sample twice weighs no more than each of them once.
-    np.testing.assert_allclose(masked, design(np.append(half, half), 4), rtol=1e-4)
+    twice, _ = few_designs(np.append(half, half))[4]
+    np.testing.assert_allclose(masked, twice, rtol=1e-4)
     weights = np.repeat(np.float32([2, 1, 0]), 500)
-    doubled = design(np.append(x[:1000], far[:500]), 4, weights)
-    repeated = design(np.append(x[:1000], x[:500]), 4)
+    doubled = weighted_design(np.append(x[:1000], far[:500]), 4, weights)
+    repeated, _ = few_designs(np.append(x[:1000], x[:500]))[4]
     np.testing.assert_allclose(doubled, repeated, rtol=1e-3)
 
 
 def test_a_warm_start_is_as_good_as_a_cold_one():
     x = np.random.default_rng(0).standard_normal(20_000, np.float32)
-    warm = design(x, 16, start=design(np.float32(1.1) * x + np.float32(0.1), 16))
-    tables = warm, design(x, 16)
+    near, _ = many_designs(np.float32(1.1) * x + np.float32(0.1))[16]
+    tables = warm_design(x, near), many_designs(x)[16][0]
     np.testing.assert_allclose(*(mean_squared_error(t, x) for t in tables), rtol=0.05)
 
 
 def test_zeros_are_no_start():
-    x = np.float32(SAMPLES["laplace"](np.random.default_rng(0)))
-    tables = design(x, 4, start=np.zeros(4, np.float32)), design(x, 4)
+    x = np.float32(np.random.default_rng(0).laplace(size=20_000))
+    tables = warm_design(x, np.zeros(16, np.float32)), many_designs(x)[16][0]
     np.testing.assert_allclose(*(mean_squared_error(t, x) for t in tables), rtol=0.01)
 
 
 def test_the_levels_of_a_message_are_in_units_of_its_mean_magnitude():
-    message = Message(jnp.array([0, 0, 1, 2], jnp.uint8), jnp.array([-4.0, 2, 6]), 104)
+    told = jax.jit(levels_of)
+    message = Message(np.uint8([0, 0, 1, 2]), np.float32([-4, 2, 6]), 104)
     # The values are -4, -4, 2, 6, of mean magnitude 4.
-    np.testing.assert_allclose(levels_of(message), [-1.0, 0.5, 1.5])
-    zeros = Message(message.codes, jnp.zeros(3), 104)
-    np.testing.assert_array_equal(levels_of(zeros), 0.0)
+    np.testing.assert_allclose(told(message), [-1.0, 0.5, 1.5])
+    zeros = Message(message.codes, np.zeros(3, np.float32), 104)
+    np.testing.assert_array_equal(told(zeros), 0.0)
 
 
 @pytest.mark.parametrize("levels", [2, 16])
@@ -200,17 +228,17 @@ def test_few_distinct_values_are_exact(values, levels):
     x = np.resize(np.float32(values), 1500)
     if levels < len(set(values)):
         return
-    np.testing.assert_allclose(quantized(design(x, levels), x), x, rtol=1e-4, atol=1e-7)
+    _, q = few_designs(x)[levels]
+    np.testing.assert_allclose(q, x, rtol=1e-4, atol=1e-7)
 
 
 def test_nearest_is_nearest_for_any_number_of_levels():
     x = np.random.default_rng(0).standard_normal(500, np.float32)
-    for levels in (2, 64, 65, 256):
-        table = np.float32(of_source("gaussian", levels))
+    tables = [np.float32(of_source("gaussian", k)) for k in (2, 64, 65, 256)]
+    codes = jax.jit(lambda tables, x: [nearest(table, x) for table in tables])
+    for table, code in zip(tables, codes(tables, x)):
         distance = np.abs(x[:, None] - table[None])
-        np.testing.assert_allclose(
-            np.abs(x - quantized(table, x)), distance.min(1), atol=1e-6
-        )
+        np.testing.assert_allclose(np.abs(x - table[code]), distance.min(1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
