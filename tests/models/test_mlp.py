@@ -1,5 +1,4 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,7 +14,8 @@ from flq_jax.models import MLP, Bits
     ],
 )
 def test_number_of_parameters(key, hidden, count):
-    params = jax.eval_shape(MLP(hidden=hidden).init, key, jnp.zeros((1, 28, 28)))
+    images = np.zeros((1, 28, 28), np.float32)
+    params = jax.eval_shape(MLP(hidden=hidden).init, key, images)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
 
 
@@ -38,11 +38,11 @@ def test_full_precision_is_a_relu_network(drawn):
 @pytest.mark.parametrize("hidden_range", (1.0, 3.0))
 def test_hidden_units_are_rounded_in_their_range(hidden_range):
     kernels = {
-        "hidden_0": {"kernel": jnp.array([[4.0], [2.0], [-1.0], [0.4]])},
-        "output": {"kernel": jnp.eye(4)},
+        "hidden_0": {"kernel": np.float32([[4.0], [2.0], [-1.0], [0.4]])},
+        "output": {"kernel": np.eye(4, dtype=np.float32)},
     }
     model = MLP((4,), 4, False, (Bits(), Bits(activations=1)), True, hidden_range)
-    seen = model.apply({"params": kernels}, jnp.ones((1, 1)))
+    seen = jax.jit(model.apply)({"params": kernels}, np.ones((1, 1), np.float32))
     # 4 and 2 are above half of either range, -1 and 0.4 below.
     np.testing.assert_allclose(seen, [[hidden_range, hidden_range, 0.0, 0.0]])
 
@@ -65,9 +65,9 @@ def test_each_layer_has_its_own_bits(drawn):
 
 def test_too_few_bits_are_refused(key):
     with pytest.raises(ValueError, match=r"one Bits or 3 for hidden=\(5, 5\), got 2"):
-        MLP((5, 5), bits=(Bits(), Bits())).init(key, jnp.zeros((1, 4)))
+        jax.eval_shape(MLP((5, 5), bits=(Bits(), Bits())).init, key, np.zeros((1, 4)))
 
 
 def test_empty_hidden_range_is_refused(key):
     with pytest.raises(ValueError, match="input_range=0"):
-        MLP((5,), hidden_range=0.0).init(key, jnp.zeros((1, 4)))
+        jax.eval_shape(MLP((5,), hidden_range=0.0).init, key, np.zeros((1, 4)))
