@@ -59,6 +59,7 @@ def _blocks(key: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     return _threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter)
 
 
+@jax.jit
 def _threefry(
     key: jax.Array, a: jax.Array, b: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -3,10 +3,13 @@
 At the optimum each level is the mean of what is rounded to it and each threshold lies
 half-way between two levels (Lloyd 1982, Max 1960); hence E[Q] = E[x], E[x Q] = E[Q^2]
 and E[(x - Q)^2] = E[x^2] - E[Q^2].
+
+What is designed of samples is under jit, so that who calls it outside of one compiles a
+program for each length, and not a loop for each call.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -22,6 +25,7 @@ RELAXATION = 1.6  # of a sweep; Lloyd's iteration alone is slow, and 2 is its li
 _SMOOTH = 8  # bins to either side that the starting density averages over
 
 
+@partial(jax.jit, static_argnames="levels")
 def design(
     x: jax.Array,
     levels: int,
@@ -67,6 +71,7 @@ def design(
     return unit * jax.lax.cummax(mean)
 
 
+@jax.jit
 def high_rate_error(x: jax.Array, levels: int) -> jax.Array:
     """The mean squared error of k Lloyd-Max levels where k is large, f32[].
 

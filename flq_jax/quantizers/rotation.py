@@ -18,6 +18,7 @@ def padded_size(d: int) -> int:
     return 1 << (d - 1).bit_length()
 
 
+@jax.jit
 def hadamard(x: jax.Array) -> jax.Array:
     """The orthonormal Walsh-Hadamard transform H x, its own inverse.
 

@@ -1,11 +1,14 @@
 """Distinct numbers at random, without sorting: the cost is of those that are drawn."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 _ROUNDS = 8  # of the Feistel network; even, so that its halves return to their places
 
 
+@partial(jax.jit, static_argnames=("k", "d"))
 def distinct(key: jax.Array, k: int, d: int) -> jax.Array:
     """k different numbers of 0 .. d - 1, each with probability k / d.
 
