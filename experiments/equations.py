@@ -94,9 +94,10 @@ def levels(axes: Axes) -> None:
 
 def binary_weights(axes: Axes) -> None:
     """Eqs. 7, 8: by the layer, and by the channel."""
-    w = jnp.stack([RAMP, RAMP / 3])
+    w = np.stack([RAMP, RAMP / 3])
+    binary = jax.jit(st.sign_weights, static_argnums=1)
     for scales, per_channel in {"layer": False, "channel": True}.items():
-        for i, row in enumerate(st.sign_weights(w, per_channel)):
+        for i, row in enumerate(np.asarray(binary(w, per_channel))):
             line = "--" if per_channel else "-"
             axes.plot(w[i], row, line, label=f"a scale a {scales}, channel {i}")
     axes.set(title="Eqs. 7, 8: one-bit weights", xlabel="w")
@@ -126,8 +127,9 @@ def gradients(axes: Axes) -> None:
         _, pull = jax.vjp(lambda x: st.quantize_gradient(x, 2, key), dr)
         return pull(dr)[0][0]
 
-    draws = jax.vmap(back)(jax.random.split(jax.random.key(0), 500))
-    axes.plot(dr[0], back(None), label="Eq. 11, k = 2")
+    keys = jax.random.split(jax.random.key(0), 500)
+    draws = np.asarray(jax.jit(jax.vmap(back))(keys))
+    axes.plot(dr[0], jax.jit(back)(None), label="Eq. 11, k = 2")
     axes.plot(dr[0], draws[0], ".", ms=2, label="Eq. 12, once")
     axes.plot(dr[0], draws.mean(axis=0), label="mean of 500")
     axes.set(title="Eqs. 11, 12: gradients", xlabel="dr")
@@ -139,18 +141,20 @@ def grids(axes: Axes) -> None:
     link = innovation(
         quantizers.uniform(6, quantizers.geometric(grid.scale, grid.rate))
     )
-    hessian, x = jnp.array([1.0, 1.5, 2.0, 3.0]), jnp.ones(4)
-    client, server = link.init(4)
-    radii, sizes, errors = [], [], []
-    for k in range(40):
-        c, told = hessian * x, Broadcast(jnp.int32(k))
-        sizes.append(jnp.max(jnp.abs(c - client)))
-        message, client = link.encode(jax.random.key(k), c, client, told)
+    hessian = jnp.array([1.0, 1.5, 2.0, 3.0])
+
+    def one(carry, k):
+        x, client, server = carry
+        c, told = hessian * x, Broadcast(k)
+        message, after = link.encode(jax.random.key(k), c, client, told)
         q, server = link.decode(jax.random.key(k), message, server, told)
-        radii.append(grid.scale * grid.rate**k)
-        errors.append(jnp.max(jnp.abs(q - c)))
-        x = x - 0.5 * q
-    axes.semilogy(radii, label="r^k = K alpha^k")
+        size, error = jnp.max(jnp.abs(c - client)), jnp.max(jnp.abs(q - c))
+        return (x - 0.5 * q, after, server), (size, error)
+
+    rounds = np.arange(40)
+    start = jnp.ones(4), *link.init(4)
+    _, (sizes, errors) = jax.jit(lambda s: jax.lax.scan(one, s, rounds))(start)
+    axes.semilogy(grid.scale * grid.rate**rounds, label="r^k = K alpha^k")
     axes.semilogy(sizes, ".", label="|c - q|, before")
     axes.semilogy(errors, "x", ms=4, label="and after")
     axes.set(title="Eqs. 13, 14: a prescribed grid, b = 6", xlabel="round k")
@@ -158,15 +162,18 @@ def grids(axes: Axes) -> None:
 
 def roundings(axes: Axes) -> None:
     """Eqs. 15, 16: what arrives of a gradient of normal entries."""
-    x = jnp.sort(jax.random.normal(jax.random.key(1), (400,)))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def arrived(quantizer, key, x):
+        return quantizer.decode(key, quantizer.encode(jax.random.clone(key), x))
+
+    x = np.sort(np.random.default_rng(1).standard_normal(400, np.float32))
     for name, quantizer in {
         "Eq. 15, sign": quantizers.sign(),
         "Eq. 16, b = 2": quantizers.uniform(2),
         "Eq. 16, b = 3": quantizers.uniform(3),
     }.items():
-        key = jax.random.key(0)
-        arrived = quantizer.decode(key, quantizer.encode(jax.random.clone(key), x))
-        axes.plot(x, arrived, label=name)
+        axes.plot(x, arrived(quantizer, jax.random.key(0), x), label=name)
     axes.set(title="Eqs. 15, 16: uploads", xlabel="x")
 
 
