@@ -118,7 +118,7 @@ def through_bytes(messages: Message, layout) -> tuple[Message, int]:
 
 
 def _places(tree):
-    """Where its arrays lie: put there, others run the same compiled program."""
+    """The shardings of a pytree's arrays: arrays laid alike need no other program."""
     return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 

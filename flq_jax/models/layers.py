@@ -23,8 +23,12 @@ def glorot_uniform(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
     """Uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), f32[out, in].
 
     Bit for bit what `nn.initializers.glorot_uniform(in_axis=1, out_axis=0)` draws, in a
-    program that compiles in a third of the time. Kernels are stored [out, in]: the
-    gradients of many clients at once are then cheaper.
+    program that compiles sooner: see `draws`. Kernels are stored [out, in]: the gradients
+    of many clients at once are then cheaper.
+
+    Args:
+        key: a threefry2x32 key; ValueError otherwise.
+        shape: (out, in).
     """
     variance = jnp.float32(2.0 / sum(shape))
     return (2.0 * draws.uniform(key, shape) - 1.0) * jnp.sqrt(3.0 * variance)
