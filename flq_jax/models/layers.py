@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from flq_jax.kernels import Codes, bit_matmul
 from flq_jax.models.integers import input_codes, weight_codes
-from flq_jax.quantizers import draws
 from flq_jax.quantizers.straight_through import (
     FULL_PRECISION,
     clipped_activation,
@@ -18,20 +17,8 @@ from flq_jax.quantizers.straight_through import (
     require_precision,
 )
 
-
-def glorot_uniform(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), f32[out, in].
-
-    Bit for bit what `nn.initializers.glorot_uniform(in_axis=1, out_axis=0)` draws, in a
-    program that compiles sooner: see `draws`. Kernels are stored [out, in]: the gradients
-    of many clients at once are then cheaper.
-
-    Args:
-        key: a threefry2x32 key; ValueError otherwise.
-        shape: (out, in).
-    """
-    variance = jnp.float32(2.0 / sum(shape))
-    return (2.0 * draws.uniform(key, shape) - 1.0) * jnp.sqrt(3.0 * variance)
+# Kernels are stored [out, in]: the gradients of many clients at once are then cheaper.
+glorot_uniform = nn.initializers.glorot_uniform(in_axis=1, out_axis=0)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 import functools
 from itertools import product
 
-import flax.linen as nn
 import jax
 import numpy as np
 import pytest
 
 from flq_jax.models import Bits, QuantDense
-from flq_jax.models.layers import flatten, glorot_uniform
+from flq_jax.models.layers import flatten
 from flq_jax.quantizers.straight_through import sign_weights, tanh_weights
 
 GRID = [Bits(*widths) for widths in product((1, 4, 32), (1, 32), (1, 32))]
@@ -50,13 +49,6 @@ def test_full_precision_is_a_dense_layer(key, x, cotangent):
         gradients["params"]["bias"], cotangent.sum(0), rtol=1e-4, atol=1e-5
     )
     np.testing.assert_allclose(to_x, cotangent @ kernel, rtol=1e-4, atol=1e-5)
-
-
-def test_kernels_start_as_flax_draws_them(key):
-    theirs = nn.initializers.glorot_uniform(in_axis=1, out_axis=0)
-    ours, wanted = (jax.jit(f, static_argnums=1) for f in (glorot_uniform, theirs))
-    drawn = ours(jax.random.clone(key), (9, 4))
-    np.testing.assert_array_equal(drawn, wanted(key, (9, 4)))
 
 
 def test_full_precision_adds_no_operation(drawn, x):
