@@ -130,6 +130,15 @@ def require_bits(where: str, bits: int, low: int = 1, high: int = 8) -> None:
         )
 
 
+def require_measured(where: str, quantizer: Quantizer) -> None:
+    """Raises ValueError if the grid shrinks on a schedule: pieces would not follow it."""
+    if quantizer.schedule is not None:
+        raise ValueError(
+            f"{where}: takes no grid with a prescribed radius, which is that of all of "
+            "x, and of every piece: leave the pieces out"
+        )
+
+
 def as_bytes(whole: jax.Array) -> jax.Array:
     """Whole numbers in 0..255, f32[...], as u8[...]: the last byte of w + 2^23.
 
@@ -151,13 +160,15 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
             add up to the length of x.
 
     Raises:
-        ValueError: also for a `one_of`, whose segments' lengths are not sent.
+        ValueError: also for a `one_of`, whose segments' lengths are not sent, and for a
+            prescribed radius, which is that of all of x.
     """
     sizes = tuple(int(size) for size in sizes)
     if not sizes or min(sizes) < 1:
         raise ValueError(f"segmented: sizes must be 1 or more each, got {sizes=}")
     if quantizer.choose is not None:
         raise ValueError("segmented: takes no choice; choose among segmented ones")
+    require_measured("segmented", quantizer)
     layouts = [quantizer.layout(size) for size in sizes]
     total = Layout(
         f"{layouts[0].scheme}/{','.join(map(str, sizes))}",

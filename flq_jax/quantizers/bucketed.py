@@ -3,7 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.base import (
+    Layout,
+    Message,
+    Quantizer,
+    require_measured,
+)
 
 
 def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
@@ -14,11 +19,16 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
     `segmented`.)
 
     Args:
-        quantizer: one that makes a code of each coordinate; ValueError otherwise.
+        quantizer: one that makes a code of each coordinate, by a grid of its own and the
+            same in each round; ValueError otherwise, and for a `one_of` or a `warm_up`,
+            which go around it.
         size: coordinates of a bucket, 1 or more; ValueError otherwise.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"bucketed: size must be an integer, 1 or more, got {size=}")
+    if quantizer.choose is not None:
+        raise ValueError("bucketed: takes no choice; choose among bucketed ones")
+    require_measured("bucketed", quantizer)
     one = quantizer.layout(size)
     if one.num_codes != size or len(one.runs) != 1:
         raise ValueError(

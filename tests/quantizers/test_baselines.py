@@ -10,9 +10,12 @@ from flq_jax.quantizers import (
     alq,
     bucketed,
     fixed_point,
+    geometric,
     natural,
     nuqsgd,
+    one_of,
     rand_k,
+    sign,
     stochastic,
     terngrad,
     top_k,
@@ -119,6 +122,14 @@ def test_buckets_have_ranges_of_their_own(key):
         (lambda: fixed_point(8, 0.5), "fraction=0.5"),
         (lambda: bucketed(uniform(3), 0), "bucketed: size must be .* size=0"),
         (lambda: bucketed(top_k(2, 4), 4), "one code a coordinate"),
+        (
+            lambda: bucketed(one_of((sign(), uniform(3))), 4),
+            "bucketed: takes no choice",
+        ),
+        (
+            lambda: bucketed(uniform(3, geometric(1.0, 0.5)), 4),
+            "bucketed: takes no grid with a prescribed radius",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):

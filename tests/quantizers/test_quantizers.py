@@ -112,6 +112,10 @@ def test_segments_have_ranges_of_their_own(key):
         (lambda: sign(0.0), "sign: scale must be positive and finite, got scale=0.0"),
         (lambda: quantizers.segmented(sign(), (3, 0)), r"sizes=\(3, 0\)"),
         (lambda: quantizers.segmented(sign(), (3, 2)).layout(6), "d=6"),
+        (
+            lambda: quantizers.segmented(uniform(3, geometric(1.0, 0.5)), (3, 2)),
+            "segmented: takes no grid with a prescribed radius",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):
