@@ -26,8 +26,8 @@ def error_feedback(quantizer: Quantizer) -> Compressor:
     require_quantizer(
         "error_feedback",
         quantizer,
-        "an innovation's next message carries this one's error already, and adding it "
-        "to x would count it twice",
+        "it adds to x what that quantizer left out, as in error_feedback(sign()); an "
+        "innovation's next message carries its error already, which would count twice",
     )
     require_any_round("error_feedback", quantizer, "x + e does not shrink to zero")
     memoryless = direct(quantizer)

@@ -74,8 +74,8 @@ def test_a_zooming_grid_follows_what_it_was_made_for(key):
     "make, error, match",
     [
         (lambda: direct(innovation(sign())), TypeError, "direct: needs a quantizer"),
-        (lambda: error_feedback(innovation(sign())), TypeError, "count it twice"),
-        (lambda: error_feedback(direct(sign())), TypeError, "got a Compressor"),
+        (lambda: error_feedback(innovation(sign())), TypeError, "count twice"),
+        (lambda: error_feedback(direct(sign())), TypeError, "as in error_feedback"),
         (lambda: innovation(error_feedback(sign())), TypeError, "same error again"),
         (lambda: innovation(innovation(sign())), TypeError, "second memory"),
         (lambda: lazy(direct(sign())), ValueError, "silent client there is nothing"),
