@@ -114,7 +114,7 @@ def get_config() -> ConfigDict:
 
     config.server = ConfigDict()
     config.server.optimizer = "sgd"  # sgd, momentum, adam, onebit_adam
-    config.server.learning_rate = 0.02  # alpha, 0 or more
+    config.server.learning_rate = 0.02  # alpha, above 0
     config.server.schedule = "constant"  # of the step: constant, cosine (to 0)
     config.server.momentum = 0.9  # of momentum
     config.server.epsilon = 1e-8  # of adam, onebit_adam: added to the root of v

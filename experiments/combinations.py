@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from experiments.rules import SIGNED
+from experiments.rules import SIGNED, UNEVEN
 
 
 class Combination(NamedTuple):
@@ -126,10 +126,13 @@ COMBINATIONS = (
     ),
     Combination(
         "compressor.bucket",
-        lambda c: (
-            not c.compressor.bucket or c.compressor.quantizer not in ("top_k", "rand_k")
-        ),
+        lambda c: not c.compressor.bucket or c.compressor.quantizer not in UNEVEN,
         "0 for {c.compressor.quantizer}, which has no code for each coordinate",
+    ),
+    Combination(
+        "compressor.bucket",
+        lambda c: not c.compressor.bucket or c.compressor.quantizer != "adaptive",
+        "0 for an adaptive quantizer (a message's length tells its one width)",
     ),
     Combination(
         "compressor.bucket",
@@ -182,9 +185,12 @@ COMBINATIONS = (
                 c.stop.residual == 0 or attrgetter(option)(c) == value
             ),
             f"{value} with config.stop.residual={{c.stop.residual}} (f* is known for "
-            "full-batch gradients of the logistic model at full precision)",
+            "full-batch gradients of all clients, of the logistic model at full "
+            "precision)",
         )
         for option, value in {
+            "sampled": 0,
+            "network.name": "ideal",
             "client.batch": 0,
             "client.epochs": 0,
             "model.name": "logistic",

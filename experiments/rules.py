@@ -59,6 +59,8 @@ QUANTIZERS = (
     "drive", "drive_plus", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
 SIGNED = ("stochastic", "nuqsgd", "alq", "fixed_point")  # one of their bits is the sign
+# Those without one code for each coordinate, alike for any number of them.
+UNEVEN = ("top_k", "rand_k", "drive", "drive_plus", "eden", "quic_fl", "thc")
 PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
 
 RULES = {
@@ -71,7 +73,7 @@ RULES = {
     "data.name": ANY,
     "data.dir": ANY,
     "data.partition": one_of(*PARTITIONS),
-    "data.alpha": above(0),
+    "data.alpha": Rule("a number in (0, 1e9]", lambda x: 0 < x <= 1e9),
     "data.shards": integer(1),
     "data.min_size": integer(0),
     "model.name": one_of("logistic", "mlp", "cnn", "mcmahan_cnn", "svhn"),

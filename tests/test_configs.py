@@ -55,6 +55,8 @@ def test_every_option_has_a_rule_and_a_comment():
     assert all(documented.values())
 
 
+FULL_BATCH = {"stop.residual": 1e-6, "client.batch": 0}
+BUCKETS = {"compressor.bucket": 100}
 BAD = [
     ("rounds", 0, "an integer in 1.."),
     ("clients", 0, "an integer in 1.."),
@@ -63,7 +65,7 @@ BAD = [
     ("l2", -0.1, "0 or more, got -0.1"),
     ("l2", float("nan"), "got nan"),
     ("data.partition", "contigous", "did you mean contiguous?"),
-    ("data.alpha", 0.0, "above 0, got 0.0"),
+    ("data.alpha", 0.0, r"in \(0, 1e9\], got 0.0"),
     ("model.name", "rnn", "one of logistic, mlp, cnn, mcmahan_cnn, svhn, got 'rnn'"),
     ("model.hidden", (0,), "integers, 1 or more"),
     ("model.hidden", (), "integers, 1 or more"),
@@ -103,6 +105,15 @@ BAD = [
     ("server.learning_rate", float("inf"), "got inf"),
     ("server.momentum", 1.0, r"a number in \[0, 1\)"),
     ("stop.residual", 1e-6, "config.client.batch: must be 0"),
+    ({**FULL_BATCH, "sampled": 3}, "", "sampled: must be 0 .* of all clients"),
+    ({**FULL_BATCH, "network.name": "cell"}, "", "network.name: must be ideal"),
+    ({**BUCKETS, "compressor.quantizer": "eden"}, "", "no code for each coordinate"),
+    (
+        {**BUCKETS, "compressor.quantizer": "adaptive", "network.name": "cell"},
+        "",
+        "bucket: must be 0 for an adaptive",
+    ),
+    ("data.alpha", 1e10, r"in \(0, 1e9\], got 10000000000.0"),
     ("accounting.float_bits", 16, "32 or 64, got 16"),
     ("log.every", 0, "got 0"),
     ("log.checkpoint_every", 70, "a multiple of config.log.every=50"),
