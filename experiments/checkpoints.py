@@ -67,7 +67,7 @@ class Checkpoints:
 
         Returns:
             (finished rounds, state, note), or None if there is no whole checkpoint. The
-            broken ones are set aside in a folder `broken` beside the others, and told.
+            broken ones are set aside in `broken_checkpoints`, beside their folder, and told.
         """
         for round_index in self._rounds():
             found, reason = None, ""

@@ -29,7 +29,8 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Makes the folder and writes `config.json`, or checks that it is this config's.
 
-    The same config with more rounds is welcome: the run is prolonged.
+    The same config with more rounds is welcome: the run is prolonged. Not so if its
+    step is scheduled by the number of rounds.
 
     Raises:
         ConfigError: the folder can't be made or written to, or holds another config.
@@ -59,8 +60,9 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
 
 
 def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether `new` is `old` with more rounds."""
+    """Whether `new` is `old` with more rounds, of which the earlier ones know nothing."""
     return (
         old | {"rounds": 0} == new | {"rounds": 0}
         and old.get("rounds", 0) < new["rounds"]
+        and new["server"]["schedule"] == "constant"
     )

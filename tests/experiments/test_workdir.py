@@ -42,6 +42,14 @@ def test_another_config_is_refused_with_what_differs(options, match, tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_a_step_that_is_scheduled_over_the_rounds_is_not_prolonged(tmp_path):
+    cosine = {"server.schedule": "cosine"}
+    workdir.prepare(tmp_path, config(rounds=100, **cosine))
+    workdir.prepare(tmp_path, config(rounds=100, **cosine))
+    with pytest.raises(ConfigError, match="config.rounds: 100 there, 200 here"):
+        workdir.prepare(tmp_path, config(rounds=200, **cosine))
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
 def test_a_foreign_config_file_is_refused(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
