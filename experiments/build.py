@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from experiments import radio
 from experiments.ledger import Links
 from experiments.parts import Arrays, Parts, assembled
+from experiments.validate import ConfigError
 from flq_jax import federated, keys, models
 from flq_jax.data import clients, partition
 from flq_jax.data.dataset import Dataset
@@ -153,7 +154,10 @@ def initial_state(
 
 
 def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
-    """The examples of each client, as the config's partition has it."""
+    """The examples of each client, as the config's partition has it.
+
+    `ConfigError` if there are too few for it, or no such split was drawn.
+    """
     data = config.data
     ways = {
         "contiguous": partition.contiguous,
@@ -166,7 +170,10 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
             partition.quantity_skew, alpha=data.alpha, min_size=data.min_size
         ),
     }
-    return ways[data.partition](labels, config.clients, config.seed)
+    try:
+        return ways[data.partition](labels, config.clients, config.seed)
+    except ValueError as error:
+        raise ConfigError(f"config.data.partition: {error}") from error
 
 
 def classifier(config: ConfigDict, num_classes: int) -> nn.Module:

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from experiments import options
 from flq_jax import federated, kernels, keys, quantizers
 from flq_jax.compressors import Broadcast, direct, innovation, lazy, zooming
 from flq_jax.data.clients import ClientData
@@ -218,4 +219,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=options.parse_flags)

@@ -97,4 +97,4 @@ def accuracy(model, params: Any, images: jax.Array, labels: jax.Array) -> float:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=options.parse_flags)

@@ -1,10 +1,12 @@
 """Runs an experiment: python -m experiments.main --config=configs/mnist_flq_binary.py"""
 
+import pathlib
 import sys
 
 from absl import app, logging
+from ml_collections import ConfigDict
 
-from experiments import heap, options, tensorboard, validate
+from experiments import heap, interrupt, options, tensorboard, validate
 
 
 def main(argv: list[str]) -> None:
@@ -19,16 +21,14 @@ def main(argv: list[str]) -> None:
             if config.log.tensorboard:
                 tensorboard.require_installed()
     heap.keep()
+    with interrupt.ending(options.command()):
+        run(configs, folder)
+
+
+def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
+    """Runs the configs, which are valid, in this process."""
     # JAX is imported once the configs are good
-    from experiments import (
-        cluster,
-        console,
-        programs,
-        provenance,
-        summary,
-        sweep,
-        train,
-    )
+    from experiments import cluster, console, programs, summary, sweep
     from flq_jax.data import DataError
 
     if options.summary():
@@ -43,13 +43,10 @@ def main(argv: list[str]) -> None:
         runs = sweep.prepared(configs, folder)
     try:
         failures = sweep.run_all(runs, options.together())
-    except train.Interrupted as interrupted:
-        console.tell(f"{interrupted}; go on with: {provenance.command()}")
-        sys.exit(interrupted.status)
     except Exception as error:
         if not coordinator:
             raise
-        cluster.leave(error, provenance.command())
+        cluster.leave(error, options.command())
     if failures:
         console.tell(
             f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"

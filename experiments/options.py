@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import pathlib
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -13,7 +14,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from configs import default
-from experiments.validate import ConfigError, did_you_mean, flatten
+from experiments.validate import ConfigError, did_you_mean, flatten, require_options
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file; --config.OPTION=VALUE overrides one of its options."
@@ -61,6 +62,11 @@ def workdir() -> pathlib.Path:
     return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem
 
 
+def command(module: str = "experiments.main") -> str:
+    """The command line that runs this run, or goes on with it."""
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
 def together() -> int:
     """Most runs of a sweep that share one compiled program: --together."""
     return _TOGETHER.value
@@ -76,19 +82,30 @@ def parse(argv: Sequence[str]) -> list[str]:
     with one_line_errors():
         argv = list(argv)
         if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
-            print(config_help(config_file(argv)))
+            with contextlib.suppress(BrokenPipeError):  # | head
+                print(config_help(config_file(argv)), flush=True)
+            sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
         file = config_file(argv)
         if not file:
             raise ConfigError(f"--config: a config file must be given; usage: {USAGE}")
         require_known(argv, flatten(load(file)))
+    return parse_flags(argv)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """The `flags_parser` of commands that take no config."""
+    with one_line_errors():
         try:
-            return flags.FLAGS(argv)
+            program, *rest = flags.FLAGS(argv)
         except flags.UnrecognizedFlagError as error:
             near = did_you_mean(error.flagname, OWN_FLAGS)
             raise ConfigError(f"--{error.flagname}: no such flag{near}") from error
         except (flags.Error, TypeError, ValueError) as error:
             raise ConfigError(" ".join(str(error).split())) from error
+        if rest:
+            raise ConfigError(f"{rest[0]}: every argument must be a flag, --NAME=VALUE")
+        return [program]
 
 
 @contextlib.contextmanager
@@ -124,7 +141,7 @@ def runs() -> dict[str, ConfigDict]:
     file = config_file(sys.argv)
     sweep = getattr(_module(file), "sweep", None)
     if sweep is None:
-        return {"": config()}
+        return _chosen({"": config()}, _RUNS.value)
     configs = sweep()
     if not isinstance(configs, dict) or not all(
         isinstance(one, ConfigDict) for one in configs.values()
@@ -198,7 +215,11 @@ def require_known(argv: Sequence[str], options: dict) -> None:
 def config_help(file: str = "") -> str:
     """Every option with its value and comment; `*` marks what `file` changes."""
     defaults = flatten(default.get_config())
-    values = flatten(load(file)) if file else defaults
+    values = defaults
+    if file:
+        config = load(file)
+        require_options(config)
+        values = flatten(config)
     lines = [f"usage: {USAGE}", "", f"Options{f' of {file}' if file else ''}:", ""]
     for name, comment in comments().items():
         mark = "*" if values[name] != defaults[name] else " "

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
-from experiments import figures, options, results, sweep, train, validate
+from experiments import figures, interrupt, options, results, sweep, validate
 from experiments.console import tell
 from experiments.results import Group
 from flq_jax.data import DataError
@@ -93,11 +93,8 @@ def main(argv: list[str]) -> None:
         for config in wanted.values():
             validate.validate(config)
         runs = sweep.prepared(wanted, folder)
-    try:
+    with interrupt.ending(options.command("experiments.policies")):
         failures = sweep.run_all(runs)
-    except train.Interrupted as interrupted:
-        tell(f"{interrupted}; the same command goes on from there")
-        sys.exit(interrupted.status)
     groups = [
         group
         for group in results.grouped(results.read(folder))
@@ -162,4 +159,4 @@ def _setting(group: Group) -> tuple:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=options.parse_flags)

@@ -3,7 +3,6 @@
 import importlib.metadata
 import pathlib
 import platform
-import shlex
 import subprocess
 import sys
 from typing import Any
@@ -21,7 +20,7 @@ def provenance() -> dict[str, Any]:
     device = jax.devices()[0]
     return {
         "about": options.about(file) if file else "",
-        "command": command(),
+        "command": options.command(),
         "source": source(),
         "versions": {
             "python": platform.python_version(),
@@ -29,11 +28,6 @@ def provenance() -> dict[str, Any]:
         },
         "device": f"{device.platform} ({device.device_kind}) x {jax.device_count()}",
     }
-
-
-def command() -> str:
-    """The command line that runs this run, or goes on with it."""
-    return shlex.join(["python", "-m", "experiments.main", *sys.argv[1:]])
 
 
 def source() -> str:

@@ -164,4 +164,4 @@ def _template() -> jinja2.Template:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=options.parse_flags)

@@ -9,6 +9,7 @@ import jax
 from ml_collections import ConfigDict
 
 from experiments import cluster, console, results, stack, train, validate, workdir
+from experiments.build import split
 from experiments.record import Job
 from flq_jax.data import load
 
@@ -17,9 +18,9 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
     """Reads the data and makes the folders of all runs, before the first one starts.
 
     Raises:
-        ConfigError: a config asks for more clients than examples, or a folder can't be
-            written to or holds another config, or one process of several is to
-            watch a client.
+        ConfigError: a config asks for more clients than examples, or for a split that
+            they do not allow, or a folder can't be written to or holds another config,
+            or one process of several is to watch a client.
         DataError: a data set can't be read.
     """
     datasets, runs = {}, []
@@ -29,7 +30,9 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
         where = config.data.name, config.data.dir
         if where not in datasets:
             datasets[where] = load(*where)
-        validate.require_samples(config, len(datasets[where].train_labels))
+        labels = datasets[where].train_labels
+        validate.require_samples(config, len(labels))
+        split(config, labels)
         runs.append(Job(name, config, datasets[where], folder / name))
     for run in runs:
         if cluster.first_of_us():
@@ -92,8 +95,6 @@ def failing(jobs: Sequence[Job]) -> list[str]:
         note.unlink(missing_ok=True)
     try:
         train.train_together(jobs)
-    except train.Interrupted:
-        raise
     except Exception as error:
         if jax.process_count() > 1:  # they would go on out of step
             raise

@@ -165,4 +165,4 @@ def verdict(printed: Printed, accuracy: float, uplink: float) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=options.parse_flags)

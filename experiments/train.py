@@ -2,7 +2,6 @@
 
 import math
 import pathlib
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,24 +13,11 @@ from ml_collections import ConfigDict
 from experiments import cluster, console
 from experiments.build import Run
 from experiments.chunk import advancing, measuring
-from experiments.interrupt import Interrupt
+from experiments.interrupt import Interrupt, Interrupted
 from experiments.optimum import least_loss
 from experiments.record import Job, Record
 from experiments.stack import stacked
 from flq_jax.data.dataset import Dataset
-
-
-class Interrupted(Exception):
-    """A signal ended the run early; what it had finished is in a checkpoint.
-
-    Args:
-        name: the signal's.
-        rounds: finished rounds.
-    """
-
-    def __init__(self, name: str, rounds: int):
-        super().__init__(f"{name}: stopped after round {rounds}, which is saved")
-        self.status = 128 + signal.Signals[name]
 
 
 def train(

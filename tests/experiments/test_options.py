@@ -1,6 +1,7 @@
 """The command line, before any compute."""
 
 import pytest
+from absl.testing import flagsaver
 
 from experiments import options
 from experiments.validate import ConfigError
@@ -43,6 +44,31 @@ def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_pat
     with pytest.raises(ConfigError, match=match) as error:
         options.load(str(tmp_path / name))
     assert "\n" not in str(error.value)
+
+
+def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
+    (tmp_path / "c.py").write_text(
+        "from configs import default\n\n\ndef get_config():\n"
+        "    config = default.get_config()\n    del config.l2\n    return config\n"
+    )
+    with pytest.raises(ConfigError, match="config.l2: is missing"):
+        options.config_help(str(tmp_path / "c.py"))
+
+
+def test_an_argument_that_is_no_flag_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        options.parse(["main", "--config=configs/mnist_sgd.py", "config.seed=1"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: config.seed=1: every argument")
+
+
+def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
+    argv = ["main", "--config=configs/mnist_sgd.py", "--runs=a"]
+    monkeypatch.setattr("sys.argv", argv)
+    with flagsaver.flagsaver():
+        options.parse(argv)
+        with pytest.raises(ConfigError, match="--runs: no run a"):
+            options.runs()
 
 
 def test_help_marks_what_a_file_changes():

@@ -9,6 +9,8 @@ import pytest
 
 from configs import default
 from experiments import sweep, train
+from experiments.interrupt import Interrupted
+from experiments.validate import ConfigError
 from flq_jax import data
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -86,11 +88,11 @@ def test_a_finished_run_that_is_prolonged_goes_on(trained, tmp_path):
 
 def test_a_signal_stops_all(monkeypatch, tmp_path):
     def interrupted(jobs):
-        raise train.Interrupted("SIGINT", 3)
+        raise Interrupted("SIGINT", 3)
 
     monkeypatch.setattr(train, "train_together", interrupted)
     runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
-    with pytest.raises(train.Interrupted, match="SIGINT: stopped after round 3"):
+    with pytest.raises(Interrupted, match="SIGINT: stopped after round 3"):
         sweep.run_all(runs)
 
 
@@ -104,6 +106,23 @@ def test_the_data_are_read_once(monkeypatch, tmp_path):
     monkeypatch.setattr(sweep, "load", load)
     sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
     assert names == [("synthetic", "")]
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"partition": "shards", "shards": 300}, "at most the 2000 examples"),
+        ({"partition": "dirichlet", "min_size": 300}, "got min_size=300 clients=10"),
+    ],
+)
+def test_a_split_that_the_examples_do_not_allow_leaves_no_folder(
+    options, match, tmp_path
+):
+    config = quick()
+    config.data.update(options)
+    with pytest.raises(ConfigError, match=f"config.data.partition: .*{match}") as error:
+        sweep.prepared({"a": config}, tmp_path / "runs")
+    assert "\n" not in str(error.value) and not (tmp_path / "runs").exists()
 
 
 def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
