@@ -51,8 +51,9 @@ def uplink(
 ) -> Uplink:
     """Broadcasts the model, and lets each client work and speak.
 
-    A client without examples, or whose update is not finite (a squared norm beyond f32
-    counts as such), stays silent and remembers what it did before.
+    A client without examples, or whose update or side information is not finite (a
+    squared norm beyond f32 counts as such), stays silent and remembers what it did
+    before.
 
     Arrivals are acknowledged: a client whose message is lost remembers, too, what it did
     before, as though it had not spoken, so that both ends go on from the same memory.
@@ -74,8 +75,10 @@ def uplink(
         loss, update = federation.local_update(key_local, params, shard)
         x, _ = ravel_pytree(update)
         told = broadcast._replace(choice=choice)
-        finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
+        # What is encoded may be larger than x: it has the memory in it.
+        finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
+        finite &= jnp.all(jnp.isfinite(message.side))
         overload = compressor.overload(x, memory, told)
         moves = x
         if compressor.estimate is not None:
@@ -210,12 +213,17 @@ def round_step(
     sent = uplink(federation, keys, state, data, round_index)
     # The uplink. Below this line the server sees messages and nothing else.
     new = serve(federation, keys, state, data, round_index, sent)
-    return new, Metrics(
+    return new, metrics(sent, data.sizes.shape[0])
+
+
+def metrics(sent: Uplink, clients: int) -> Metrics:
+    """What a round reports, of the s that the network asked of M `clients`."""
+    return Metrics(
         sent.loss,
         sent.diverged,
         sent.overloads,
         sent.downlink_bits,
-        among_all(sent.num_bits, sent.who, data.sizes.shape[0]),
+        among_all(sent.num_bits, sent.who, clients),
         sent.listeners,
         jnp.sum((sent.num_bits > 0) & ~sent.arrived),
         sent.seconds,

@@ -12,7 +12,7 @@ from flq_jax import federated, keys
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import Federation
-from flq_jax.quantizers import identity, sign, uniform
+from flq_jax.quantizers import identity, sign, stochastic, uniform
 
 D = 3
 
@@ -90,6 +90,21 @@ def test_a_gradient_that_overflows_is_not_finite():
     state, (metrics,) = run(federation(m=2), data)
     assert metrics.diverged == 1
     np.testing.assert_array_equal(state.params, 0.0)
+
+
+@pytest.mark.parametrize("wrap", [error_feedback, innovation])
+def test_a_memory_that_overflows_with_an_update_does_not_poison_the_server(wrap):
+    """|x|^2 = 3 (1e19)^2 is an f32, |x + e|^2 and |x - r|^2 of twice x are not."""
+    data = clients(sizes=(1, 1))
+    fed = federation(wrap(stochastic(1)), m=2, step=1e-30)
+    state, log = federated.init(fed, np.zeros(D, np.float32), 2), []
+    for k in range(4):
+        data.inputs[1] = 1e19 if wrap is error_feedback else 1e19 * (-1) ** k
+        state, metrics = jitted(fed)(data, state, np.int32(k))
+        log.append(int(metrics.diverged))
+        assert np.all(np.isfinite(state.params))
+        assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(state.client_memory))
+    assert log[0] == 0 and sum(log) > 0
 
 
 def test_if_nobody_speaks_the_model_and_the_optimizer_stay():
