@@ -1,4 +1,4 @@
-"""Sends every message of a run as bytes, and counts them against the ledger.
+"""Sends every message of a run as bytes, and holds the run's ledger against them.
 
     python -m experiments.audit --config=configs/mnist_flq_binary.py
 
@@ -7,16 +7,20 @@ themselves, and both must hold the same model after every round, bit for bit.
 """
 
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from absl import app
+from absl import app, logging
 
 from experiments import options, validate
 from experiments.build import Run, build
+from experiments.chunk import Progress, counted
 from experiments.console import tell
+from experiments.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax import wire
+from flq_jax.compressors.base import silence
 from flq_jax.data import DataError, load
 from flq_jax.federated import State, rounds
 from flq_jax.federated.downlink import Downlink, Heard, heard, received
@@ -28,18 +32,12 @@ class Audit(NamedTuple):
     """What was sent.
 
     Attributes:
-        rounds: how many.
-        uploads: messages that were not silent.
-        ledger_bits: sum of the messages' `num_bits`.
-        expected_bytes: sum of `num_bits`, each rounded up to a byte.
-        wire_bytes: what the payloads measured.
+        ledger: what the run's own count says, the lost messages too.
+        wire_bytes: what the messages' payloads measured.
         broadcast_bytes: what the broadcasts' payloads measured, one a round.
     """
 
-    rounds: int
-    uploads: int
-    ledger_bits: int
-    expected_bytes: int
+    ledger: Ledger
     wire_bytes: int
     broadcast_bytes: int
 
@@ -50,16 +48,16 @@ def audit(run: Run, num_rounds: int) -> Audit:
     Raises:
         AssertionError: the server that reads bytes left the one that reads messages, a
             client heard another model from bytes, or the bytes are not as many as the
-            ledger says.
+            run's ledger says, each message rounded up to a byte.
     """
     up = jax.jit(functools.partial(rounds.uplink, run.federation))
     serve = jax.jit(functools.partial(rounds.serve, run.federation))
-    state, num_bits, wire_bytes, broadcast_bytes = run.state, [], 0, 0
+    progress, wire_bytes, broadcast_bytes = Progress(0, run.state), 0, 0
     for k in range(num_rounds):
-        keys = round_keys(run.root, k)
+        keys, state = round_keys(run.root, k), progress.state
         broadcast_bytes += broadcast(run, keys, state, k)
         sent = up(keys, state, run.data, np.int32(k))
-        messages = sent.heard
+        messages = jax.vmap(silence)(sent.messages, sent.num_bits > 0)
         received, length = through_bytes(messages, run.links.uplink)
         received = jax.device_put(received, _places(sent.messages))
         by_bytes = serve(
@@ -69,14 +67,21 @@ def audit(run: Run, num_rounds: int) -> Audit:
         same = jax.tree.map(np.array_equal, by_bytes, state)
         if not all(jax.tree.leaves(same)):
             raise AssertionError(f"round {k}: bytes and messages gave different models")
-        num_bits.append(np.asarray(messages.num_bits, np.int64))
+        reported = rounds.metrics(sent, run.data.sizes.shape[0])
+        reported = jax.tree.map(lambda leaf: np.asarray(leaf)[None], reported)
+        progress = counted(progress, reported, 1)._replace(state=state)
         wire_bytes += length
-    num_bits = np.concatenate(num_bits)
-    expected = int(np.sum(-(-num_bits // 8)))
-    if wire_bytes != expected:
-        raise AssertionError(f"ledger {expected} bytes, on the wire {wire_bytes}")
-    sizes = num_rounds, int(np.count_nonzero(num_bits)), int(num_bits.sum())
-    return Audit(*sizes, expected, wire_bytes, broadcast_bytes)
+    ledger = progress.ledger
+    _require("messages", ledger.lengths, wire_bytes)
+    _require("broadcasts", ledger.broadcasts, broadcast_bytes)
+    return Audit(ledger, wire_bytes, broadcast_bytes)
+
+
+def _require(what: str, lines: Iterable[tuple[int, ...]], measured: int) -> None:
+    """Raises AssertionError unless the ledger's lines come to so many bytes."""
+    expected = sum(wire.payload_bytes(bits) * times for bits, times, *_ in lines)
+    if measured != expected:
+        raise AssertionError(f"{what}: ledger {expected} bytes, on the wire {measured}")
 
 
 def broadcast(run: Run, keys: RoundKeys, state: State, k: int) -> int:
@@ -88,10 +93,7 @@ def broadcast(run: Run, keys: RoundKeys, state: State, k: int) -> int:
     model = _received(down, jax.random.clone(keys.downlink), message, state)
     if not np.array_equal(model, sent.model):
         raise AssertionError("a client heard another model from bytes")
-    length, bits = len(frame) - wire.OVERHEAD_BYTES, int(sent.message.num_bits)
-    if length != wire.payload_bytes(bits):
-        raise AssertionError(f"a broadcast has {bits} bits, on the wire {length} bytes")
-    return length
+    return len(frame) - wire.OVERHEAD_BYTES
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -125,17 +127,23 @@ def _places(tree):
 def main(argv: list[str]) -> None:
     """Audits the config of the command line."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     config = options.config()
     with options.one_line_errors(DataError):
         validate.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validate.require_samples(config, len(dataset.train_labels))
-    found = audit(build(config, dataset), config.rounds)
+        run = build(config, dataset)
+    found = audit(run, config.rounds)
+    up = uplink_bits(found.ledger, run.links, "payload", 32)
+    down = downlink_bits(found.ledger, run.links, "payload", "broadcast_once", 32)
+    beside = run.links.threshold_bits * config.rounds
     tell(
-        f"{found.rounds} rounds, {found.uploads:,} uploads: ledger "
-        f"{found.ledger_bits:,} bits, on the wire {found.wire_bytes:,} bytes = the "
-        "same, each message rounded up to a byte; broadcasts "
-        f"{found.broadcast_bytes:,} bytes; models equal bit for bit"
+        f"{config.rounds} rounds, {found.ledger.uploads:,} uploads: ledger {up:,} bits, "
+        f"on the wire {found.wire_bytes:,} bytes = the same, each message rounded up to "
+        f"a byte; broadcasts {down:,} bits, on the wire {found.broadcast_bytes:,} bytes"
+        + f" and {beside:,} bits of thresholds" * bool(beside)
+        + "; models equal bit for bit"
     )
 
 
