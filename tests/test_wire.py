@@ -198,6 +198,28 @@ def _refused_or_whole(damaged, frame, layout):
         assert wire.pack(message, layout) == damaged == frame
 
 
+@pytest.mark.repro
+@hypothesis.settings(max_examples=10_000, deadline=None, database=None)
+@hypothesis.given(data=st.data())
+def test_whatever_hypothesis_thinks_of_is_refused_or_whole(data):
+    """Frames that are cut, joined to others, changed anywhere, or not frames at all."""
+    layout = Layout("any", ((3, 5), (0, 2), (17, 1)), 1)
+    codes = [7, 0, 1, 2, 3, 0, 0, 2**17 - 1]
+    message = Message(np.uint32(codes), np.float32([0.5]), np.int32(layout.num_bits))
+    frame = wire.pack(message, layout)
+    damaged = bytearray(frame)
+    for place, byte in data.draw(
+        st.dictionaries(st.integers(0, len(frame) - 1), st.integers(0, 255))
+    ).items():
+        damaged[place] = byte
+    start, end = data.draw(st.tuples(*[st.integers(0, len(frame))] * 2))
+    damaged = data.draw(
+        st.sampled_from([bytes(damaged), frame[start:end], frame[:end] + frame[start:]])
+        | st.binary(max_size=64)
+    )
+    _refused_or_whole(damaged, frame, layout)
+
+
 @hypothesis.settings(max_examples=500, deadline=None, derandomize=True)
 @hypothesis.given(data=st.data())
 def test_any_header_with_a_right_check_is_refused_or_canonical(data):
