@@ -102,7 +102,7 @@ def examples(
         dataset.train_inputs,
         dataset.train_labels,
         [parts[client] for client in local],
-        dtype=np.uint8 if config.client.batch else np.float32,
+        dtype=None if config.client.batch else np.float32,
         longest=padded_length(config, parts),
     )
     return federated.from_local(mesh, data)

@@ -21,6 +21,25 @@ def config(**options):
     return config
 
 
+@pytest.mark.parametrize(
+    "dtype, batch, stored",
+    [("u1", 5, "u1"), ("u1", 0, "f4"), ("f4", 5, "f4"), ("f4", 0, "f4")],
+)
+def test_examples_keep_their_type_for_minibatches(dtype, batch, stored):
+    """Bytes are scaled where they are drawn; floats of a user's own set are floats."""
+    inputs = np.random.default_rng(0).integers(0, 2, (12, 3)).astype(dtype)
+    labels = np.arange(12) % 2
+    own = data.make_dataset("own", inputs, labels, inputs[:4], labels[:4])
+    wanted = config(clients=2, client__batch=batch)
+    shares = build.split(wanted, own.train_labels)
+    found = build.examples(wanted, own, shares, federated.client_mesh(2))
+    assert found.inputs.dtype == stored
+    scale = 255 if (dtype, stored) == ("u1", "f4") else 1
+    np.testing.assert_allclose(
+        np.reshape(found.inputs, (12, 3)), inputs / scale, rtol=1e-6
+    )
+
+
 def test_step_follows_a_cosine_down_to_zero():
     """Ten clients, sum: 10 alpha (1 + cos(pi k / 4)) / 2 in round k of 4."""
     optimizer = parts.server_optimizer(
