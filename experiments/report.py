@@ -8,6 +8,7 @@ It writes `report.html` and, for a paper, `report.md` into the folder.
 import io
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -35,24 +36,32 @@ def main(argv: list[str]) -> None:
     """Writes the report on the runs in --workdir."""
     del argv
     folder = options.workdir()
-    groups = results.grouped(results.read(folder))
+    runs = results.read(folder)
+    groups = results.grouped(runs)
     if not groups:
         print(
             f"error: --workdir: no run with a metrics line in {folder}", file=sys.stderr
         )
         sys.exit(2)
-    for name, text in written(groups, folder.resolve().name, _ACCURACY.value).items():
+    left_out = results.without_a_line(folder)
+    for name, other in results.repeats(runs).items():
+        left_out[name] = f"repeats {other}"
+    title = folder.resolve().name
+    for name, text in written(groups, title, _ACCURACY.value, left_out).items():
         (folder / name).write_text(text)
         print(folder / name)
 
 
-def written(groups: list[Group], title: str, accuracy: float) -> dict[str, str]:
+def written(
+    groups: list[Group], title: str, accuracy: float, left_out: Mapping[str, str] = {}
+) -> dict[str, str]:
     """The report's files: name -> text.
 
     Args:
         groups: at least one.
         title: the page's heading.
         accuracy: whose cost is reported, in [0, 1].
+        left_out: the runs that are in no group: name -> why.
     """
     table = summary_table(groups, accuracy)
     runs = [result for group in groups for result in group.results]
@@ -60,7 +69,7 @@ def written(groups: list[Group], title: str, accuracy: float) -> dict[str, str]:
         title=title,
         questions=unique(run.summary.get("about", "") for run in runs),
         table=table,
-        marks=[(run.name, run.mark) for run in runs if run.mark],
+        marks=[(run.name, run.mark) for run in runs if run.mark] + [*left_out.items()],
         curves=[
             curve(groups, key, label, figure)
             for key, label in present(groups).items()
@@ -133,6 +142,8 @@ def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
                     [row[figure] for row in rows],
                     color=colour,
                     linestyle="--" if run.mark else "-",
+                    marker="o" if len(rows) == 1 else None,
+                    markersize=3,
                     linewidth=1.3,
                     alpha=0.9 if len(group.results) == 1 else 0.6,
                 )

@@ -41,6 +41,25 @@ def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
         assert part in page, part
 
 
+def test_the_page_names_what_is_left_out(groups):
+    page = report.written(groups, "title", 0.9, {"x": "failed"})["report.html"]
+    assert re.search(r"Not results:.*x\s+failed", page, re.DOTALL)
+
+
+def test_a_single_evaluation_is_a_dot(tmp_path):
+    leave(tmp_path / "one", losses=(1.0,), accuracies=(0.5,))
+    groups = results.grouped(results.read(tmp_path))
+    page = report.curve(groups, "round", "rounds", "train_loss")
+    leave(tmp_path / "two")
+    others = results.grouped(results.read(tmp_path / "two"))
+    assert _dots(page) > _dots(report.curve(others, "round", "rounds", "train_loss"))
+
+
+def _dots(page):
+    """Filled places of a group's colour, which lines have none of."""
+    return page.count("fill: #1f77b4")
+
+
 def test_the_table_has_a_line_for_each_group(groups):
     header, laq, sgd = report.summary_table(groups, 0.9)
     cells = dict(zip(header, laq))
