@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from more import more
 
 from configs import default
 from experiments.build import build
@@ -24,7 +25,7 @@ def gpu_in_place_of_the_mesh_s(monkeypatch):
     monkeypatch.setitem(gpu_info.registry, "cpu", lambda: h100)
 
 
-@pytest.mark.parametrize("form", ["popcount", "int8"])
+@pytest.mark.parametrize("form", ["popcount", more("int8")])
 @pytest.mark.parametrize("platform", CALLS)
 def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, form):
     """Two rounds of clients' W1A2G6 gradients, then three packed layers' predictions."""

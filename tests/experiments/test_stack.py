@@ -71,6 +71,7 @@ def test_seeds_together_are_the_seeds_alone_bit_for_bit(both, dataset, tmp_path)
     assert_alone(small(seed=1), dataset, tmp_path, both)
 
 
+@pytest.mark.more
 def test_so_are_seeds_with_cells_and_data_of_their_own(dataset, tmp_path):
     options = ONE_BIT | {"data.partition": "iid", "network.blocks": 2}
     configs = [small(wireless_joint, seed=seed, **options) for seed in (0, 1)]

@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from more import more
 
 from configs.paper import fig3
 from experiments import build, studies
@@ -25,6 +26,7 @@ def dataset():
     return data.synthetic(train=100, test=10)
 
 
+@pytest.mark.more
 def test_the_watched_rounds_are_the_runs_own(config, dataset):
     run = build.build(config, dataset)
     watched = jax.tree.map(np.asarray, studies.watch(run, config.rounds))
@@ -62,6 +64,7 @@ def test_flips_entropies_and_coordinates_by_hand():
     )
 
 
+@pytest.mark.more
 def test_levels_of_least_error_stay_below_even_ones_and_follow_the_theory(monkeypatch):
     monkeypatch.setattr(studies, "NUM_LEVELS", (2, 16, 64))
     gradients = 0.01 * np.random.default_rng(0).laplace(size=(2, 20_000))
@@ -85,7 +88,7 @@ def test_the_knee_is_farthest_below_the_line():
     assert studies._knee(np.arange(5.0), [4.0**-i for i in range(5)]) == 1
 
 
-@pytest.mark.parametrize("study", ["messages", "levels"])
+@pytest.mark.parametrize("study", [more("messages"), "levels"])
 def test_a_study_leaves_a_figure_and_its_numbers(
     study, config, dataset, tmp_path, monkeypatch
 ):

@@ -3,9 +3,12 @@
 Each test stacks its random cases under one vmap, so that a few compilations cover many.
 """
 
+from itertools import starmap
+
 import jax
 import numpy as np
 import pytest
+from more import more
 
 from flq_jax.kernels import bit_conv, bit_matmul, pack
 
@@ -23,6 +26,7 @@ GEOMETRIES = [
     ((2, 3), 2, "SAME", 2, (1, 3), 70, 4),
     (3, 1, "SAME", 1, (5, 5), 3, 18),
 ]
+CONVOLUTIONS = list(zip(WIDTHS, GEOMETRIES))
 
 
 def signs(bits_a, bits_b):
@@ -63,7 +67,9 @@ def check_conv(oracle, bits_x, bits_w, geometry, backend, packed):
     np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("bits, length", PRODUCTS)
+@pytest.mark.parametrize(
+    "bits, length", [*PRODUCTS[::2], *starmap(more, PRODUCTS[1::2])]
+)
 def test_popcount_products_are_exact(oracle, bits, length):
     check_matmul(oracle, *bits, length, "lax_popcount", packed=True)
 
@@ -74,7 +80,9 @@ def test_other_products_are_exact(oracle, backend, bits, length):
     check_matmul(oracle, *bits, length, backend, packed=False)
 
 
-@pytest.mark.parametrize("bits, geometry", list(zip(WIDTHS, GEOMETRIES)))
+@pytest.mark.parametrize(
+    "bits, geometry", [*CONVOLUTIONS[::2], *starmap(more, CONVOLUTIONS[1::2])]
+)
 def test_popcount_convolutions_are_exact(oracle, bits, geometry):
     check_conv(oracle, *bits, geometry, "lax_popcount", packed=True)
 

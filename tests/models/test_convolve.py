@@ -1,8 +1,11 @@
+from itertools import starmap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from more import more
 
 from flq_jax.models.convolve import WIDE, convolve, max_pool
 
@@ -31,7 +34,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("outputs", [NARROW, WIDE])
-@pytest.mark.parametrize("kernel, stride, padding", CASES)
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [*CASES[::2], *starmap(more, CASES[1::2])]
+)
 def test_it_is_the_convolution_and_its_gradients(rng, outputs, kernel, stride, padding):
     """On odd sizes, with windows that leave rows and columns out."""
     x = rng.random((3, 8, 7, 5), np.float32)

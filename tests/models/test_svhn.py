@@ -1,9 +1,11 @@
 import jax
 import numpy as np
+import pytest
 
 from flq_jax.models import Bits, SVHNNet, svhn
 
 
+@pytest.mark.more
 def test_packed_path_gives_the_float_path(drawn, monkeypatch):
     """To 1e-5 of the largest logit: normalization magnifies nothing."""
     eighth = tuple((width // 8, *layer) for width, *layer in svhn.LAYERS)
