@@ -4,24 +4,25 @@ import importlib
 import pathlib
 
 import pytest
+from more import more
 
 from experiments import audit, build, ledger
 from flq_jax import data
 
-METHODS = [
+METHODS = "mnist_slaq", "mnist_flq_binary", "mnist_two_laq", "mnist_onebit_adam"
+MORE = (
     "mnist_sgd",
-    "mnist_slaq",
     "mnist_ef_sign",
-    "mnist_flq_binary",
     "mnist_flq_low",
     "mnist_qgd_geometric",
-    "mnist_two_laq",
     "mnist_clag",
-    "mnist_signum",
-    "mnist_onebit_adam",
-]
+)
 CONFIGS = pathlib.Path(__file__).parent.parent.parent / "configs"
-OTHERS = sorted({path.stem for path in CONFIGS.glob("mnist_*.py")} - {*METHODS})
+NAMES = {path.stem for path in CONFIGS.glob("mnist_*.py")}
+SELDOM = [
+    pytest.param(name, marks=pytest.mark.repro)
+    for name in sorted(NAMES - {*METHODS, *MORE})
+]
 
 
 def audited(name, rounds=4):
@@ -32,10 +33,7 @@ def audited(name, rounds=4):
     return config, run, audit.audit(run, rounds)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [*METHODS, *(pytest.param(name, marks=pytest.mark.repro) for name in OTHERS)],
-)
+@pytest.mark.parametrize("name", [*METHODS, *map(more, MORE), *SELDOM])
 def test_bytes_on_the_wire_are_those_of_the_ledger(name):
     config, run, found = audited(name)
     asked, uploads = config.sampled or config.clients, found.ledger.uploads
