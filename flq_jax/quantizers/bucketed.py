@@ -1,5 +1,9 @@
 """A quantizer applied to equal pieces: a range for every few hundred coordinates."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from math import prod
+
 import jax
 import jax.numpy as jnp
 
@@ -14,14 +18,13 @@ from flq_jax.quantizers.base import (
 def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
     """Applies `quantizer` to each bucket of `size` coordinates (Alistarh et al. 2017).
 
-    x is filled up with zeros to whole buckets, which all are quantized at once; the codes
-    of the filling are not sent. (For unequal pieces, the tensors of a model, there is
-    `segmented`.)
+    All whole buckets are quantized at once, and then what is left over, a bucket of its
+    own length. (For unequal pieces, the tensors of a model, there is `segmented`.)
 
     Args:
-        quantizer: one that makes a code of each coordinate, by a grid of its own and the
-            same in each round; ValueError otherwise, and for a `one_of` or a `warm_up`,
-            which go around it.
+        quantizer: one that makes n codes of n coordinates, by a grid of its own and the
+            same in each round, with codes of one width for `size` of them; ValueError
+            otherwise, and for a `one_of` or a `warm_up`, which go around it.
         size: coordinates of a bucket, 1 or more; ValueError otherwise.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
@@ -35,35 +38,63 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
             f"bucketed: needs a quantizer with one code a coordinate, got {one}"
         )
 
+    def pieces(d):
+        """How many buckets there are of which layout: whole ones, and the rest."""
+        whole, rest = divmod(d, size)
+        parts = [(whole, one)] if whole else []
+        return parts + ([(1, quantizer.layout(rest))] if rest else [])
+
     def layout(d):
-        sides = -(-d // size) * one.num_sides
-        return Layout.of(
-            f"{one.scheme}/{size}", one.widest, d, sides, floats=one.floats
-        )
+        parts = pieces(d)
+        runs = [(bits, n * count) for n, part in parts for bits, count in part.runs]
+        sides = sum(n * part.num_sides for n, part in parts)
+        return Layout(f"{one.scheme}/{size}", _joined(runs), sides, one.floats)
 
     def split(x):
-        filled = jnp.pad(x, (0, -x.size % size))
-        return filled.reshape(-1, size)
+        return _cut(x, [(n, part.num_codes) for n, part in pieces(x.size)])
+
+    def keys_of(key, parts):
+        counts = [(n,) for n, _ in parts]
+        return _cut(jax.random.split(key, sum(n for n, _ in parts)), counts)
 
     def encode(key, x):
-        buckets = split(x)
-        keys = jax.random.split(key, len(buckets))
-        parts = jax.vmap(quantizer.encode)(keys, buckets)
-        codes, side = parts.codes.ravel()[: x.size], parts.side.ravel()
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        keys = keys_of(key, pieces(x.size))
+        parts = [jax.vmap(quantizer.encode)(k, b) for k, b in zip(keys, split(x))]
+        return Message(
+            jnp.concatenate([part.codes.ravel() for part in parts]),
+            jnp.concatenate([part.side.ravel() for part in parts]),
+            jnp.int32(layout(x.size).num_bits),
+        )
 
     def decode(key, message):
-        # Not padded: XLA would pad anew, without vectors, for each level compared with.
-        places = jnp.arange(message.codes.size + -message.codes.size % size)
-        codes = message.codes.at[places].get(mode="fill", fill_value=0)
-        codes = codes.reshape(-1, size)
-        sides = message.side.reshape(len(codes), one.num_sides)
-        lengths = jnp.full(len(codes), one.num_bits, jnp.int32)
-        keys = jax.random.split(key, len(codes))
-        x_hat = jax.vmap(quantizer.decode)(keys, Message(codes, sides, lengths))
-        return x_hat.ravel()[: message.codes.size]
+        parts = pieces(message.codes.size)
+        sides = _cut(message.side, [(n, part.num_sides) for n, part in parts])
+        lengths = [jnp.full(n, part.num_bits, jnp.int32) for n, part in parts]
+        messages = map(Message, split(message.codes), sides, lengths)
+        return jnp.concatenate(
+            [
+                jax.vmap(quantizer.decode)(k, each).ravel()
+                for k, each in zip(keys_of(key, parts), messages)
+            ]
+        )
 
     def overload(x):
-        return jnp.any(jax.vmap(quantizer.overload)(split(x)))
+        parts = [jnp.any(jax.vmap(quantizer.overload)(part)) for part in split(x)]
+        return jnp.any(jnp.stack(parts))
 
     return Quantizer(encode, decode, layout, overload)
+
+
+def _cut(vector: jax.Array, shapes: Sequence[tuple[int, ...]]) -> list[jax.Array]:
+    """Consecutive pieces of a vector, in these shapes."""
+    ends = [sum(map(prod, shapes[: i + 1])) for i in range(len(shapes))]
+    return [
+        vector[end - prod(shape) : end].reshape(shape)
+        for end, shape in zip(ends, shapes)
+    ]
+
+
+def _joined(runs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Runs with neighbours of the same width in one."""
+    groups = groupby(runs, key=lambda run: run[0])
+    return tuple((bits, sum(count for _, count in group)) for bits, group in groups)

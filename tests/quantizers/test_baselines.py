@@ -9,6 +9,7 @@ import pytest
 from flq_jax.quantizers import (
     alq,
     bucketed,
+    drive,
     fixed_point,
     geometric,
     natural,
@@ -21,6 +22,7 @@ from flq_jax.quantizers import (
     top_k,
     two_means,
     uniform,
+    uveqfed,
 )
 
 
@@ -103,6 +105,21 @@ def test_buckets_have_ranges_of_their_own(key):
     x_hat = roundtrip(bucketed(uniform(8), 2), key, x)
     assert np.max(np.abs(x - x_hat)[2:4]) <= 0.001 / 255 * (1 + 1e-4)
     np.testing.assert_allclose(x_hat[4], 7.0, rtol=1e-6)
+
+
+def test_what_is_left_over_is_a_bucket_of_its_own_length(key):
+    ones = np.ones(5)
+    np.testing.assert_array_equal(roundtrip(bucketed(sign(), 4), key, ones), ones)
+    # Hexagons need pairs; one coordinate left over is rounded to a seventh of its range.
+    x_hat = roundtrip(bucketed(uveqfed("hexagonal", 4), 2), jax.random.clone(key), ones)
+    assert abs(x_hat[4] - 1.0) <= 0.5 / 7 * (1 + 1e-5)
+    # DRIVE's codes are about all of a bucket, and the last three about that one.
+    quantizer, x = bucketed(drive(), 4), np.float32([1, -2, 0, 5, 0.1, -0.3, 0.2])
+    x_hat = roundtrip(quantizer, jax.random.clone(key), x)
+    for bucket in (slice(4), slice(4, 7)):
+        along = np.vdot(x_hat[bucket], x[bucket])
+        np.testing.assert_allclose(along, np.vdot(x[bucket], x[bucket]), rtol=1e-5)
+    assert quantizer.layout(7).num_bits == 2 * (4 + 32)
 
 
 @pytest.mark.parametrize(
