@@ -85,7 +85,8 @@ class Layout(NamedTuple):
         return found[0] if found else None
 
 
-def _never(x: jax.Array) -> jax.Array:
+def never(x: jax.Array) -> jax.Array:
+    """The `overload` of a grid that fits any x: False, bool[]."""
     return jnp.zeros((), bool)
 
 
@@ -109,7 +110,7 @@ class Quantizer(NamedTuple):
     encode: Callable[[jax.Array, jax.Array], Message]
     decode: Callable[[jax.Array, Message], jax.Array]
     layout: Callable[[int], Layout]
-    overload: Callable[[jax.Array], jax.Array] = _never
+    overload: Callable[[jax.Array], jax.Array] = never
     schedule: Callable[[jax.Array], "Quantizer"] | None = None
     choose: Callable[[jax.Array, jax.Array], "Quantizer"] | None = None
 

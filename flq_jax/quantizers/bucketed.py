@@ -11,6 +11,7 @@ from flq_jax.quantizers.base import (
     Layout,
     Message,
     Quantizer,
+    never,
     require_measured,
 )
 
@@ -82,7 +83,8 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
         parts = [jnp.any(jax.vmap(quantizer.overload)(part)) for part in split(x)]
         return jnp.any(jnp.stack(parts))
 
-    return Quantizer(encode, decode, layout, overload)
+    fits = quantizer.overload is never
+    return Quantizer(encode, decode, layout, never if fits else overload)
 
 
 def _cut(vector: jax.Array, shapes: Sequence[tuple[int, ...]]) -> list[jax.Array]:

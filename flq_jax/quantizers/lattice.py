@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers import draws
-from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.base import Layout, Message, Quantizer, never, require_bits
 
 
 class Lattice(NamedTuple):
@@ -93,11 +93,10 @@ def uveqfed(
         return s * _each_block(partial(_undithered, q), shape, message.codes, dither)
 
     def overload(x):
-        if reach is None:
-            return jnp.zeros((), bool)
         return _needed(shape, q, x) > _step(shape, q, reach, x)
 
-    return Quantizer(encode, decode, layout, overload)
+    fits = reach is None
+    return Quantizer(encode, decode, layout, never if fits else overload)
 
 
 def _needed(lattice: Lattice, q: int, x: jax.Array) -> jax.Array:

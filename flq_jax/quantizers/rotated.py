@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Message, Quantizer
+from flq_jax.quantizers.base import Message, Quantizer, never
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
 
@@ -15,17 +15,24 @@ def rotated(quantizer: Quantizer) -> Quantizer:
 
     Args:
         quantizer: applied to f32[n], n the next power of two, with codes of one width w
-            each, 16 at most, and no overload or schedule; ValueError otherwise.
+            each, 16 at most, and without overload, schedule or choice, which would have to
+            be told of R x; ValueError otherwise.
 
     Returns:
         A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
     """
     inner = quantizer.layout(2)
     width = inner.widest
-    if quantizer.schedule is not None or len(inner.runs) > 1 or width > 16:
+    if len(inner.runs) > 1 or width > 16:
         raise ValueError(
-            "rotated: needs a quantizer with codes of one width, 16 bits at most, and "
-            f"no schedule, got {inner.scheme}"
+            "rotated: needs a quantizer with codes of one width, 16 bits at most, got "
+            f"{inner.scheme}"
+        )
+    fits = quantizer.overload is never
+    if not fits or quantizer.schedule is not None or quantizer.choose is not None:
+        raise ValueError(
+            "rotated: takes no quantizer with an overload, a schedule or a choice, for "
+            f"none is told of the rotated vector, got {inner.scheme}"
         )
 
     def layout(d):

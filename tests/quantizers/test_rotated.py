@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 
 from flq_jax.quantizers import (
+    bucketed,
     drive,
+    fixed_point,
     geometric,
     identity,
+    one_of,
     rotated,
     sign,
     stochastic,
     uniform,
+    uveqfed,
 )
 from flq_jax.quantizers.rotation import padded_size
 from flq_jax.testing import Claims, check_quantizer
@@ -24,6 +28,11 @@ def test_drives_least_error_is_the_rotated_sign(key):
     other = jax.jit(drive(unbiased=False).encode)(key_rotation, x)
     np.testing.assert_array_equal(one.codes, other.codes)
     np.testing.assert_allclose(one.side, other.side, rtol=1e-5)
+
+
+def test_grids_that_fit_any_vector_are_taken_whatever_they_are_made_of():
+    assert rotated(bucketed(stochastic(3), 2)).layout(3).num_bits == 3 * 4 + 2 * 32
+    assert rotated(uveqfed("scalar", 4)).layout(3).num_bits == 4 * 4 + 32
 
 
 QUANTIZERS = {
@@ -45,7 +54,11 @@ def test_the_contract_is_kept(name):
     "make, match",
     [
         (lambda: rotated(identity()), "16 bits at most.*got identity"),
-        (lambda: rotated(uniform(2, geometric(1.0, 0.5))), "no schedule"),
+        (lambda: rotated(uniform(2, geometric(1.0, 0.5))), "takes no .* a schedule"),
+        (lambda: rotated(one_of((sign(), uniform(8)))), r"got one_of\(sign\|uniform8"),
+        (lambda: rotated(fixed_point(8, 4)), "an overload, .* got fixed8.4"),
+        (lambda: rotated(bucketed(fixed_point(8, 4), 2)), "got fixed8.4/2"),
+        (lambda: rotated(uveqfed("scalar", 4, 2.0)), "got uveqfed-scalar4-2"),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):
