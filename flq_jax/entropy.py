@@ -27,7 +27,8 @@ def empirical_entropy(codes: jax.Array, num_symbols: int = 256) -> jax.Array:
         raise ValueError(
             f"empirical_entropy: num_symbols must be 1 or more, got {num_symbols=}"
         )
-    counts = jnp.zeros(num_symbols).at[codes.astype(jnp.int32)].add(1.0)
+    # f32 would count to 2^24 and no further.
+    counts = jnp.zeros(num_symbols, jnp.int32).at[codes.astype(jnp.int32)].add(1)
     share = counts / codes.size
     return -jnp.sum(
         jnp.where(share > 0.0, share * jnp.log2(jnp.maximum(share, 1e-30)), 0.0)
@@ -49,7 +50,7 @@ def compress(codes: np.ndarray) -> bytes:
     if codes.size < 1 or codes.min() < 0 or codes.max() >= _LARGEST_ALPHABET:
         raise ValueError(
             f"compress: needs codes in 0..{_LARGEST_ALPHABET - 1}, at least one, got "
-            f"{codes.size} up to {codes.max(initial=-1)}"
+            + (f"{codes.min()}..{codes.max()}" if codes.size else "none")
         )
     counts = np.bincount(codes)
     header = _HEADER.pack(codes.size, counts.size) + counts.astype("<u4").tobytes()

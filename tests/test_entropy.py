@@ -30,6 +30,11 @@ def test_entropy_maps_over_clients():
     np.testing.assert_allclose(came, [0.0, 1.0], atol=1e-6)
 
 
+def test_more_codes_are_counted_than_f32_can():
+    codes = np.zeros(9 * 2**21, np.uint8)
+    assert entropy.empirical_entropy(codes, 2) == 0.0
+
+
 def test_an_empty_alphabet_is_refused():
     with pytest.raises(ValueError, match="num_symbols=0"):
         entropy.empirical_entropy(np.zeros(3, np.uint8), 0)
@@ -58,11 +63,19 @@ def test_the_coder_comes_near_the_entropy_and_below_the_packed_width(quantizer, 
     assert ideal - 1e-3 <= achieved <= ideal + 0.01 < 4
 
 
-@pytest.mark.parametrize("codes", [[], [-1, 2], [4096]])
+@pytest.mark.parametrize(
+    "codes, came",
+    [
+        (np.zeros(0, np.uint8), "none"),
+        (np.int64([-1, 2]), r"-1\.\.2"),
+        (np.uint32([7, 4096]), r"7\.\.4096"),
+    ],
+)
 @needs_constriction
-def test_codes_outside_the_alphabet_are_refused(codes):
-    with pytest.raises(ValueError, match=r"needs codes in 0\.\.4095"):
-        entropy.compress(np.array(codes, np.int64))
+def test_codes_outside_the_alphabet_are_refused(codes, came):
+    match = rf"needs codes in 0\.\.4095, at least one, got {came}$"
+    with pytest.raises(ValueError, match=match):
+        entropy.compress(codes)
 
 
 @needs_constriction
