@@ -13,6 +13,7 @@ rotations; with the Hadamard transform it holds up to terms that vanish with d.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ import numpy as np
 from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.lloyd import of_source
-from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
+from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
 
 _TWO_MEANS_STEPS = 3
 
@@ -184,8 +185,9 @@ def _scale_name(unbiased: bool) -> str:
 
 def _scale(z: jax.Array, c: jax.Array, unbiased: bool) -> jax.Array:
     """S of the module's docstring, f32[]; 0 where z or c is 0."""
-    along = jnp.vdot(c, z)
-    over, under = (jnp.vdot(z, z), along) if unbiased else (along, jnp.vdot(c, c))
+    dot = partial(jnp.vdot, precision=EXACT)
+    along = dot(c, z)
+    over, under = (dot(z, z), along) if unbiased else (along, dot(c, c))
     return over / jnp.where(under == 0.0, 1.0, under)
 
 

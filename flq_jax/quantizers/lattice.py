@@ -11,6 +11,7 @@ import numpy as np
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, never, require_bits
+from flq_jax.quantizers.rotation import EXACT
 
 
 class Lattice(NamedTuple):
@@ -130,7 +131,7 @@ def _each_block(
 
 def point_of(lattice: Lattice, q: int, codes: jax.Array) -> jax.Array:
     """The point with these coordinates modulo q that is nearest to 0, f32[n, l]."""
-    point = codes.astype(jnp.float32) @ _f32(lattice.basis)
+    point = _times(codes.astype(jnp.float32), lattice.basis)
     return point - q * lattice.nearest(point / q)
 
 
@@ -154,13 +155,13 @@ def _codes(q: int, lattice: Lattice, blocks: jax.Array, u: jax.Array) -> jax.Arr
 
 
 def _coordinates(lattice: Lattice, q: int, point: jax.Array) -> jax.Array:
-    coordinates = jnp.round(point @ _f32(np.linalg.inv(lattice.basis)))
+    coordinates = jnp.round(_times(point, np.linalg.inv(lattice.basis)))
     return (coordinates.astype(jnp.int32) & (q - 1)).astype(jnp.uint8)
 
 
 def _dither(lattice: Lattice, u: jax.Array) -> jax.Array:
     """Uniform over the cell around 0, f32[n, l], of u uniform over the unit cube."""
-    point = u @ _f32(lattice.basis)
+    point = _times(u, lattice.basis)
     return point - lattice.nearest(point)
 
 
@@ -176,6 +177,11 @@ def _blocks(lattice: Lattice, x: jax.Array) -> list[tuple[Lattice, jax.Array]]:
     parts = [(lattice, x[:whole].reshape(-1, size))] if whole else []
     rest = [(LATTICES["scalar"], x[whole:].reshape(-1, 1))] if whole < x.size else []
     return parts + rest
+
+
+def _times(rows: jax.Array, matrix: np.ndarray) -> jax.Array:
+    """rows @ matrix, f32[n, l]."""
+    return jnp.dot(rows, _f32(matrix), precision=EXACT)
 
 
 def _f32(matrix: np.ndarray) -> jax.Array:

@@ -5,12 +5,16 @@ from functools import reduce
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from flq_jax.quantizers import draws
 
 # Factors of the Hadamard matrix are products with matrices up to this size: on a CPU as
 # on a TPU a few small products outrun log2(d) passes of additions.
 _LARGEST_FACTOR = 32
+
+# Of products: a TPU rounds the factors to bf16 unless it is told otherwise.
+EXACT = lax.Precision.HIGHEST
 
 
 def padded_size(d: int) -> int:
@@ -32,7 +36,8 @@ def hadamard(x: jax.Array) -> jax.Array:
     if size != padded_size(size):
         raise ValueError(f"hadamard: the length must be a power of two, got n={size}")
     for factor in _factors(size):
-        x = jnp.dot(x.reshape(-1, factor), _matrix(factor)).T.reshape(size)
+        rows = x.reshape(-1, factor)
+        x = jnp.dot(rows, _matrix(factor), precision=EXACT).T.reshape(size)
     return x
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from flq_jax.quantizers import drive, uveqfed
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.rotation import hadamard, padded_size, rotate, unrotate
 
@@ -51,6 +52,17 @@ def test_a_spike_spreads_evenly_with_signs_of_the_key():
     for seed in range(2):
         spread = np.asarray(rotated(jax.random.key(seed), spike))
         np.testing.assert_allclose(np.abs(spread), 1024**-0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("quantizer", [drive(), uveqfed("hexagonal", 4)])
+def test_no_product_is_left_to_a_tpu_to_round(quantizer, key):
+    def roundtrip(key, x):
+        return quantizer.decode(jax.random.clone(key), quantizer.encode(key, x))
+
+    lowered = jax.jit(roundtrip).lower(key, np.zeros(65, np.float32)).as_text()
+    products = [line for line in lowered.splitlines() if "dot_general" in line]
+    assert len(products) >= 4
+    assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
 
 
 def test_lengths_that_are_no_power_of_two_are_refused():
