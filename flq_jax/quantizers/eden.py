@@ -116,9 +116,9 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
         unbiased: the scale S, see the module.
 
     Returns:
-        A `Quantizer` on f32[d]. A message is d folded codes of max(1, round(bits n)) bits
-        in all, n the next power of two, and f32[1] side = S, with 32 bits more. x = 0
-        decodes to exactly 0.
+        A `Quantizer` on f32[d]. With n the next power of two and b = ceil(bits) - 1, a
+        message is d folded codes of b n + max(1, round((bits - b) n)) bits in all, and
+        f32[1] side = S, with 32 bits more. x = 0 decodes to exactly 0.
     """
     if isinstance(bits, bool) or not 0.0 < bits <= 8.0:
         raise ValueError(f"eden: bits must be a number in (0, 8], got {bits=}")

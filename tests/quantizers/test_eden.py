@@ -64,6 +64,13 @@ def test_eden_errs_by_its_table_at_any_rate(bits):
     assert eden(bits).layout(4096).num_bits == round(bits * 4096) + 32
 
 
+@pytest.mark.parametrize(
+    "bits, d, wanted", [(0.1, 3, 1), (1.001, 4, 4 + 1), (2.5, 1, 2 + 1), (1.5, 5, 12)]
+)
+def test_one_entry_at_least_has_the_wider_code(bits, d, wanted):
+    assert eden(bits).layout(d).code_bits == wanted
+
+
 @pytest.mark.parametrize("name", ["drive", "drive_plus", 0.25, 2])
 def test_the_mean_of_many_estimates_errs_less_by_their_number(name):
     x = lognormal(D)
