@@ -101,7 +101,7 @@ def homomorphic_thc(
 
     Args:
         bits: of a code, 1 to 8; ValueError otherwise.
-        granularity: g, 2**bits - 1 to 255; ValueError otherwise.
+        granularity: g, an integer, 2**bits - 1 to 255; ValueError otherwise.
         norm: N > 0; ValueError otherwise.
         outside: share of entries that are clipped, in (0, 1); ValueError otherwise.
         seed: of the rotation, which all clients and rounds share.
@@ -196,13 +196,15 @@ class _Grid(NamedTuple):
 def _checked(bits: int, granularity: int, outside: float, seed: int) -> _Grid:
     """The grid of valid parameters."""
     require_bits("thc", bits)
-    if not 2**bits - 1 <= granularity <= 255:
+    whole = isinstance(granularity, int) and not isinstance(granularity, bool)
+    if not whole or not 2**bits - 1 <= granularity <= 255:
         raise ValueError(
-            f"thc: granularity must be in 2**bits - 1..255, got {granularity=} {bits=}"
+            "thc: granularity must be an integer in 2**bits - 1..255, got "
+            f"{granularity=} {bits=}"
         )
     if not 0.0 < outside < 1.0:
         raise ValueError(f"thc: outside must be in (0, 1), got {outside=}")
-    reach = float(ndtri(1.0 - outside / 2.0))
+    reach = float(-ndtri(outside / 2.0))  # not of 1 - outside / 2, which may round to 1
     table = np.array(best_table(2**bits, granularity, reach))
     return _Grid(bits, table, reach, seed)
 

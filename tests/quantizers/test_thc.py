@@ -48,6 +48,15 @@ def test_messages_are_right_on_average_up_to_the_clipping():
     assert np.all(np.abs(np.mean(x_hats, 0) - x) <= 5 * spread / draws**0.5 + 1e-5)
 
 
+def test_a_share_that_rounds_to_nothing_clips_nothing(key):
+    # The deviation that a Gaussian exceeds with odds 1e-16 is 8.3; steps of the table
+    # are then at most 2 * 8.3 ||x|| / sqrt(n) wide.
+    x = np.float32([1.0, -0.5, 0.25, 0.0])
+    quantizer = thc(1, 1, outside=1e-16)
+    x_hat = quantizer.decode(key, quantizer.encode(jax.random.clone(key), x))
+    assert np.linalg.norm(x_hat - x) <= 2 * 8.3 * np.linalg.norm(x)
+
+
 @pytest.mark.parametrize("count, granularity, reach", [(3, 8, 2.0), (4, 9, 3.0)])
 def test_the_table_is_the_best_of_all(count, granularity, reach):
     def variance(table):
@@ -95,6 +104,7 @@ def test_the_contract_is_kept(name):
     [
         ({"bits": 9}, "bits=9"),
         ({"granularity": 14}, "granularity=14"),
+        ({"granularity": 30.0}, "must be an integer .* granularity=30.0"),
         ({"granularity": 256}, "granularity=256"),
         ({"outside": 0.0}, "outside=0.0"),
         ({"norm": 0.0}, "norm=0.0"),
