@@ -50,6 +50,19 @@ def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return lax.bitcast_convert_type(one_to_two, jnp.float32) - 1.0
 
 
+def rounded(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Whole numbers of mean x, floor(x + u) with u ~ U[0, 1), f32[...].
+
+    What is whole stays as it is: u is added to the fraction alone, for x + u may round up.
+
+    Args:
+        key: as in `bits`.
+        x: f32[...].
+    """
+    whole = jnp.floor(x)
+    return whole + jnp.floor(x - whole + uniform(key, x.shape))
+
+
 def _blocks(key: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """Threefry-2x32 of the counters (0, 0) to (0, count - 1), u32[count] each."""
     if (impl := str(jax.random.key_impl(key))) != "threefry2x32":

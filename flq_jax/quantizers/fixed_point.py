@@ -35,8 +35,8 @@ def fixed_point(bits: int, fraction: int) -> Quantizer:
         return Layout.of(f"fixed{bits}.{fraction}", bits, d, 0)
 
     def encode(key, x):
-        rounded = jnp.floor(x / eps + draws.uniform(key, x.shape))
-        codes = as_bytes(jnp.clip(rounded, -half, half - 1) + half)
+        rounded = draws.rounded(key, jnp.clip(x / eps, -half, half - 1))
+        codes = as_bytes(rounded + half)
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):

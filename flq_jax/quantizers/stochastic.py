@@ -51,9 +51,8 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
     def encode(key, x):
         scale = NORMS[norm](x)
         position = levels * x / jnp.where(scale > 0.0, scale, 1.0)
-        # floor(v + u) rounds either sign without bias, and leaves integers alone.
-        rounded = jnp.floor(position + draws.uniform(key, x.shape))
-        codes = as_bytes(jnp.clip(rounded + levels, 0, 2 * levels))
+        rounded = draws.rounded(key, jnp.clip(position, -levels, levels))
+        codes = as_bytes(rounded + levels)
         return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
 
     def decode(key, message):

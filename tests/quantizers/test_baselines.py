@@ -9,6 +9,7 @@ import pytest
 from flq_jax.quantizers import (
     alq,
     bucketed,
+    draws,
     drive,
     fixed_point,
     geometric,
@@ -24,6 +25,8 @@ from flq_jax.quantizers import (
     uniform,
     uveqfed,
 )
+
+LARGEST = np.float32(1 - 2**-23)  # of the numbers that are drawn from [0, 1)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -98,6 +101,14 @@ def test_fixed_point_saturates_and_says_so(key):
     )
     overload = jax.jit(quantizer.overload)
     assert overload(np.float32([1.6])) and not overload(np.ones(1, np.float32))
+
+
+@pytest.mark.parametrize("quantizer", [stochastic(127, "max"), fixed_point(8, 0)])
+def test_grid_points_stay_whatever_is_drawn(quantizer, key, monkeypatch):
+    monkeypatch.setattr(draws, "uniform", lambda key, shape: np.full(shape, LARGEST))
+    x = np.arange(-127, 128, dtype=np.float32)
+    x_hat = quantizer.decode(key, quantizer.encode(jax.random.clone(key), x))
+    np.testing.assert_allclose(x_hat, x, rtol=1e-6)
 
 
 def test_buckets_have_ranges_of_their_own(key):
