@@ -7,6 +7,8 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 
+_LEAST = 3e-36  # a radius: 255 times the least normal float
+
 
 def uniform(
     bits: int, radius: Callable[[jax.Array], jax.Array] | None = None
@@ -32,7 +34,8 @@ def uniform(
     Returns:
         A `Quantizer` on f32[d]. A message is u8[d] codes and, if the radius is measured,
         f32[1] side = R; it costs bits * d + 32 bits, or bits * d with a prescribed
-        radius. With a measured radius x = 0 decodes to exactly 0.
+        radius. With a measured radius x = 0 decodes to exactly 0. A radius below 3e-36,
+        whose steps f32 may not hold, counts as 0.
     """
     require_bits("uniform", bits)
     if radius is None:
@@ -66,7 +69,7 @@ def _measured(bits: int) -> Quantizer:
 
     def encode(key, x):
         del key  # deterministic
-        radius = jnp.max(jnp.abs(x))
+        radius = _resolved(jnp.max(jnp.abs(x)))
         codes = _codes(bits, x, radius)
         return Message(codes, radius[None], jnp.int32(layout(x.size).num_bits))
 
@@ -79,6 +82,8 @@ def _measured(bits: int) -> Quantizer:
 
 
 def _prescribed(bits: int, radius: jax.Array) -> Quantizer:
+    radius = _resolved(radius)
+
     def layout(d):
         return Layout.of(f"uniform{bits}-prescribed", bits, d, 0)
 
@@ -97,10 +102,15 @@ def _prescribed(bits: int, radius: jax.Array) -> Quantizer:
     return Quantizer(encode, decode, layout, overload)
 
 
+def _resolved(radius: jax.Array) -> jax.Array:
+    """The radius, or 0 if its steps may be no normal floats."""
+    return jnp.where(radius < _LEAST, 0.0, radius)
+
+
 def _codes(bits: int, x: jax.Array, radius: jax.Array) -> jax.Array:
     """The nearest grid points' numbers, u8[d]."""
     step = 2.0 / (2**bits - 1) * radius
-    step = jnp.where(step > 0.0, step, 1.0)  # x = 0, and radii that underflow
+    step = jnp.where(step > 0.0, step, 1.0)
     return as_bytes(jnp.floor((x + radius) / step + 0.5))
 
 

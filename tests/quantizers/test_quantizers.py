@@ -38,6 +38,12 @@ def test_laq_codes_by_hand(key):
     np.testing.assert_allclose(x_hat, levels, rtol=1e-6)
 
 
+@pytest.mark.parametrize("radius", [None, geometric(2e-38, 1.0)])
+def test_a_radius_whose_steps_underflow_counts_as_zero(radius, key):
+    x = np.float32([2e-38, -1e-38, 0.5e-38])
+    np.testing.assert_array_equal(roundtrip(uniform(8, radius), key, x), 0.0)
+
+
 def test_sign_is_a_contraction_by_the_stated_factor(key):
     x = np.random.default_rng(0).standard_normal(1000, np.float32)
     x_hat = roundtrip(sign(), key, x)
