@@ -118,6 +118,14 @@ def test_by_hand():
     assert wider == pytest.approx((3, 2 * scale, rate, 4.0))
 
 
+def test_the_fewest_bits_may_be_more_than_a_grid_has():
+    # gamma L sqrt(d) = 175.4 and 1 - sigma = 0.0198: 2^b > 17,720, which is 2^14.1.
+    grid = zooming(1.0, 0.01, 7850, distance=1.0, gradient=0.1)
+    assert grid.bits == 15
+    with pytest.raises(ValueError, match=r"integer in 1\.\.8, got bits=15"):
+        uniform(grid.bits, geometric(grid.scale, grid.rate))
+
+
 @pytest.mark.parametrize("num_params", [1, 100])
 def test_one_bit_never_suffices(num_params):
     with pytest.raises(ValueError, match="one bit is the radius itself.*bits=1"):
