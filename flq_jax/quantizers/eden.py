@@ -122,7 +122,7 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
     """
     if isinstance(bits, bool) or not 0.0 < bits <= 8.0:
         raise ValueError(f"eden: bits must be a number in (0, 8], got {bits=}")
-    name = f"eden{bits:g}-{_scale_name(unbiased)}"
+    name = f"eden{float(bits)}-{_scale_name(unbiased)}"
     low = math.ceil(bits) - 1  # the last of the widths is `low` only where bits is not
 
     def widths(d):

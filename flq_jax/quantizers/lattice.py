@@ -75,7 +75,7 @@ def uveqfed(
     if reach is not None and not 0.0 < reach < math.inf:
         raise ValueError(f"uveqfed: reach must be positive and finite, got {reach=}")
     q, shape = 2**bits, LATTICES[lattice]
-    name = f"uveqfed-{lattice}{bits}" + ("" if reach is None else f"-{reach:g}")
+    name = f"uveqfed-{lattice}{bits}" + ("" if reach is None else f"-{float(reach)}")
 
     def layout(d):
         return Layout.of(name, bits, d, 1)

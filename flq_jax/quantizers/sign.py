@@ -29,7 +29,7 @@ def sign(scale: float | None = None) -> Quantizer:
     if scale is not None and not 0.0 < scale < math.inf:
         raise ValueError(f"sign: scale must be positive and finite, got {scale=}")
     measured = scale is None
-    name = "sign" if measured else f"sign-scale{scale:g}"
+    name = "sign" if measured else f"sign-scale{float(scale)}"
 
     def layout(d):
         return Layout.of(name, 1, d, int(measured))

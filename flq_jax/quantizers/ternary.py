@@ -25,7 +25,7 @@ def terngrad(clip: float = 2.5) -> Quantizer:
         raise ValueError(f"terngrad: clip must be positive, got {clip=}")
 
     def layout(d):
-        return Layout.of(f"terngrad{clip:g}", 2, d, 1)
+        return Layout.of(f"terngrad{float(clip)}", 2, d, 1)
 
     def encode(key, x):
         rms = jnp.sqrt(jnp.mean(jnp.square(x)))

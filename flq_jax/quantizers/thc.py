@@ -52,7 +52,7 @@ def thc(
     if norm is not None:
         return homomorphic_thc(bits, granularity, norm, outside, seed).quantizer
     grid = _checked(bits, granularity, outside, seed)
-    name = f"thc{bits}-{granularity}-{outside:g}-{seed}"
+    name = f"thc{bits}-{granularity}-{float(outside)}-{seed}"
 
     def layout(d):
         return folded_layout(name, equal_widths(bits, d), d, 1)
@@ -113,7 +113,7 @@ def homomorphic_thc(
     grid = _checked(bits, granularity, outside, seed)
     if not 0.0 < norm < np.inf:
         raise ValueError(f"thc: norm must be positive and finite, got {norm=}")
-    name = f"thc{bits}-{granularity}-{outside:g}-{seed}-norm{norm:g}"
+    name = f"thc{bits}-{granularity}-{float(outside)}-{seed}-norm{float(norm)}"
 
     def integers(message):
         return _integers(grid, message)

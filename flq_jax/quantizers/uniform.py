@@ -29,7 +29,8 @@ def uniform(
         bits: bits per coordinate, 1 to 8; ValueError otherwise. A prescribed radius
             needs 2 or more: with one bit the error bound is the radius itself, so that
             no shrinking sequence of grids can follow x.
-        radius: round index i32[] -> R f32[], see `geometric`; None measures it.
+        radius: round index i32[] -> R f32[], see `geometric`; None measures it. Its
+            `__name__` is a part of the scheme's name.
 
     Returns:
         A `Quantizer` on f32[d]. A message is u8[d] codes and, if the radius is measured,
@@ -45,8 +46,9 @@ def uniform(
             "uniform: a prescribed radius needs bits >= 2 (at 1 bit the error bound "
             f"r / (2**bits - 1) is the radius itself and never contracts), got {bits=}"
         )
-    first = _prescribed(bits, radius(jnp.int32(0)))
-    return first._replace(schedule=lambda k: _prescribed(bits, radius(k)))
+    name = f"uniform{bits}-{getattr(radius, '__name__', 'prescribed')}"
+    first = _prescribed(name, bits, radius(jnp.int32(0)))
+    return first._replace(schedule=lambda k: _prescribed(name, bits, radius(k)))
 
 
 def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
@@ -60,7 +62,12 @@ def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
         raise ValueError(f"geometric: scale must be positive, got {scale=}")
     if not 0.0 < rate <= 1.0:
         raise ValueError(f"geometric: rate must be in (0, 1], got {rate=}")
-    return lambda k: jnp.float32(scale) * jnp.float32(rate) ** k
+
+    def radius(k):
+        return jnp.float32(scale) * jnp.float32(rate) ** k
+
+    radius.__name__ = f"geometric({float(scale)},{float(rate)})"
+    return radius
 
 
 def _measured(bits: int) -> Quantizer:
@@ -81,11 +88,11 @@ def _measured(bits: int) -> Quantizer:
     return Quantizer(encode, decode, layout)
 
 
-def _prescribed(bits: int, radius: jax.Array) -> Quantizer:
+def _prescribed(name: str, bits: int, radius: jax.Array) -> Quantizer:
     radius = _resolved(radius)
 
     def layout(d):
-        return Layout.of(f"uniform{bits}-prescribed", bits, d, 0)
+        return Layout.of(name, bits, d, 0)
 
     def encode(key, x):
         del key  # deterministic

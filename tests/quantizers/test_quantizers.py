@@ -93,6 +93,24 @@ def test_tanh_grid_is_next_to_the_normalised_tanh(key):
         assert np.max(np.abs(x_hat)) == 1.0
 
 
+@pytest.mark.parametrize(
+    "make, one, other",
+    [
+        (lambda scale: uniform(3, geometric(scale, 0.9)), 1.0, 2.0),
+        (lambda rate: uniform(3, geometric(1.0, rate)), 0.9, 0.9000001),
+        (sign, 0.12345678, 0.12345679),
+        (quantizers.terngrad, 2.5, 2.5000001),
+        (quantizers.eden, 1.5, 1.5000001),
+        (lambda reach: quantizers.uveqfed(reach=reach), 2.0, 2.0000001),
+        (lambda norm: quantizers.thc(norm=norm), 1.0000001, 1.0000002),
+        (lambda outside: quantizers.thc(outside=outside), 0.1, 0.1000001),
+    ],
+)
+def test_the_scheme_tells_parameters_apart(make, one, other):
+    names = [make(value).layout(4).scheme for value in (one, np.float64(one), other)]
+    assert names[0] == names[1] != names[2]
+
+
 def test_segments_have_ranges_of_their_own(key):
     x = np.float32([1.0, -1.0, 0.001, 0.0005])
     per_tensor = quantizers.segmented(uniform(8), (2, 2))

@@ -58,7 +58,7 @@ def test_the_contract_is_kept(name):
         (lambda: rotated(one_of((sign(), uniform(8)))), r"got one_of\(sign\|uniform8"),
         (lambda: rotated(fixed_point(8, 4)), "an overload, .* got fixed8.4"),
         (lambda: rotated(bucketed(fixed_point(8, 4), 2)), "got fixed8.4/2"),
-        (lambda: rotated(uveqfed("scalar", 4, 2.0)), "got uveqfed-scalar4-2"),
+        (lambda: rotated(uveqfed("scalar", 4, 2.0)), "got uveqfed-scalar4-2.0"),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):
