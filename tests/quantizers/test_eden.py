@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from more import more, only
 
 from flq_jax.quantizers import drive, drive_plus, eden
 from flq_jax.testing import Claims, check_quantizer
@@ -48,13 +49,13 @@ def relative_errors(name):
     return np.mean(squares / np.sum(np.float64(xs) ** 2, axis=-1), axis=-1)
 
 
-@pytest.mark.parametrize("name", ["drive", "drive_plus", 1])
+@pytest.mark.parametrize("name", ["drive", "drive_plus", more(1)])
 def test_one_bit_errs_by_the_published_constants(name):
     errors = relative_errors(name)
     np.testing.assert_allclose(errors, [np.pi / 2 - 1, ERROR[1]], rtol=0.02)
 
 
-@pytest.mark.parametrize("bits", [0.25, 1.5, 2, 3, 4])
+@pytest.mark.parametrize("bits", only({0.25, 3}, [0.25, 1.5, 2, 3, 4]))
 def test_eden_errs_by_its_table_at_any_rate(bits):
     low = int(np.ceil(bits)) - 1
     share = bits - low
@@ -105,7 +106,7 @@ QUANTIZERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", only({"drive", "eden1.5"}, QUANTIZERS))
 def test_the_contract_is_kept(name):
     check_quantizer(*QUANTIZERS[name])
 

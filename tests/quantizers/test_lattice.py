@@ -6,6 +6,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from more import only
 
 from flq_jax.quantizers import uveqfed
 from flq_jax.quantizers.lattice import LATTICES
@@ -68,7 +69,7 @@ def errors(name, x, seeds=range(400)):
     return np.concatenate([errors_by(name, row, x) for row in rows])
 
 
-@pytest.mark.parametrize("name", LATTICES)
+@pytest.mark.parametrize("name", only({"hexagonal", "e8"}, LATTICES))
 def test_the_error_has_the_cells_second_moment_whatever_x_is(name):
     normal = np.random.default_rng(0).standard_normal(240)
     for start, x in ((0, normal), (400, np.full(240, 0.3))):
@@ -106,7 +107,7 @@ def within_a_range(name, key, calm, spike):
     return *told, message.side[0], quantizer.decode(key, message)
 
 
-@pytest.mark.parametrize("name", LATTICES)
+@pytest.mark.parametrize("name", only({"hexagonal", "e8"}, LATTICES))
 def test_overload_is_told_and_shrinks_the_block(name, key):
     calm = np.float32(np.where(np.arange(240) % 2 == 0, 0.3, -0.3))
     spike = calm.copy()
@@ -152,7 +153,7 @@ QUANTIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize("name", only({"e8"}, QUANTIZERS))
 def test_the_contract_is_kept(name):
     check_quantizer(*QUANTIZERS[name])
 

@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from more import only
 
 from flq_jax.quantizers.sampling import distinct
 
@@ -17,7 +18,7 @@ def drawn_by(seeds, k, d):
     return jax.vmap(lambda seed: distinct(jax.random.key(seed), k, d))(seeds)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 37, 1000, 7850])
+@pytest.mark.parametrize("d", only({1, 5, 7850}, [1, 2, 3, 5, 8, 37, 1000, 7850]))
 def test_all_of_them_are_a_permutation(d, key):
     np.testing.assert_array_equal(np.sort(draw(key, d, d)), np.arange(d))
 
