@@ -22,7 +22,7 @@ KEPT = 3
 class Checkpoints:
     """The checkpoints of one run, by round.
 
-    A checkpoint holds the leaves of the state and a JSON-able note (ledger, length of
+    A checkpoint holds the leaves of the state and a JSON-able note (ledger, all rows of
     the metrics file), with the SHA-256 of both. Orbax writes it beside the others and
     renames it when it is complete. Of several processes each writes and reads its own
     clients' rows, all of them in one folder, and they need not be as many as before.
