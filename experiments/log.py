@@ -1,6 +1,7 @@
 """The metrics of a run: JSON lines, and the same as CSV."""
 
 import csv
+import io
 import json
 import os
 import pathlib
@@ -14,17 +15,16 @@ class MetricsLog:
     Args:
         workdir: the run's folder; `metrics.jsonl` and `metrics.csv` lie in it.
         rows: the lines of an interrupted run up to its checkpoint; what it wrote after
-            that is cut off, since the run goes on from there.
+            that is cut off, since the run goes on from there. Either file is replaced
+            in one step: killed at any time, it is the old one or the new one, whole.
     """
 
     def __init__(self, workdir: pathlib.Path, rows: Sequence[dict[str, Any]] = ()):
         self._jsonl = workdir / "metrics.jsonl"
         self._csv = workdir / "metrics.csv"
-        self.rows: list[dict[str, Any]] = []
-        _replace(self._jsonl, "")
-        _replace(self._csv, "")
-        for row in rows:
-            self.write(row)
+        self.rows = list(rows)
+        _replace(self._jsonl, _jsonl(rows))
+        _replace(self._csv, _csv(rows, header=True))
 
     def write(self, row: dict[str, Any]) -> None:
         """Appends a line; ValueError if it has other keys than the first one."""
@@ -33,12 +33,9 @@ class MetricsLog:
                 f"MetricsLog: keys must be {list(self.rows[0])}, got {list(row)}"
             )
         with self._jsonl.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(_jsonl([row]))
         with self._csv.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if not self.rows:
-                writer.writeheader()
-            writer.writerow(row)
+            file.write(_csv([row], header=not self.rows))
         self.rows.append(row)
 
 
@@ -47,9 +44,24 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     _replace(path, json.dumps(value, indent=2) + "\n")
 
 
+def _jsonl(rows: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _csv(rows: Sequence[dict[str, Any]], header: bool) -> str:
+    if not rows:
+        return ""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def _replace(path: pathlib.Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w") as file:
+    with temporary.open("w", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

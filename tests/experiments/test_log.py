@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 
 import pytest
 
@@ -32,6 +33,24 @@ def test_lines_after_the_checkpoint_are_cut_off(tmp_path):
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["train_loss"] for line in lines] == [0.5, 0.25]
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 3
+
+
+def test_resuming_replaces_each_file_once_and_whole(tmp_path, monkeypatch):
+    """Whoever is killed on the way leaves the old file or the new one."""
+    log, names = MetricsLog(tmp_path), ("metrics.jsonl", "metrics.csv")
+    for row in ROWS:
+        log.write(row)
+    before = [(tmp_path / name).read_bytes() for name in names]
+    seen, replace = [], pathlib.Path.replace
+
+    def watched(path, target):
+        seen.append((target.name, path.read_bytes()))
+        return replace(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", watched)
+    assert MetricsLog(tmp_path, ROWS).rows == ROWS
+    assert seen == list(zip(names, before))
+    assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
 def test_a_line_with_other_keys_is_refused(tmp_path):
