@@ -7,6 +7,7 @@ TPU.
 """
 
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -18,6 +19,7 @@ from configs import default
 from experiments import console, options, packed_model
 from experiments.build import Run, build, classifier
 from experiments.checkpoints import Checkpoints
+from experiments.log import replacing
 from experiments.validate import ConfigError
 from flq_jax import data, keys, models
 from flq_jax.data.clients import scaled
@@ -31,13 +33,26 @@ def main(argv: list[str]) -> None:
     """Exports the newest checkpoint of --workdir, then tests the file's model."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    with options.one_line_errors(data.DataError):
+    with options.one_line_errors(data.DataError, OSError):
         exported(options.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
 
 
 def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> None:
-    """Writes the model of a run's folder to `out`, and tells its size and accuracy."""
+    """Writes the model of a run's folder to `out`, and tells its size and accuracy.
+
+    Args:
+        folder: the run's.
+        out: the file of the model; its folder is made if need be.
+        program: likewise of the StableHLO program, if one is wanted.
+
+    Raises:
+        ConfigError: there is no run in the folder, or a file can't be written; both are
+            found before anything is computed.
+    """
     config = written_config(folder)
+    require_writable("out", out)
+    if program:
+        require_writable("stablehlo", pathlib.Path(program))
     dataset = data.load(config.data.name, config.data.dir)
     run = build(config, dataset)
     rounds, state = newest(folder, run)
@@ -59,7 +74,21 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     )
     if program:
         text = packed_model.stablehlo(loaded, read, (1, *image))
-        pathlib.Path(program).write_bytes(text)
+        with replacing(pathlib.Path(program)) as file:
+            file.write(text)
+
+
+def require_writable(flag: str, file: pathlib.Path) -> None:
+    """Makes the file's folder; `ConfigError` unless it can be written there."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise PermissionError("its folder is not writable")
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--{flag}: can't write {file}: {reason}") from error
 
 
 def written_config(folder: pathlib.Path) -> ConfigDict:

@@ -1,12 +1,13 @@
-"""The metrics of a run: JSON lines, and the same as CSV."""
+"""The metrics of a run: JSON lines, and the same as CSV; files that are whole."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
 
 class MetricsLog:
@@ -44,6 +45,17 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     _replace(path, json.dumps(value, indent=2) + "\n")
 
 
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file to write to, which at the end takes the place of `path`."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
 def _jsonl(rows: Sequence[dict[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
@@ -60,9 +72,5 @@ def _csv(rows: Sequence[dict[str, Any]], header: bool) -> str:
 
 
 def _replace(path: pathlib.Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path) as file:
+        file.write(text.encode())

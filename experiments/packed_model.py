@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from experiments import build
+from experiments.log import replacing
 from flq_jax.models import layer_costs
 from flq_jax.models.integers import weight_codes
 from flq_jax.quantizers.straight_through import FULL_PRECISION
@@ -31,7 +32,7 @@ def save(
     num_classes: int,
     image: tuple[int, ...],
 ) -> dict[int, int]:
-    """Writes the model, rounded to its widths.
+    """Writes the model, rounded to its widths; a file of that name is replaced at the end.
 
     Args:
         path: of the file.
@@ -72,7 +73,7 @@ def save(
         "tensors": tensors,
     }
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with path.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, header=text, **arrays)
     return counts
 

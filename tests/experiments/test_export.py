@@ -45,6 +45,25 @@ def test_folder_without_a_run_is_refused(tmp_path):
         export.exported(tmp_path, tmp_path / "model.npz", None)
 
 
+@pytest.mark.parametrize("flag", ["out", "stablehlo"])
+@pytest.mark.parametrize(
+    "name, reason", [("", "it is a folder"), ("file/model", "File exists")]
+)
+def test_file_that_cannot_be_written_is_refused_before_the_work(
+    flag, name, reason, run, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.delattr(export, "build")
+    files = {"out": tmp_path / "model.npz", "stablehlo": None, flag: tmp_path / name}
+    with pytest.raises(ConfigError, match=f"--{flag}: can't write .*: {reason}"):
+        export.exported(run, files["out"], files["stablehlo"])
+
+
+def test_folder_of_a_file_is_made(tmp_path):
+    export.require_writable("out", tmp_path / "a/b/model.npz")
+    assert (tmp_path / "a/b").is_dir() and not list((tmp_path / "a/b").iterdir())
+
+
 def test_run_without_a_checkpoint_is_refused(run, tmp_path):
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     with pytest.raises(ConfigError, match="must hold a checkpoint, got"):

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from experiments.log import MetricsLog, write_json
+from experiments.log import MetricsLog, replacing, write_json
 
 ROWS = [{"round": 1, "train_loss": 0.5}, {"round": 2, "train_loss": None}]
 
@@ -59,6 +59,14 @@ def test_a_line_with_other_keys_is_refused(tmp_path):
     with pytest.raises(ValueError, match="keys must be .*joules"):
         log.write({"round": 2, "train_loss": 0.1, "joules": 3.0})
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_file_that_is_broken_off_is_the_old_one(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a") as file:
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a").read_bytes() == b"old"
 
 
 def test_json_is_replaced_whole(tmp_path):
