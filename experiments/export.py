@@ -9,8 +9,10 @@ TPU.
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict
@@ -24,6 +26,7 @@ from experiments.validate import ConfigError
 from flq_jax import data, keys, models
 from flq_jax.data.clients import scaled
 from flq_jax.federated import State, heard
+from flq_jax.quantizers.straight_through import FULL_PRECISION
 
 _OUT = flags.DEFINE_string("out", "model.npz", "The exported model's file.")
 _STABLEHLO = flags.DEFINE_string("stablehlo", None, "The exported program's file.")
@@ -69,8 +72,8 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     trained = accuracy(classifier(config.model, classes), params, images, labels)
     packed = accuracy(loaded, read, images, labels)
     console.tell(
-        f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file, on packed "
-        "integers"
+        f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file"
+        f"{', on packed integers' if on_integers(loaded, image) else ''}"
     )
     if program:
         text = packed_model.stablehlo(loaded, read, (1, *image))
@@ -117,6 +120,19 @@ def heard_params(run: Run, state: State, rounds: int) -> Any:
     key, down = keys.init_key(run.root), run.federation.downlink
     sent = heard(down, key, state.params, state.downlink, rounds)
     return run.federation.unravel(sent.model)
+
+
+def on_integers(model: nn.Module, image: Sequence[int]) -> bool:
+    """Whether some layer of the packed model computes on integers.
+
+    Those do that have both weights and inputs of less than 32 bits.
+
+    Args:
+        model: what was read from the file.
+        image: shape of one of its inputs.
+    """
+    widths = [cost.bits for cost in models.layer_costs(model, image)]
+    return any(max(bits.weights, bits.activations) < FULL_PRECISION for bits in widths)
 
 
 def accuracy(model, params: Any, images: jax.Array, labels: jax.Array) -> float:

@@ -7,6 +7,7 @@ import pytest
 from configs import default
 from experiments import export, sweep
 from experiments.validate import ConfigError
+from flq_jax import models
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,16 @@ def test_accuracy_is_reproduced_and_size_is_the_sum_of_the_widths(
     assert last["round"] == 4
     reached = f"{last['test_accuracy']:.2%}"
     assert accuracy.startswith(f"test accuracy {reached} as trained, {reached} from")
+    assert accuracy.endswith(" from the file, on packed integers")
     assert program.read_bytes().startswith(b"ML\xefR")  # MLIR bytecode
+
+
+@pytest.mark.parametrize(
+    "weights, activations, holds", [(32, 32, False), (1, 32, False), (8, 4, True)]
+)
+def test_integers_are_told_of_only_where_both_factors_are(weights, activations, holds):
+    model = models.Logistic(3, bits=models.Bits(weights, activations), packed=True)
+    assert export.on_integers(model, (4, 4)) == holds
 
 
 def test_folder_without_a_run_is_refused(tmp_path):
