@@ -97,7 +97,7 @@ class Record:
         self._checkpoints.close()
 
     def finish(self) -> None:
-        """Leaves the last checkpoint, the figures and the summary."""
+        """Leaves the last checkpoint, the figures, the study and the summary."""
         self.save()
         self.close()
         if not cluster.first_of_us():
@@ -107,8 +107,9 @@ class Record:
 
         folder = self.job.folder
         figures.curves(self._rows, folder / "figures", folder.name)
-        studies.write(self.job.config, self.job.dataset, folder / "figures")
-        write_json(folder / "summary.json", self.summary())
+        rounds = self.progress.rounds
+        studies.write(self.job.config, self.job.dataset, folder / "figures", rounds)
+        write_json(folder / "summary.json", self.summary())  # last: all is done
 
     def summary(self) -> dict[str, Any]:
         """The end of a run: its figures, counted in every way, and where they are from."""

@@ -2,6 +2,7 @@
 
 A run with `config.log.study` repeats its rounds after its end, client 0 watched, and
 leaves a figure and its numbers beside the curves: the same seed makes the same rounds.
+There is none of a run whose gradients are not all finite.
 """
 
 import pathlib
@@ -13,7 +14,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from ml_collections import ConfigDict
 
-from experiments import figures
+from experiments import console, figures
 from experiments.build import Run, build
 from experiments.log import write_json
 from flq_jax import keys
@@ -43,17 +44,28 @@ class Watched(NamedTuple):
     num_bits: jax.Array
 
 
-def write(config: ConfigDict, dataset: Dataset, folder: pathlib.Path) -> None:
+def write(
+    config: ConfigDict, dataset: Dataset, folder: pathlib.Path, num_rounds: int
+) -> None:
     """Leaves the figure and the numbers of the config's study in the folder.
+
+    If some vector of the rounds has no finite f32 norm, one line says so instead.
 
     Args:
         config: validated; without a study nothing is written.
         dataset: what `config.data` names.
         folder: where `NAME.png` and `NAME.json` go.
+        num_rounds: those that the run has done, 1 or more.
     """
     if config.log.study == "none":
         return
-    watched = watch(build(config, dataset), config.rounds)
+    watched = watch(build(config, dataset), num_rounds)
+    if bad := first_not_finite(watched):
+        console.tell(
+            f"config.log.study: no {config.log.study} of this run, client 0's gradient "
+            f"or its estimate is not finite in round {bad}"
+        )
+        return
     study, draw = {
         "messages": (messages, figures.messages),
         "levels": (levels, figures.levels),
@@ -99,6 +111,15 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
     return jax.jit(lambda state: jax.lax.scan(step, state, jnp.arange(num_rounds))[1])(
         run.state
     )
+
+
+def first_not_finite(watched: Watched) -> int:
+    """The first round, from 1, with a vector whose f32 norm is not finite; 0: none."""
+    vectors = np.stack([watched.gradient, watched.estimate])
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(vectors, axis=2)
+    bad = ~np.isfinite(norms).all(axis=0)
+    return int(np.argmax(bad)) + 1 if bad.any() else 0
 
 
 def messages(watched: Watched) -> dict[str, list]:

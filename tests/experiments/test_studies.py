@@ -88,6 +88,31 @@ def test_the_knee_is_farthest_below_the_line():
     assert studies._knee(np.arange(5.0), [4.0**-i for i in range(5)]) == 1
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("field", ["gradient", "estimate"])
+def test_the_first_round_without_a_finite_norm_is_found(field, value):
+    """The square of 1e30 is none of f32's."""
+    ones = np.ones((3, 2), np.float32)
+    watched = Watched(ones, ones, None, None)
+    assert studies.first_not_finite(watched) == 0
+    bad = ones.copy()
+    bad[1:, 1] = value
+    assert studies.first_not_finite(watched._replace(**{field: bad})) == 2
+
+
+def test_there_is_no_study_of_what_is_not_finite(
+    config, dataset, tmp_path, monkeypatch, capsys
+):
+    bad = np.array([[1.0, 1.0], [1.0, np.nan]], np.float32)
+    watched = Watched(bad, bad, bad[:, 0], np.array([9, 9]))
+    monkeypatch.setattr(studies, "watch", lambda run, num_rounds: watched)
+    studies.write(config, dataset, tmp_path, 2)
+    assert (
+        "gradient or its estimate is not finite in round 2" in capsys.readouterr().out
+    )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("study", [more("messages"), "levels"])
 def test_a_study_leaves_a_figure_and_its_numbers(
     study, config, dataset, tmp_path, monkeypatch
@@ -95,7 +120,7 @@ def test_a_study_leaves_a_figure_and_its_numbers(
     monkeypatch.setattr(studies, "NUM_LEVELS", (2, 4))
     changed = config.copy_and_resolve_references()
     changed.log.study = study
-    studies.write(changed, dataset, tmp_path)
+    studies.write(changed, dataset, tmp_path, config.rounds)
     assert (tmp_path / f"{study}.png").read_bytes().startswith(b"\x89PNG")
     found = json.loads((tmp_path / f"{study}.json").read_text())
     assert (
@@ -107,5 +132,5 @@ def test_a_study_leaves_a_figure_and_its_numbers(
 def test_without_a_study_nothing_is_written(config, dataset, tmp_path):
     changed = config.copy_and_resolve_references()
     changed.log.study = "none"
-    studies.write(changed, dataset, tmp_path)
+    studies.write(changed, dataset, tmp_path, config.rounds)
     assert not list(tmp_path.iterdir())
