@@ -35,6 +35,8 @@ class Job(NamedTuple):
 class Record:
     """The folder of one run, from where it has the run to its end.
 
+    The summary of a run that is to be prolonged is removed: it tells that all is done.
+
     Args:
         job: what is asked for.
         run: what it builds.
@@ -47,6 +49,8 @@ class Record:
         self._saved = self.progress.rounds
         self._rows, self._sinks = list(rows), []
         if cluster.first_of_us():
+            if self.wanted:
+                (job.folder / "summary.json").unlink(missing_ok=True)
             self._sinks.append(MetricsLog(job.folder, rows).write)
             if job.config.log.tensorboard:
                 writer = tensorboard.scalars(job.folder, self.progress.rounds)

@@ -50,3 +50,14 @@ def test_the_study_repeats_the_rounds_that_were_done(opened, tmp_path, monkeypat
     opened(2, "diverged: the loss is not finite").finish()
     assert seen == [2]
     assert json.loads((tmp_path / "summary.json").read_text())["round"] == 2
+
+
+@pytest.mark.parametrize(
+    "rounds, stopped, stays", [(2, "", False), (6, "", True), (2, "diverged", True)]
+)
+def test_the_summary_of_a_run_that_goes_on_is_removed(rounds, stopped, stays, opened):
+    """Killed, it would pass for finished."""
+    summary = opened(rounds, stopped).job.folder / "summary.json"
+    summary.write_text("{}")
+    opened(rounds, stopped)
+    assert summary.exists() == stays
