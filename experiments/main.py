@@ -35,8 +35,8 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
         with options.one_line_errors(DataError):
             return summary.show(configs.values())
     programs.keep()
-    coordinator, *which = options.processes()
     with options.one_line_errors(DataError):
+        coordinator, *which = options.processes()
         if coordinator:
             cluster.join(coordinator, *which)
             console.console.quiet = not cluster.first_of_us()

@@ -73,8 +73,29 @@ def together() -> int:
 
 
 def processes() -> tuple[str, int, int]:
-    """(coordinator, number of processes, this one); no coordinator: it is alone."""
-    return _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
+    """(coordinator, number of processes, this one); no coordinator: it is alone.
+
+    Raises:
+        ConfigError: several processes without a coordinator, a coordinator that is
+            neither HOST:PORT nor auto, or a process that is none of them.
+    """
+    coordinator, count, this = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
+    if not coordinator and (count, this) != (1, 0):
+        raise ConfigError(
+            "--coordinator: must be given with --processes or --process, got "
+            f"--processes={count} --process={this}"
+        )
+    if coordinator in ("", "auto"):
+        return coordinator, count, this
+    if not re.fullmatch(r".+:\d+", coordinator):
+        raise ConfigError(
+            f"--coordinator: must be HOST:PORT or auto, got {coordinator}"
+        )
+    if this >= count:
+        raise ConfigError(
+            f"--process: must be below --processes={count}, got --process={this}"
+        )
+    return coordinator, count, this
 
 
 def parse(argv: Sequence[str]) -> list[str]:

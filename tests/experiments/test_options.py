@@ -71,6 +71,35 @@ def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
             options.runs()
 
 
+@pytest.mark.parametrize(
+    "given, must",
+    [
+        (
+            ["--processes=2"],
+            "--coordinator: must be given .* --processes=2 --process=0",
+        ),
+        (["--process=7"], "--coordinator: must be given .* --processes=1 --process=7"),
+        (["--coordinator=localhost"], "--coordinator: must be HOST:PORT .* localhost$"),
+        (["--coordinator=:12"], "--coordinator: must be HOST:PORT or auto, got :12"),
+        (
+            ["--coordinator=a:1", "--processes=2", "--process=2"],
+            "--process: must be below --processes=2, got --process=2",
+        ),
+        ([], None),
+        (["--coordinator=auto", "--process=7"], None),
+        (["--coordinator=[::1]:12", "--processes=8", "--process=7"], None),
+    ],
+)
+def test_processes_that_cannot_be_are_refused(given, must):
+    with flagsaver.flagsaver():
+        options.parse(["main", "--config=configs/mnist_sgd.py", *given])
+        if must is None:
+            assert len(options.processes()) == 3
+            return
+        with pytest.raises(ConfigError, match=must):
+            options.processes()
+
+
 def test_help_marks_what_a_file_changes():
     text = options.config_help("configs/mnist_sgd.py")
     line = next(x for x in text.splitlines() if "--config.server.learning_rate=" in x)
