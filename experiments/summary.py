@@ -8,6 +8,7 @@ from rich.table import Table
 
 from experiments.build import classifier
 from experiments.console import WIDEST, console
+from experiments.fit import require_fit
 from flq_jax import data
 from flq_jax.models import LayerCost, layer_costs
 
@@ -15,9 +16,13 @@ KIB = 8 * 1024  # bits
 
 
 def show(configs: Iterable[ConfigDict]) -> None:
-    """Prints the layers of each config's model for images of its data set."""
+    """Prints the layers of each config's model for images of its data set.
+
+    `ConfigError` if it takes no such images.
+    """
     for config in configs:
         dataset = data.load(config.data.name, config.data.dir)
+        require_fit(config.model, dataset)
         image = dataset.train_inputs.shape[1:]
         costs = layer_costs(classifier(config.model, dataset.num_classes), image)
         console.print(table(config.model.name, costs), width=WIDEST)

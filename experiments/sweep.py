@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from experiments import cluster, console, results, stack, train, validate, workdir
 from experiments.build import split
+from experiments.fit import require_fit
 from experiments.record import Job
 from flq_jax.data import load
 
@@ -19,11 +20,12 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
 
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
-            they do not allow, or a folder can't be written to or holds another config,
-            or one process of several is to watch a client.
+            they do not allow, or for a model that does not take them, or a folder can't
+            be written to or holds another config, or one process of several is to watch
+            a client.
         DataError: a data set can't be read.
     """
-    datasets, runs = {}, []
+    datasets, fit, runs = {}, set(), []
     for name, config in configs.items():
         if config.log.study != "none":
             cluster.require_alone("log.study", config.log.study)
@@ -33,6 +35,9 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
         labels = datasets[where].train_labels
         validate.require_samples(config, len(labels))
         split(config, labels)
+        if (pair := (where, repr(config.model))) not in fit:
+            require_fit(config.model, datasets[where])
+            fit.add(pair)
         runs.append(Job(name, config, datasets[where], folder / name))
     for run in runs:
         if cluster.first_of_us():

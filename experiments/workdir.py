@@ -30,7 +30,8 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Makes the folder and writes `config.json`, or checks that it is this config's.
 
     The same config with more rounds is welcome: the run is prolonged. Not so if its
-    step is scheduled by the number of rounds.
+    step is scheduled by the number of rounds. Any config is where nothing was computed:
+    there is neither a line of metrics nor a checkpoint.
 
     Raises:
         ConfigError: the folder can't be made or written to, or holds another config.
@@ -43,7 +44,7 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
         old = json.loads(path.read_text()) if path.exists() else None
         if not isinstance(old, (dict, type(None))):
             raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
-        if old is None or _prolonged(old, new):
+        if old is None or _prolonged(old, new) or not _computed(workdir):
             write_json(path, new)
             return
     except OSError as error:
@@ -57,6 +58,14 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
             f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "
             "--workdir"
         )
+
+
+def _computed(workdir: pathlib.Path) -> bool:
+    """Whether a run has left something in the folder, beside its config."""
+    log = workdir / "metrics.jsonl"
+    return any((workdir / "checkpoints").glob("*")) or (
+        log.exists() and log.stat().st_size > 0
+    )
 
 
 def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -1,6 +1,9 @@
+import pytest
 from rich.console import Console
 
+from configs import default
 from experiments import summary
+from experiments.validate import ConfigError
 from flq_jax.models import CNN, Bits, layer_costs
 
 COSTS = layer_costs(CNN((2, 3), num_classes=7, bits=Bits(1, 2, 6)), (5, 4))
@@ -13,6 +16,13 @@ def test_totals_by_hand():
     assert memory.split()[1:] == ["0.21", "KiB,", "float32's", "0.41", "/", "1.99"]
     assert "597 an image: 36.2% at W1 A2, 63.8% at W32 A32" in macs
     assert f"{216 * 2 + 381 * 1024:,}" in operations
+
+
+def test_a_model_that_takes_no_such_images_is_told():
+    config = default.get_config()
+    config.data.name, config.model.name = "synthetic", "svhn"
+    with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
+        summary.show([config])
 
 
 def test_table_has_a_column_for_each_width():

@@ -125,6 +125,13 @@ def test_a_split_that_the_examples_do_not_allow_leaves_no_folder(
     assert "\n" not in str(error.value) and not (tmp_path / "runs").exists()
 
 
+def test_a_model_that_takes_no_such_images_leaves_no_folder(tmp_path):
+    configs = {"a": quick(), "b": quick(**{"model.name": "svhn"})}
+    with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
+        sweep.prepared(configs, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
     (tmp_path / "seeds.py").write_text(SWEEP)
     args = [

@@ -15,6 +15,11 @@ def config(**options):
     return made
 
 
+def compute(folder):
+    """What a run leaves at its first evaluation."""
+    (folder / "metrics.jsonl").write_text('{"round": 1}\n')
+
+
 def test_a_folder_holds_the_whole_config(tmp_path):
     workdir.prepare(tmp_path / "a/b", config(seed=3))
     kept = json.loads((tmp_path / "a/b/config.json").read_text())
@@ -24,6 +29,7 @@ def test_a_folder_holds_the_whole_config(tmp_path):
 def test_the_same_config_is_welcome_again_and_with_more_rounds(tmp_path):
     for rounds in (100, 100, 200):
         workdir.prepare(tmp_path, config(rounds=rounds))
+        compute(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["rounds"] == 200
 
 
@@ -36,6 +42,7 @@ def test_the_same_config_is_welcome_again_and_with_more_rounds(tmp_path):
 )
 def test_another_config_is_refused_with_what_differs(options, match, tmp_path):
     workdir.prepare(tmp_path, config(rounds=100))
+    compute(tmp_path)
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(ConfigError, match=match):
         workdir.prepare(tmp_path, config(**options))
@@ -45,9 +52,22 @@ def test_another_config_is_refused_with_what_differs(options, match, tmp_path):
 def test_a_step_that_is_scheduled_over_the_rounds_is_not_prolonged(tmp_path):
     cosine = {"server.schedule": "cosine"}
     workdir.prepare(tmp_path, config(rounds=100, **cosine))
+    compute(tmp_path)
     workdir.prepare(tmp_path, config(rounds=100, **cosine))
     with pytest.raises(ConfigError, match="config.rounds: 100 there, 200 here"):
         workdir.prepare(tmp_path, config(rounds=200, **cosine))
+
+
+def test_another_config_is_welcome_where_nothing_was_computed(tmp_path):
+    """A config that failed at its start is corrected in the same folder."""
+    workdir.prepare(tmp_path, config(seed=1))
+    (tmp_path / "metrics.jsonl").touch()
+    (tmp_path / "checkpoints").mkdir()
+    workdir.prepare(tmp_path, config(seed=2))
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 2
+    (tmp_path / "checkpoints/20").mkdir()
+    with pytest.raises(ConfigError, match="config.seed: 2 there, 3 here"):
+        workdir.prepare(tmp_path, config(seed=3))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
