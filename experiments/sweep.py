@@ -49,7 +49,8 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     """Runs them: finished ones are skipped, interrupted ones go on.
 
     Runs that are alike are one program on the device. A run that fails leaves its
-    traceback in `failure.txt` and does not stop the others; a single run raises.
+    traceback in `failure.txt` and does not stop the others, be it the only one that
+    was chosen; a config that is no sweep raises.
 
     Args:
         runs: what `prepared` returned.
@@ -58,7 +59,7 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     Returns:
         The names of those that failed.
     """
-    if len(runs) == 1:
+    if [run.name for run in runs] == [""]:
         (run,) = runs
         console.summary_table(train.train(run.config, run.dataset, run.folder))
         return []

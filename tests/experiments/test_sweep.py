@@ -69,6 +69,17 @@ def test_a_run_that_fails_stops_no_other_and_is_tried_again(trained, tmp_path):
     assert trained[4:] == ["bad"]
 
 
+def test_one_run_of_a_sweep_notes_its_failure_and_a_later_success(trained, tmp_path):
+    """As a process of `experiments.launch` has it."""
+    (run,) = sweep.prepared({"bad": quick()}, tmp_path)
+    assert sweep.run_all([run]) == ["bad"]
+    assert "FloatingPointError: no" in (run.folder / "failure.txt").read_text()
+    (tmp_path / "bad").rename(tmp_path / "good")
+    (run,) = sweep.prepared({"good": quick()}, tmp_path)
+    assert sweep.run_all([run]) == [] and trained == ["bad", "good"]
+    assert not (run.folder / "failure.txt").exists()
+
+
 def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):
     configs = {
         f"{name}{seed}": quick(seed=seed, clients=clients)
