@@ -42,7 +42,8 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             console.console.quiet = not cluster.first_of_us()
         runs = sweep.prepared(configs, folder)
     try:
-        failures = sweep.run_all(runs, options.together())
+        with options.one_line_errors():
+            failures = sweep.run_all(runs, options.together())
     except Exception as error:
         if not coordinator:
             raise

@@ -1,9 +1,11 @@
 """An experiment is a list of runs; a single run is a list of one."""
 
+import contextlib
 import json
 import pathlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -18,11 +20,13 @@ from flq_jax.data import load
 def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
     """Reads the data and makes the folders of all runs, before the first one starts.
 
+    Runs that another process has are told and left to it.
+
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
             they do not allow, or for a model that does not take them, or a folder can't
             be written to or holds another config, or one process of several is to watch
-            a client.
+            a client, or every run is in use.
         DataError: a data set can't be read.
     """
     datasets, fit, runs = {}, set(), []
@@ -39,16 +43,37 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
             require_fit(config.model, datasets[where])
             fit.add(pair)
         runs.append(Job(name, config, datasets[where], folder / name))
-    for run in runs:
+    why_not = [
+        in_use(lambda run=run: workdir.prepare(run.folder, run.config)) for run in runs
+    ]
+    if all(why_not):
+        raise workdir.InUse(why_not[0])
+    for reason in filter(None, why_not):
+        console.tell(f"{reason}, and left to it")
+    return [run for run, reason in zip(runs, why_not, strict=True) if not reason]
+
+
+def in_use(take: Callable[[], Any]) -> str:
+    """Has the first of us take a run: why it can't, or an empty string.
+
+    All of several processes must ask, and have the same answer but for its words.
+    """
+    reason = ""
+    try:
         if cluster.first_of_us():
-            workdir.prepare(run.folder, run.config)
-    return runs
+            take()
+    except workdir.InUse as error:
+        reason = str(error)
+    if cluster.any_of_us(bool(reason)):
+        return reason or "--workdir: it is in use"
+    return ""
 
 
 def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     """Runs them: finished ones are skipped, interrupted ones go on.
 
-    Runs that are alike are one program on the device. A run that fails leaves its
+    Runs that are alike are one program on the device, and held while that goes on; those
+    that another process has by then are left to it. A run that fails leaves its
     traceback in `failure.txt` and does not stop the others, be it the only one that
     was chosen; a config that is no sweep raises.
 
@@ -61,7 +86,11 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     """
     if [run.name for run in runs] == [""]:
         (run,) = runs
-        console.summary_table(train.train(run.config, run.dataset, run.folder))
+        lock = workdir.held(run.folder)
+        with contextlib.ExitStack() as held:
+            if reason := in_use(lambda: held.enter_context(lock)):
+                raise workdir.InUse(reason)
+            console.summary_table(train.train(run.config, run.dataset, run.folder))
         return []
     wanted = [run for run in runs if not finished(run)]
     done, failures = len(runs) - len(wanted), []
@@ -70,7 +99,9 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
             f"{done + 1} of" if len(jobs) == 1 else f"{done + 1}-{done + len(jobs)} of"
         )
         console.tell(f"{', '.join(job.name for job in jobs)} ({place} {len(runs)})")
-        failures += failing(jobs)
+        with contextlib.ExitStack() as held:
+            if mine := taken(jobs, held):
+                failures += failing(mine)
         done += len(jobs)
     folder = runs[0].folder.parent
     names = {run.name for run in runs}
@@ -80,6 +111,18 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
 
         console.table(summary_table(groups, 0.9))
     return failures
+
+
+def taken(jobs: Sequence[Job], held: contextlib.ExitStack) -> list[Job]:
+    """The runs that are still wanted and free, held from here on; others are told."""
+    mine = []
+    for job in jobs:
+        lock = workdir.held(job.folder)
+        if reason := in_use(lambda lock=lock: held.enter_context(lock)):
+            console.tell(f"{reason}, and left to it")
+        elif not finished(job):
+            mine.append(job)
+    return mine
 
 
 def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:

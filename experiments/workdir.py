@@ -1,14 +1,22 @@
 """A run's folder: one config, and no other."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import platform
+from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from experiments.log import write_json
 from experiments.validate import ConfigError, flatten
+
+
+class InUse(ConfigError):
+    """Another process has the run's folder."""
 
 
 def resolve(config: ConfigDict) -> dict[str, Any]:
@@ -35,18 +43,22 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
 
     Raises:
         ConfigError: the folder can't be made or written to, or holds another config.
+        InUse: another process has it; then nothing is touched.
     """
     path, new = workdir / "config.json", resolve(config)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         if not os.access(workdir, os.W_OK | os.X_OK):
             raise PermissionError("it is not writable")
-        old = json.loads(path.read_text()) if path.exists() else None
-        if not isinstance(old, (dict, type(None))):
-            raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
-        if old is None or _prolonged(old, new) or not _computed(workdir):
-            write_json(path, new)
-            return
+        with held(workdir):
+            old = json.loads(path.read_text()) if path.exists() else None
+            if not isinstance(old, (dict, type(None))):
+                raise ValueError("it holds no options")  # noqa: TRY004 as broken JSON
+            if old is None or _prolonged(old, new) or not _computed(workdir):
+                write_json(path, new)
+                return
+    except InUse:
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
@@ -58,6 +70,33 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
             f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "
             "--workdir"
         )
+
+
+@contextlib.contextmanager
+def held(workdir: pathlib.Path) -> Iterator[None]:
+    """Within it no other process has the folder; it must be there.
+
+    It is a lock on the file `.lock`, which names the process, and ends with the process
+    however that ends. Where the file system has no locks, as some NFS, the folder is
+    taken for free.
+
+    Raises:
+        InUse: another one has it, or this one already.
+    """
+    with (workdir / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise InUse(
+                f"--workdir: {workdir} is in use by {file.read() or 'another process'}"
+            ) from error
+        except OSError:
+            pass
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
 
 
 def _computed(workdir: pathlib.Path) -> bool:

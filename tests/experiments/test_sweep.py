@@ -1,6 +1,7 @@
 """Many runs by one command: skipped, resumed, and never stopped by one that fails."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from configs import default
-from experiments import sweep, train
+from experiments import sweep, train, workdir
 from experiments.interrupt import Interrupted
 from experiments.validate import ConfigError
 from flq_jax import data
@@ -78,6 +79,43 @@ def test_one_run_of_a_sweep_notes_its_failure_and_a_later_success(trained, tmp_p
     (run,) = sweep.prepared({"good": quick()}, tmp_path)
     assert sweep.run_all([run]) == [] and trained == ["bad", "good"]
     assert not (run.folder / "failure.txt").exists()
+
+
+def test_a_run_of_another_process_is_left_to_it(trained, tmp_path, capsys):
+    configs = {name: quick(seed=i) for i, name in enumerate("abc")}
+    runs = sweep.prepared(configs, tmp_path)
+    with workdir.held(tmp_path / "b"):
+        assert [run.name for run in sweep.prepared(configs, tmp_path)] == ["a", "c"]
+        assert sweep.run_all(runs) == [] and trained == ["a+c"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == lines[2] and lines[0].endswith("and left to it")
+    assert f"{tmp_path}/b is in use by process {os.getpid()} on" in lines[0]
+
+
+def test_runs_that_another_process_has_finished_meanwhile_are_not_run(
+    trained, tmp_path, monkeypatch
+):
+    runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
+    held = workdir.held
+
+    def late(folder):
+        (folder / "summary.json").write_text('{"stopped": "", "round": 10}')
+        return held(folder)
+
+    monkeypatch.setattr(workdir, "held", late)
+    assert sweep.run_all(runs) == [] and trained == []
+
+
+def test_if_another_process_has_all_runs_it_ends_in_one_line(trained, tmp_path):
+    (single,) = sweep.prepared({"": quick()}, tmp_path / "single")
+    sweep.prepared({"a": quick()}, tmp_path)
+    with workdir.held(tmp_path / "a"), workdir.held(single.folder):
+        with pytest.raises(workdir.InUse, match="--workdir: .*/a is in use by"):
+            sweep.prepared({"a": quick(rounds=20)}, tmp_path)
+        with pytest.raises(workdir.InUse, match="--workdir: .*/single is in use by"):
+            sweep.run_all([single])
+    assert json.loads((tmp_path / "a/config.json").read_text())["rounds"] == 10
+    assert trained == []
 
 
 def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):

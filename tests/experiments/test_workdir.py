@@ -1,12 +1,19 @@
 """A run's folder belongs to one config."""
 
+import errno
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from configs import default
 from experiments import workdir
 from experiments.validate import ConfigError
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def config(**options):
@@ -68,6 +75,34 @@ def test_another_config_is_welcome_where_nothing_was_computed(tmp_path):
     (tmp_path / "checkpoints/20").mkdir()
     with pytest.raises(ConfigError, match="config.seed: 2 there, 3 here"):
         workdir.prepare(tmp_path, config(seed=3))
+
+
+def test_a_folder_has_one_process_until_that_ends(tmp_path):
+    """Killed, it leaves the file but no lock."""
+    hold = (
+        "import pathlib, time\nfrom experiments import workdir\n"
+        "with workdir.held(pathlib.Path({!r})):\n    print(flush=True); time.sleep(99)"
+    )
+    args = [sys.executable, "-c", hold.format(str(tmp_path))]
+    with subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(workdir.InUse, match=f"in use by process {other.pid} on"):
+            workdir.prepare(tmp_path, config())
+        assert not (tmp_path / "config.json").exists()
+        other.kill()
+    for _ in range(2):
+        with workdir.held(tmp_path):
+            assert f"process {os.getpid()} on" in (tmp_path / ".lock").read_text()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
+def test_a_file_system_without_locks_is_taken_for_free(number, tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(workdir.fcntl, "flock", flock)
+    with workdir.held(tmp_path):
+        workdir.prepare(tmp_path, config())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
