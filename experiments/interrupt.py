@@ -17,10 +17,15 @@ class Interrupted(BaseException):
     Args:
         name: the signal's.
         rounds: finished rounds; None if it came before the loop over rounds.
+        where: what is told then.
     """
 
-    def __init__(self, name: str, rounds: int | None = None):
-        where = "at the start, nothing is lost"
+    def __init__(
+        self,
+        name: str,
+        rounds: int | None = None,
+        where: str = "at the start, nothing is lost",
+    ):
         if rounds is not None:
             where = f"after round {rounds}, which is saved"
         super().__init__(f"{name}: stopped {where}")

@@ -8,20 +8,22 @@ process; each process is that command with `--runs`. Here there are as many at a
 the cores allow, `--cores` for each. On Slurm they are one job array (the extra [slurm]);
 a task that is out of time or preempted saves, is requeued and goes on from there, and
 the command returns as soon as the array is submitted. Finished runs are not launched
-again.
+again. SIGINT and SIGTERM come to all processes here: each saves and ends.
 """
 
 import argparse
+import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from experiments import options, validate
+from experiments import interrupt, options, validate
 from experiments.console import tell
 
 _ON = flags.DEFINE_enum("on", "here", ["here", "slurm"], "Where the processes run.")
@@ -32,6 +34,7 @@ _MEMORY = flags.DEFINE_integer("memory_gb", 4, "Slurm's memory of a task.", 1)
 _MOST = flags.DEFINE_integer("most", 100, "Tasks of the array at a time.", 1)
 OWN = ("on", "cores", "partition", "minutes", "memory_gb", "most")
 STOP_AHEAD_S = 60  # so long before its time is over a task is told to save
+POLL_S = 0.1  # between two looks at the processes
 
 
 class Task:
@@ -96,22 +99,52 @@ def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
     Args:
         wanted: the commands.
         cores: of each process, which is bound to them; at most all there are.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came. The processes were told to end, and have;
+            the other commands were not started.
     """
     there = sorted(os.sched_getaffinity(0))
     cores = min(cores, len(there))
-    places = [there[i : i + cores] for i in range(0, len(there) - cores + 1, cores)]
-    free = list(places)
+    free = [there[i : i + cores] for i in range(0, len(there) - cores + 1, cores)]
+    queue, running, statuses = list(enumerate(wanted)), {}, [0] * len(wanted)
+    # Not by exceptions: one in the midst of a start would lose sight of its process.
+    with interrupt.Interrupt() as asked, _ending_with_us(running):
+        while (queue or running) and not asked.requested:
+            while queue and free:
+                place, (index, command) = free.pop(0), queue.pop(0)
+                running[index] = place, _bound(command, place)
+            time.sleep(POLL_S)
+            for index, (place, process) in list(running.items()):
+                if process.poll() is not None:
+                    statuses[index] = process.returncode
+                    free.append(place)
+                    del running[index]
+    if asked.requested:
+        left = f"with {len(queue)} of {len(wanted)} processes not started"
+        raise interrupt.Interrupted(asked.requested, where=left)
+    return statuses
 
-    def run(command):
-        place = free.pop()
-        try:
-            bound = ["taskset", "--cpu-list", ",".join(map(str, place)), *command]
-            return subprocess.run(bound, check=False).returncode
-        finally:
-            free.append(place)
 
-    with ThreadPoolExecutor(len(places)) as pool:
-        return list(pool.map(run, wanted))
+def _bound(command: Sequence[str], place: Sequence[int]) -> subprocess.Popen:
+    """Starts the command on these cores, out of reach of the terminal's signals.
+
+    We pass them on; a process that hears Ctrl-C twice does not save.
+    """
+    bound = ["taskset", "--cpu-list", ",".join(map(str, place)), *command]
+    return subprocess.Popen(bound, process_group=0)
+
+
+@contextlib.contextmanager
+def _ending_with_us(running: dict[int, tuple]) -> Iterator[None]:
+    """Whatever ends the block ends the processes that are still running, and waits."""
+    try:
+        yield
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
+            process.wait()
 
 
 def on_slurm(wanted: Sequence[Sequence[str]], folder: str) -> list:
@@ -140,7 +173,14 @@ def on_slurm(wanted: Sequence[Sequence[str]], folder: str) -> list:
 def main(argv: list[str]) -> None:
     """Launches what is not finished."""
     del argv
-    folder = options.workdir()
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is nohup's
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    with interrupt.ending(options.command("experiments.launch")):
+        launch(options.workdir())
+
+
+def launch(folder: pathlib.Path) -> None:
+    """Launches what is not finished of the command line's runs, which lie in the folder."""
     with options.one_line_errors():
         configs = options.runs()
         for config in configs.values():

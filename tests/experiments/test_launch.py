@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from experiments import launch
+from experiments import interrupt, launch
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SWEEP = '''"""Seeds, long enough to be interrupted."""
@@ -69,6 +69,26 @@ def test_processes_have_cores_of_their_own(tmp_path):
     places = [json.loads(line) for line in pathlib.Path(log).read_text().splitlines()]
     assert len(places) == 5 and all(len(place) == 1 for place in places)
     assert launch.here([[sys.executable, "-c", "raise SystemExit(3)"]], cores=99) == [3]
+
+
+@pytest.mark.parametrize("number", interrupt.SIGNALS)
+def test_a_signal_is_passed_on_and_starts_nothing_more(number, tmp_path):
+    """The first command signals us, and saves when it is told to end."""
+    saves = (
+        "import os, pathlib, signal, sys, time\n"
+        "def save(*_):\n    pathlib.Path({0!r}).write_text('saved'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "os.kill(os.getppid(), {1:d})\ntime.sleep(99)"
+    )
+    wanted = [
+        [sys.executable, "-c", saves.format(str(tmp_path / str(i)), number)]
+        for i in range(3)
+    ]
+    with pytest.raises(interrupt.Interrupted, match="with 2 of 3 processes not") as end:
+        launch.here(wanted, cores=99)
+    assert end.value.status == 128 + number
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    assert (tmp_path / "0").read_text() == "saved"
 
 
 def test_a_sweep_is_run_here_and_not_again(tmp_path):
