@@ -103,9 +103,8 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
             if mine := taken(jobs, held):
                 failures += failing(mine)
         done += len(jobs)
-    folder = runs[0].folder.parent
-    names = {run.name for run in runs}
-    groups = results.grouped(r for r in results.read(folder) if r.name in names)
+    folders = sorted(run.folder for run in runs)  # of others, other processes write
+    groups = results.grouped(r for folder in folders for r in results.read(folder))
     if groups:
         from experiments.report import summary_table  # Matplotlib and jinja2
 

@@ -118,6 +118,15 @@ def test_if_another_process_has_all_runs_it_ends_in_one_line(trained, tmp_path):
     assert trained == []
 
 
+def test_the_table_at_the_end_reads_no_other_run(trained, tmp_path):
+    """Another process may be in the midst of a line."""
+    runs = sweep.prepared({"a": quick()}, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/config.json").write_text("{}")
+    (tmp_path / "other/metrics.jsonl").write_text('{"round": 1, "train')
+    assert sweep.run_all(runs) == []
+
+
 def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):
     configs = {
         f"{name}{seed}": quick(seed=seed, clients=clients)
