@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from experiments import interrupt, options, validate
 from experiments.console import tell
@@ -173,6 +173,7 @@ def on_slurm(wanted: Sequence[Sequence[str]], folder: str) -> list:
 def main(argv: list[str]) -> None:
     """Launches what is not finished."""
     del argv
+    logging.set_verbosity(logging.WARNING)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is nohup's
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with interrupt.ending(options.command("experiments.launch")):
