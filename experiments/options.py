@@ -157,17 +157,19 @@ def runs() -> dict[str, ConfigDict]:
     is a single run, whose name is empty. Overrides of the command line are every run's.
 
     Raises:
-        ConfigError: `sweep()` returns anything else, or names that are no folders'.
+        ConfigError: `sweep()` returns anything else or nothing, or names that are no
+            folders'.
     """
     file = config_file(sys.argv)
     sweep = getattr(_module(file), "sweep", None)
     if sweep is None:
         return _chosen({"": config()}, _RUNS.value)
     configs = sweep()
-    if not isinstance(configs, dict) or not all(
-        isinstance(one, ConfigDict) for one in configs.values()
-    ):
-        raise ConfigError(f"--config: {file}: sweep() must return name -> ConfigDict")
+    named = isinstance(configs, dict) and configs
+    if not named or not all(isinstance(one, ConfigDict) for one in configs.values()):
+        raise ConfigError(
+            f"--config: {file}: sweep() must return name -> ConfigDict, one or more"
+        )
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
     for name, one in configs.items():
         if not re.fullmatch(r"[\w.=+-]+", name):

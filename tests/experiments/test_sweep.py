@@ -217,6 +217,7 @@ def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
     "text, message",
     [
         (SWEEP.replace("return runs", "return [1]"), "must return name -> ConfigDict"),
+        (SWEEP.replace("return runs", "return {}"), "-> ConfigDict, one or more"),
         (SWEEP.replace("sgd-seed", "../seed"), "a run's name must be letters"),
         (SWEEP.replace("= seed,", "= -1,"), "config.seed: must be an integer in 0"),
     ],
