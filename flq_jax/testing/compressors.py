@@ -1,28 +1,38 @@
 """The contract of compressors."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
-from flq_jax.compressors.base import Broadcast, Compressor, silence
+from flq_jax.compressors.base import Broadcast, Compressor
 from flq_jax.quantizers import Message
-from flq_jax.testing.common import not_finite, require, same, through_bytes
-from flq_jax.testing.quantizers import check_transforms
+from flq_jax.testing.common import near, not_finite, require, same, through_bytes
+from flq_jax.testing.link import Link, link_of, untold
+from flq_jax.testing.programs import key_data, typed
+
+CLIENTS = 3  # whose memories are carried together
+ROUNDS = 3  # for which they are
 
 
 def check_compressor(
-    compressor: Compressor, *, size: int = 23, rounds: int = 100, seed: int = 0
+    compressor: Compressor,
+    *,
+    size: int = 23,
+    rounds: int = 100,
+    seed: int = 0,
 ) -> None:
     """Checks that both ends of a link stay together, message by message.
 
     A server that reads bytes hears `rounds` messages, of which three in ten get lost. A
-    message is silent, all zeros and 0 bits, or as the layout has it; silence leaves the
-    server's memory alone; where the server holds an estimate, it is bit for bit the one
-    that the client believes it holds, and is what silence decodes to; elsewhere silence
-    decodes to zero. Memories keep their shapes and dtypes; jit is eager, vmap a loop.
+    message is silent, all zeros and 0 bits, or as the layout has it, by each option in
+    turn where there is a choice, of which the decoder is not told; silence by a rule of
+    its own needs `silent`. Silence leaves the server's memory alone; where the server
+    holds an estimate, it is bit for bit the one that the client believes it holds, and is
+    what silence decodes to; elsewhere silence decodes to zero. Memories keep their shapes
+    and dtypes; vmap over clients, round after round, is a loop; x is heeded: somewhere on
+    the way -x makes another message. No key is drawn from twice, and the decoder is traced
+    before the encoder.
 
     Args:
         compressor: yours.
@@ -33,67 +43,116 @@ def check_compressor(
     Raises:
         AssertionError: a promise is broken.
     """
-    key = jax.random.key(seed)
-    encode, decode = jax.jit(partial(_sent, compressor)), jax.jit(compressor.decode)
-    key_first = jax.random.fold_in(key, rounds)
-    _check_first_message(compressor, encode, key_first, size)
-    layout, remembered = compressor.layout(size), compressor.estimate is not None
-    client, server = compressor.init(size)
+    link = link_of(compressor, size)
     rng = np.random.default_rng(seed)
-    lost = rng.random(rounds) < 0.3
-    for k, x in enumerate(_walk(rng, rounds, size)):
-        where, key_round = f"round {k}", jax.random.fold_in(key, k)
-        broadcast = Broadcast(
-            np.int32(k), np.full(compressor.history, 1e-3, np.float32)
-        )
-        message, after = encode(key_round, x, client, broadcast, not lost[k])
-        require("memory", _like(client, after), where, "the client's shapes", "others")
-        client = client if lost[k] else after
-        received = through_bytes(message, layout, where)
-        before = server
-        key_round = jax.random.clone(key_round)
-        x_hat, server = decode(key_round, received, before, broadcast)
-        require("memory", _like(before, server), where, "the server's shapes", "others")
-        x_hat = np.asarray(x_hat)
-        require("estimate", np.isfinite(x_hat).all(), where, "finite", x_hat)
-        if remembered:
-            believed = compressor.estimate(client)
-            agree = same(believed, x_hat)
-            require("memory", agree, where, f"the client's {believed}", x_hat)
-        if not int(message.num_bits):
-            agree = same(before, server)
-            require("silence", agree, where, "the memory as it was", "another")
-            if not remembered:
-                require("silence", not x_hat.any(), where, "x_hat = 0", x_hat)
+    keys = key_data(rng, rounds)
+    for key, (name, x) in zip(key_data(rng, 3), not_finite(size).items()):
+        message, *_ = link.encode(key, x, link.memory[0], link.told(0, 0))
+        through_bytes(message, link.layout, name)
+    _check_walk(compressor, link, keys, _walk(rng, rounds, size), rng)
+    _check_clients(compressor, link, rng, size)
 
 
-def _sent(
-    compressor: Compressor, key: jax.Array, x, memory: Any, broadcast: Broadcast, heard
-) -> tuple[Message, Any]:
-    """The message, silenced unless `heard`, and the client's memory after it."""
-    message, memory = compressor.encode(key, x, memory, broadcast)
-    return silence(message, heard), memory
-
-
-def _check_first_message(
-    compressor: Compressor, encode: Callable, key: jax.Array, size: int
+def _check_walk(
+    compressor: Compressor,
+    link: Link,
+    keys: np.ndarray,
+    xs: np.ndarray,
+    rng: np.random.Generator,
 ) -> None:
-    """jit is eager, vmap a loop, and NaN makes a message that can be sent."""
-    broadcast = Broadcast(np.int32(0), np.zeros(compressor.history, np.float32))
+    """One client's messages about each x in turn, some of which get lost."""
+    lost = rng.random(len(xs)) < 0.3
+    client, server = link.memory
+    spoke = heeded = False
+    for k, (key, x) in enumerate(zip(keys, xs)):
+        where, broadcast = f"round {k}", link.told(k, k)
+        said, after, beliefs = link.encode(key, x, client, broadcast)
+        require("memory", _like(client, after), where, "the client's shapes", "others")
+        allowed = bool(said.num_bits) or compressor.silent
+        require("silence", allowed, where, "of a link with silent=True", "silent=False")
+        if not heeded:
+            other, *_ = link.encode(key, -x, client, broadcast)
+            spoke |= bool(said.num_bits)
+            heeded = not same(said, other)
+        message = _silenced(said) if lost[k] else said
+        client = client if lost[k] else after
+        believed = beliefs[0 if lost[k] else 1] if beliefs else None
+        server = _check_arrival(link, key, message, server, broadcast, believed)
+    must = "another message about -x than about x"
+    require("x", heeded or not spoke, f"{len(xs)} rounds", must, "always the same")
 
-    def one(k, x):
-        client, server = compressor.init(size)
-        message, _ = compressor.encode(k, x, client, broadcast)
-        return compressor.decode(jax.random.clone(k), message, server, broadcast)[0]
 
-    xs = _walk(np.random.default_rng(0), 3, size)
-    keys = jax.random.split(key, len(xs))
-    mapped = jax.jit(jax.vmap(one))(jax.random.clone(keys), xs)
-    check_transforms(one, keys, xs, np.asarray(mapped))
-    client, _ = compressor.init(size)
-    for name, x in not_finite(size).items():
-        message, _ = encode(jax.random.clone(key), x, client, broadcast, True)
-        through_bytes(message, compressor.layout(size), name)
+def _check_arrival(
+    link: Link,
+    key: np.ndarray,
+    message: Message,
+    before: Any,
+    broadcast: Broadcast,
+    believed: jax.Array | None,
+) -> Any:
+    """The server's memory after a message, from bytes, that it decodes as it must."""
+    where = f"round {broadcast.round_index}"
+    received = through_bytes(message, link.layout, where)
+    x_hat, server = link.decode(key, received, before, untold(broadcast))
+    require("memory", _like(before, server), where, "the server's shapes", "others")
+    x_hat = np.asarray(x_hat)
+    require("estimate", np.isfinite(x_hat).all(), where, "finite", x_hat)
+    if broadcast.choice:
+        told, _ = link.decode(key, received, before, broadcast)
+        must = f"{x_hat}, as without choice={broadcast.choice}"
+        require("choice", same(told, x_hat), where, must, told)
+    if believed is not None:
+        agree = same(believed, x_hat)
+        require("memory", agree, where, f"the client's {believed}", x_hat)
+    if not int(message.num_bits):
+        agree = same(before, server)
+        require("silence", agree, where, "the memory as it was", "another")
+        if believed is None:
+            require("silence", not x_hat.any(), where, "x_hat = 0", x_hat)
+    return server
+
+
+def _check_clients(
+    compressor: Compressor, link: Link, rng: np.random.Generator, size: int
+) -> None:
+    """One round under vmap is the loop over its clients, up to f32's rounding."""
+
+    def one(key, x, client, server, broadcast):
+        message, client = compressor.encode(typed(key), x, client, broadcast)
+        x_hat, server = compressor.decode(
+            typed(key), message, server, untold(broadcast)
+        )
+        return x_hat, client, server
+
+    axes = Broadcast(None, None, 0)
+    together = jax.jit(jax.vmap(one, (0, 0, 0, 0, axes)))
+    xs = rng.standard_normal((ROUNDS, CLIENTS, size), np.float32)
+    keys = key_data(rng, ROUNDS, CLIENTS)
+    memories = jax.tree.map(lambda leaf: np.stack([leaf] * CLIENTS), link.memory)
+    for k in range(ROUNDS):
+        broadcasts = [link.told(k, k + i) for i in range(CLIENTS)]
+        choices = np.stack([broadcast.choice for broadcast in broadcasts])
+        shared = broadcasts[0]._replace(choice=choices)
+        came = together(keys[k], xs[k], *memories, shared)
+        came = jax.tree.map(np.asarray, came)
+        for i, broadcast in enumerate(broadcasts):
+            client, server = _row(memories, i)
+            key = keys[k, i]
+            message, client, _ = link.encode(key, xs[k, i], client, broadcast)
+            x_hat, server = link.decode(key, message, server, untold(broadcast))
+            alone, row = jax.tree.leaves((x_hat, client, server)), _row(came, i)
+            for wanted, leaf in zip(alone, jax.tree.leaves(row)):
+                where = f"round {k}, client {i} of {CLIENTS}"
+                require("vmap", near(wanted, leaf), where, f"the loop's {wanted}", leaf)
+        memories = came[1:]
+
+
+def _silenced(message: Message) -> Message:
+    return jax.tree.map(lambda leaf: np.zeros_like(np.asarray(leaf)), message)
+
+
+def _row(tree: Any, index: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
 def _walk(rng: np.random.Generator, rounds: int, size: int) -> np.ndarray:

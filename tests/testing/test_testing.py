@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flq_jax.compressors import direct, innovation, lazy
-from flq_jax.quantizers import sign, stochastic, uniform
+from flq_jax.quantizers import Layout, Message, one_of, sign, stochastic, uniform
 from flq_jax.testing import Claims, check_compressor, check_quantizer
 
 GOOD = uniform(3)
@@ -86,6 +86,40 @@ def squared(x):
     return jnp.sum(jnp.square(x))
 
 
+def told_in_secret():
+    """What crosses is all zeros; the decoder finds d where the encoder left it."""
+    left = {}
+
+    def encode(key, x):
+        del key
+        left["d"] = x.size
+        return Message(jnp.zeros(1, jnp.uint8), jnp.zeros(0), jnp.int32(1))
+
+    def decode(key, message):
+        del key, message
+        return jnp.zeros(left["d"])
+
+    return GOOD._replace(encode=encode, decode=decode, layout=ONE_BIT)
+
+
+def short_second_option(round_index, choice):
+    quantizer = CHOICE.choose(round_index, choice)
+
+    def encode(key, x):
+        message = quantizer.encode(key, x)
+        less = jnp.where(choice == 1, 7, 0)
+        return message._replace(num_bits=message.num_bits - less)
+
+    return quantizer._replace(encode=encode)
+
+
+def ONE_BIT(d):
+    del d
+    return Layout.of("one bit", bits=1, num_codes=1)
+
+
+CHOICE = one_of((sign(), uniform(4)))
+MISCOUNTED = CHOICE._replace(choose=short_second_option)
 BIASED = stochastic(4, "max")._replace(
     encode=lambda key, x: stochastic(4, "max").encode(key, 0.8 * x)
 )
@@ -150,7 +184,43 @@ def _babbling(key, message, memory, broadcast):
     return sign().decode(key, message) + 1.0, memory
 
 
+def _by_choice(key, message, memory, broadcast):
+    """Decodes by what the server is not told."""
+    options = [quantizer.decode(None, message) for quantizer in (sign(), uniform(4))]
+    x_hat = jnp.where(broadcast.choice == 0, *options)
+    return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
+
+
+def _deaf(key, x, memory, broadcast):
+    return LINK.encode(key, jnp.zeros_like(x), memory, broadcast)
+
+
+@jax.custom_batching.custom_vmap
+def own(memory):
+    return memory
+
+
+@own.def_vmap
+def the_neighbours(axis_size, in_batched, memory):
+    del axis_size, in_batched
+    return jnp.roll(memory, 1, axis=0), True
+
+
+def _mixed(key, x, memory, broadcast):
+    return LINK.encode(key, x, own(memory), broadcast)
+
+
 COMPRESSORS = {
+    "the second option is short": (
+        direct(MISCOUNTED),
+        "^wire: .*num_bits must be 0 or 55 or 124",
+    ),
+    "reads the choice": (direct(CHOICE)._replace(decode=_by_choice), "^choice: round"),
+    "no overload": (LINK._replace(overload=None), "^overload: .*got None"),
+    "told in secret": (innovation(told_in_secret()), "^decoder: .*KeyError"),
+    "never looks at x": (LINK._replace(encode=_deaf), "^x: 100 rounds"),
+    "memories of others": (LINK._replace(encode=_mixed), "^vmap: round 1, client 0"),
+    "never silent, it says": (lazy(LINK)._replace(silent=False), "^silence: .*True"),
     "the client remembers x": (LINK._replace(encode=_own_x), "^memory: round"),
     "decays while nobody speaks": (
         LINK._replace(decode=_restless, estimate=None),
