@@ -7,7 +7,8 @@ Each raises AssertionError at the first promise that is broken, and says which, 
 hold and what came. Nothing here is needed to run an experiment.
 """
 
+from flq_jax.testing.claims import Claims
 from flq_jax.testing.compressors import check_compressor
-from flq_jax.testing.quantizers import Claims, check_quantizer
+from flq_jax.testing.quantizers import check_quantizer
 
 __all__ = ["Claims", "check_compressor", "check_quantizer"]

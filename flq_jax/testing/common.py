@@ -8,6 +8,8 @@ import numpy as np
 from flq_jax import wire
 from flq_jax.quantizers import Layout, Message
 
+ORDINARY = 5  # of the vectors, the first
+
 
 def inputs(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
     """Ordinary vectors f32[size], by name."""

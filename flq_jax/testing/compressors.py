@@ -31,8 +31,7 @@ def check_compressor(
     holds an estimate, it is bit for bit the one that the client believes it holds, and is
     what silence decodes to; elsewhere silence decodes to zero. Memories keep their shapes
     and dtypes; vmap over clients, round after round, is a loop; x is heeded: somewhere on
-    the way -x makes another message. No key is drawn from twice, and the decoder is traced
-    before the encoder.
+    the way -x makes another message. Keys and decoders are as in `check_quantizer`.
 
     Args:
         compressor: yours.

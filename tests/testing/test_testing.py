@@ -102,6 +102,19 @@ def told_in_secret():
     return GOOD._replace(encode=encode, decode=decode, layout=ONE_BIT)
 
 
+def from_the_host(key, message):
+    del key
+    like = jax.ShapeDtypeStruct((message.codes.size,), jnp.float32)
+    return jax.pure_callback(
+        lambda _: np.zeros(like.shape, np.float32), like, message.num_bits
+    )
+
+
+def the_same_twice(key, message):
+    noise = jax.random.uniform(key) - jax.random.uniform(key)
+    return GOOD.decode(None, message) + noise
+
+
 def short_second_option(round_index, choice):
     quantizer = CHOICE.choose(round_index, choice)
 
@@ -135,7 +148,7 @@ QUANTIZERS = {
         Claims(),
         "^message: .*num_bits",
     ),
-    "NumPy's noise": (decoding(host_noise), Claims(zero=False), "^jit|^vmap"),
+    "NumPy's noise": (decoding(host_noise), Claims(zero=False), "^vmap"),
     "not the batch's radius": (encoding(of_the_batch), Claims(), "^vmap"),
     "zero is not": (encoding(radius_of_one), Claims(), "^zero: zero of length 1"),
     "constants divide by 0": (encoding(standardized), Claims(), "^finite: normal of length 1:|^finite: constant"),
@@ -145,6 +158,12 @@ QUANTIZERS = {
     "error": (GOOD, Claims(error=lambda x: top(x) / 8), "^error: .*must be at most"),
     "deterministic, not unbiased": (GOOD, Claims(unbiased=True), "^unbiased: .*at coord"),
     "shrunk, not unbiased": (BIASED, Claims(unbiased=True), "^unbiased"),
+    "overload for all": (GOOD._replace(overload=lambda x: squared(x) >= 0), Claims(error=lambda x: 0.0), "^overload: normal.* no overload"),
+    "overload for each": (GOOD._replace(overload=lambda x: x > 9), Claims(), r"^overload: .*must be bool\[\]"),
+    "the second option is short": (MISCOUNTED, Claims(), r"^bits: .*option 1: must be one of \[33, 36\], got 29"),
+    "told in secret": (told_in_secret(), Claims(), "^decoder: .*KeyError"),
+    "from the host": (GOOD._replace(decode=from_the_host), Claims(), "^decoder: .*pure_callback"),
+    "one key twice": (GOOD._replace(decode=the_same_twice), Claims(zero=False), "^keys: .*length 1:"),
     "squared error": (sign(), Claims(squared_error=lambda x: 0.3 * squared(x)), "^squared"),
 }  # fmt: skip
 
@@ -154,6 +173,11 @@ def test_a_planted_bug_is_found_by_the_check_that_is_meant(name):
     quantizer, claims, match = QUANTIZERS[name]
     with pytest.raises(AssertionError, match=match):
         check_quantizer(quantizer, claims)
+
+
+def test_sizes_are_needed():
+    with pytest.raises(ValueError, match=r"sizes=\(\)"):
+        check_quantizer(GOOD, sizes=())
 
 
 LINK = innovation(uniform(3))
