@@ -21,6 +21,7 @@ def check_compressor(
     size: int = 23,
     rounds: int = 100,
     seed: int = 0,
+    follows: float | None = None,
 ) -> None:
     """Checks that both ends of a link stay together, message by message.
 
@@ -33,11 +34,19 @@ def check_compressor(
     and dtypes; vmap over clients, round after round, is a loop; x is heeded: somewhere on
     the way -x makes another message. Keys and decoders are as in `check_quantizer`.
 
+    Whether x_hat follows x is not checked unless you say how near it comes: links that
+    keep all of the above may circle around x (`innovation(uniform(1))`) or be silent
+    about it (`lazy`). A wrong sign in an error that is fed back shows only here.
+
     Args:
         compressor: yours.
         size: d, 1 or more.
         rounds: 1 or more.
         seed: of the inputs and losses, 0 or more.
+        follows: a bound on ||x_bar - x|| / ||x|| after `rounds` rounds of one and the
+            same Gaussian x, none lost, with a model at rest: x_bar is the last x_hat
+            where the server holds an estimate, elsewhere the mean of them all. None for
+            no such claim.
 
     Raises:
         AssertionError: a promise is broken.
@@ -50,6 +59,9 @@ def check_compressor(
         through_bytes(message, link.layout, name)
     _check_walk(compressor, link, keys, _walk(rng, rounds, size), rng)
     _check_clients(compressor, link, rng, size)
+    if follows is not None:
+        x = rng.standard_normal(size).astype(np.float32)
+        _check_follows(compressor, link, keys, x, follows)
 
 
 def _check_walk(
@@ -144,6 +156,24 @@ def _check_clients(
                 where = f"round {k}, client {i} of {CLIENTS}"
                 require("vmap", near(wanted, leaf), where, f"the loop's {wanted}", leaf)
         memories = came[1:]
+
+
+def _check_follows(
+    compressor: Compressor, link: Link, keys: np.ndarray, x: np.ndarray, follows: float
+) -> None:
+    """How near x_hat, or its mean, has come to an x that does not change."""
+    (client, server), x_hats = link.memory, []
+    for k, key in enumerate(keys):
+        broadcast = link.told(k, k)
+        broadcast = broadcast._replace(movements=np.zeros_like(broadcast.movements))
+        message, client, _ = link.encode(key, x, client, broadcast)
+        x_hat, server = link.decode(key, message, server, untold(broadcast))
+        x_hats.append(np.asarray(x_hat))
+    x_bar = np.mean(x_hats, axis=0) if compressor.estimate is None else x_hats[-1]
+    off = np.linalg.norm(x_bar - x) / np.linalg.norm(x)
+    must = f"||x_bar - x|| / ||x|| at most {follows:.6g}"
+    holds = off <= (1 + 1e-4) * follows + 1e-6
+    require("follows", holds, f"{len(keys)} rounds of one x", must, off)
 
 
 def _silenced(message: Message) -> Message:

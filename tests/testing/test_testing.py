@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax.compressors import direct, innovation, lazy
+from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.quantizers import Layout, Message, one_of, sign, stochastic, uniform
 from flq_jax.testing import Claims, check_compressor, check_quantizer
 
@@ -271,3 +271,20 @@ def test_a_planted_bug_in_a_link_is_found(name):
     link, match = COMPRESSORS[name]
     with pytest.raises(AssertionError, match=match):
         check_compressor(link)
+
+
+def _adds_it_again(key, x, error, broadcast):
+    message, error = FEEDBACK.encode(key, x, error, broadcast)
+    return message, -error
+
+
+FEEDBACK = error_feedback(uniform(2))
+
+
+def test_a_claim_to_follow_x_holds_or_is_refused():
+    # |e_i| <= (|x|_inf + |e|_inf) / 3, hence |e|_inf <= |x|_inf / 2 <= ||x|| / 2, and the
+    # mean of 100 estimates is off by ||e|| / 100 <= 23**0.5 / 200 ||x||.
+    follows = 23**0.5 / 200
+    check_compressor(FEEDBACK, follows=follows)
+    with pytest.raises(AssertionError, match="^follows: 100 rounds"):
+        check_compressor(FEEDBACK._replace(encode=_adds_it_again), follows=follows)
