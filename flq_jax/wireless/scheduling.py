@@ -114,22 +114,25 @@ def oldest(num: int) -> Scheduler:
 
     def select(key, candidates):
         del key
-        by_snr = jnp.argsort(-candidates.snr, stable=True)
-        order = by_snr[jnp.argsort(-candidates.age[by_snr], stable=True)]
-        rank = jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
+        rank = _rank(candidates.age, candidates.snr)
         return highest(-rank, candidates.eligible, num)
 
     return select
 
 
 def longest_lived(num: int) -> Scheduler:
-    """The num that will have most energy left, of those whose battery will last."""
+    """The num that will have most energy left, of those whose battery will last.
+
+    Of equals those that spend least: on mains, where all have any amount left, these are
+    the cheapest.
+    """
     _require_positive("longest_lived", num)
 
     def select(key, candidates):
         del key
         left = candidates.battery_j - candidates.energy_j
-        return highest(left, candidates.eligible & (left >= 0.0), num)
+        rank = _rank(left, -candidates.energy_j)
+        return highest(-rank, candidates.eligible & (left >= 0.0), num)
 
     return select
 
@@ -175,6 +178,13 @@ def next_age(age: jax.Array, heard: jax.Array) -> jax.Array:
 def next_mean(mean: jax.Array, value: jax.Array, memory: float) -> jax.Array:
     """The exponential average: memory x mean + (1 - memory) x value."""
     return memory * mean + (1.0 - memory) * value
+
+
+def _rank(score: jax.Array, tie: jax.Array) -> jax.Array:
+    """Each one's place by score, highest first, and of equals by the highest tie."""
+    by_tie = jnp.argsort(-tie, stable=True)
+    order = by_tie[jnp.argsort(-score[by_tie], stable=True)]
+    return jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
 
 
 def _require_positive(where: str, num: int) -> None:

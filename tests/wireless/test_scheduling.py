@@ -117,6 +117,14 @@ def test_batteries_that_empty():
     np.testing.assert_allclose(left_j, [0.5, 0.1, 2, 0, 0], rtol=1e-5)
 
 
+def test_on_mains_the_cheapest_live_longest():
+    energy_j = np.float32([5, 1, 4, 2, 3])
+    fields = {"battery_j": np.full(5, np.inf, np.float32), "energy_j": energy_j}
+    assert choose(scheduling.longest_lived(2), **fields) == [1, 3]
+    fields["battery_j"] = np.float32([np.inf, 9, np.inf, 9, np.inf])
+    assert choose(scheduling.longest_lived(4), **fields) == [0, 1, 2, 4]
+
+
 def test_a_budget_of_bits_takes_the_densest_news():
     fields = {
         "news": np.float32([10.0, 6, 9, 1, 99]),
