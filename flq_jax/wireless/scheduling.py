@@ -78,7 +78,7 @@ def round_robin(num: int) -> Scheduler:
     def select(key, candidates):
         del key
         m = candidates.eligible.size
-        first = (candidates.round_index % m) * (num % m) % m
+        first = _product_modulo(candidates.round_index % m, num, m)
         turn = (jnp.arange(m) - first) % m < num
         return turn & candidates.eligible
 
@@ -145,7 +145,7 @@ def bits_budget(budget_bits: int) -> Scheduler:
     best that any choice could take.
 
     Args:
-        budget_bits: of one round's uplink, 1 or more; ValueError otherwise.
+        budget_bits: of one round's uplink, 1 to 2**31 - 1; ValueError otherwise.
     """
     _require_positive("bits_budget", budget_bits)
 
@@ -187,6 +187,18 @@ def _rank(score: jax.Array, tie: jax.Array) -> jax.Array:
     return jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
 
 
+def _product_modulo(k: jax.Array, num: int, m: int) -> jax.Array:
+    """k num mod m for 0 <= k < m, by Horner's rule on the bits of num.
+
+    The product would overflow where m is beyond 46,340; here nothing exceeds 3 m.
+    """
+    product = jnp.zeros_like(k)
+    for bit in f"{num % m:b}":
+        product = (2 * product + int(bit) * k) % m
+    return product
+
+
 def _require_positive(where: str, num: int) -> None:
-    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
-        raise ValueError(f"{where}: must be an integer of 1 or more, got {num=}")
+    whole = isinstance(num, int) and not isinstance(num, bool)
+    if not whole or not 1 <= num < 2**31:
+        raise ValueError(f"{where}: must be an integer in 1..2**31 - 1, got {num=}")

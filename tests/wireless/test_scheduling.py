@@ -65,9 +65,11 @@ def test_takes_only_the_eligible_and_no_more_than_it_may(scheduler, most):
 
 
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if n != "everyone"])
-def test_refuses_nothing_to_do(name):
+def test_refuses_nothing_to_do_and_more_than_32_bits(name):
     with pytest.raises(ValueError, match=f"{name}: .*num=0"):
         getattr(scheduling, name)(0)
+    with pytest.raises(ValueError, match=f"{name}: .*num=2147483648"):
+        getattr(scheduling, name)(2**31)
 
 
 def choose(scheduler, **fields):
@@ -91,6 +93,16 @@ def test_round_robin_takes_turns():
     assert choose(robin, round_index=np.int32(0), eligible=absent) == [0]
     late = choose(robin, round_index=np.int32(2**31 - 1))
     assert late == [0, 4]  # 2 (2^31 - 1) = 4 modulo 5
+
+
+@pytest.mark.parametrize("num", [30_000, 99_999, 2**31 - 1])
+def test_turns_of_many_clients_do_not_overflow(num):
+    m, k = 100_000, 99_999
+    everyone = np.ones(m, bool)
+    fields = candidates(round_index=np.int32(k), eligible=everyone)
+    selected = np.asarray(scheduling.round_robin(num)(None, fields))
+    turn = (k * num + np.arange(min(num, m))) % m  # NumPy's integers have 64 bits
+    np.testing.assert_array_equal(np.flatnonzero(selected), np.sort(turn))
 
 
 def test_channel_policies():
