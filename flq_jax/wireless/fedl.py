@@ -25,9 +25,9 @@ class Computing(NamedTuple):
 
     Attributes:
         frequency_hz: f[m].
-        latency_s: f[], T_cmp, of the slowest client.
-        energy_j: f[m]; E_cmp is their sum.
-        feasible: bool[m], whether the client has a clock to run at.
+        latency_s: f[], T_cmp, of the slowest feasible client.
+        energy_j: f[m]; E_cmp is the sum of the feasible. Infinite if infeasible.
+        feasible: bool[m], whether the client has a clock to run at, or nothing to do.
     """
 
     frequency_hz: jax.Array
@@ -50,27 +50,40 @@ def cpu_frequencies(
 
         kappa = sum_{n: C_n / T > f_min} 2 k C_n^3 / T^3,
 
-    or the end of [max C_n / f_max, max C_n / f_min] nearest to it.
+    or the end of [max C_n / f_max, max C_n / f_min] nearest to it. Sums and maxima are
+    over the feasible clients with cycles; the others change nobody's answer.
 
     Args:
         cycles: C, f[m], of one local pass; 0 for who takes no part.
         price_w: kappa, f[], above 0.
         capacitance: k, f[] or f[m], J s^2 per cycle; half the paper's alpha.
-        frequency_min_hz: f[m].
-        frequency_max_hz: f[m].
+        frequency_min_hz: f[m], 0 or more; above frequency_max_hz is infeasible.
+        frequency_max_hz: f[m]; 0 is infeasible.
     """
+    clocked = (frequency_min_hz <= frequency_max_hz) & (frequency_max_hz > 0.0)
+    feasible = clocked | (cycles <= 0.0)
+    work = jnp.where(clocked, cycles, 0.0)
 
-    def too_short(seconds):
-        needed_hz = cycles / seconds
-        worth_w = 2.0 * capacitance * needed_hz**3
-        return jnp.sum(jnp.where(needed_hz > frequency_min_hz, worth_w, 0.0)) > price_w
+    def worth_w(needed_hz):
+        saved_w = 2.0 * capacitance * needed_hz**3
+        return jnp.sum(jnp.where(needed_hz > frequency_min_hz, saved_w, 0.0))
 
-    feasible = (frequency_min_hz <= frequency_max_hz) & (frequency_max_hz > 0.0)
-    low_s, high_s = (jnp.max(cycles / f) for f in (frequency_max_hz, frequency_min_hz))
-    _, latency_s = bisect(too_short, low_s, jnp.maximum(low_s, high_s))
-    needed_hz = cycles / jnp.where(latency_s > 0.0, latency_s, 1.0)
+    def slowest_s(frequency_hz, stopped_s):
+        seconds = work / jnp.where(frequency_hz > 0.0, frequency_hz, 1.0)
+        idle = (frequency_hz <= 0.0) & (work > 0.0)
+        return jnp.max(jnp.where(idle, stopped_s, seconds))
+
+    low_s = slowest_s(frequency_max_hz, 0.0)
+    some_s = jnp.where(low_s > 0.0, low_s, 1.0)
+    # Where a clock may stop, no T is too long; but one at which all that is saved at the
+    # shortest T is worth kappa (it falls with T^3) is long enough.
+    free_s = some_s * jnp.cbrt(worth_w(work / some_s) / price_w)
+    high_s = jnp.maximum(low_s, slowest_s(frequency_min_hz, free_s))
+    _, latency_s = bisect(lambda s: worth_w(work / s) > price_w, low_s, high_s)
+    needed_hz = work / jnp.where(latency_s > 0.0, latency_s, 1.0)
     frequency_hz = jnp.clip(needed_hz, frequency_min_hz, frequency_max_hz)
-    energy_j = compute_energy_j(cycles, frequency_hz, capacitance)
+    energy_j = compute_energy_j(work, frequency_hz, capacitance)
+    energy_j = jnp.where(feasible, energy_j, jnp.inf)
     return Computing(frequency_hz, latency_s, energy_j, feasible)
 
 
@@ -156,7 +169,8 @@ class Optimum(NamedTuple):
         computing: SUB1's answer.
         slots: SUB2's answer.
         theta: local accuracy, f[].
-        bill_j: the minimum, energy and priced time to the global accuracy, f[].
+        bill_j: the minimum over the feasible, energy and priced time to the global
+            accuracy, f[].
         feasible: bool[m], of both subproblems.
     """
 
@@ -180,16 +194,25 @@ def joint_optimum(
     power_min_w: jax.Array,
     power_max_w: jax.Array,
 ) -> Optimum:
-    """All three at once; the arguments are those of SUB1 and SUB2."""
-    computing = cpu_frequencies(
-        cycles, price_w, capacitance, frequency_min_hz, frequency_max_hz
-    )
+    """All three at once; the arguments are those of SUB1 and SUB2.
+
+    The bill is that of the feasible. Who cannot be heard need not compute either, and
+    counts as one with 0 cycles.
+    """
     slots = slot_times(
         num_bits, price_w, snr_per_w, bandwidth_hz, power_min_w, power_max_w
     )
-    compute_bill = jnp.sum(computing.energy_j) + price_w * computing.latency_s
-    upload_bill = jnp.sum(slots.energy_j) + price_w * jnp.sum(slots.slot_s)
+    cycles = jnp.where(slots.feasible, cycles, 0.0)
+    computing = cpu_frequencies(
+        cycles, price_w, capacitance, frequency_min_hz, frequency_max_hz
+    )
+    feasible = computing.feasible & slots.feasible
+
+    def total(values):
+        return jnp.sum(jnp.where(feasible, values, 0.0))
+
+    compute_bill = total(computing.energy_j) + price_w * computing.latency_s
+    upload_bill = total(slots.energy_j) + price_w * total(slots.slot_s)
     theta = local_accuracy(compute_bill, upload_bill)
     bill_j = (upload_bill - jnp.log(theta) * compute_bill) / (1.0 - theta)
-    feasible = computing.feasible & slots.feasible
     return Optimum(computing, slots, theta, bill_j, feasible)

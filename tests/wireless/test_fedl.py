@@ -262,3 +262,41 @@ def test_the_unreachable_are_named():
     np.testing.assert_array_equal(o.feasible, [True, False, True, True, True])
     assert np.isinf(o.slots.slot_s[1]) and np.isinf(o.slots.energy_j[1])
     assert np.all(np.isfinite(np.delete(o.slots.slot_s, 1)))
+
+
+@pytest.mark.parametrize("why", ["unheard", "clockless", "slow"])
+def test_who_cannot_take_part_changes_nobody_elses_answer(why):
+    price_w, *args = (a[0] for a in random_instances(num=1))
+    out = np.array([False, True, False, False, True])
+    smaller = solve(price_w, *(a[~out] for a in args))
+    cycles, num_bits, f_min, f_max, snr_per_w, *powers_w = args
+    if why == "unheard":
+        snr_per_w = np.where(out, 0.0, snr_per_w)
+    else:  # no clock at all, or one whose range is empty
+        f_max = np.where(out, 0.0 if why == "clockless" else 0.1e9, f_max)
+        f_min = np.where(out, 0.0 if why == "clockless" else 0.3e9, f_min)
+    larger = solve(price_w, cycles, num_bits, f_min, f_max, snr_per_w, *powers_w)
+    np.testing.assert_array_equal(larger.feasible, ~out)
+    np.testing.assert_allclose(
+        [larger.computing.latency_s, larger.theta, larger.bill_j],
+        [smaller.computing.latency_s, smaller.theta, smaller.bill_j],
+        rtol=1e-12,
+    )
+    np.testing.assert_allclose(
+        larger.computing.frequency_hz[~out], smaller.computing.frequency_hz, rtol=1e-12
+    )
+
+
+def test_clocks_that_may_stop():
+    """Three at 10^9 cycles and k = 1e-28: kappa = 3 x 2e-28 (10^9 / T)^3 at T = 10 s.
+
+    One more has nothing to do, and no clock at all.
+    """
+    cycles, f_max = np.array([1e9, 1e9, 1e9, 0.0]), np.array([1e9, 2e9, 1e9, 0.0])
+    price_w = 3 * 2e-28 * (1e9 / 10) ** 3
+    args = price_w, cycles, np.full(4, 1e4), np.zeros(4), f_max
+    o = solve(*args, np.ones(4), np.full(4, 0.2), np.ones(4)).computing
+    np.testing.assert_allclose(o.latency_s, 10.0, rtol=1e-12)
+    np.testing.assert_allclose(o.frequency_hz, [1e8, 1e8, 1e8, 0.0], rtol=1e-12)
+    np.testing.assert_allclose(o.energy_j, [1e-3, 1e-3, 1e-3, 0.0], rtol=1e-12)
+    assert np.all(o.feasible)
