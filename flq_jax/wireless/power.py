@@ -58,7 +58,8 @@ def power_for_deadline(
 
     Args:
         num_bits: Z, 0 for silence, which is free and always feasible.
-        deadline_s: t; a message is infeasible at 0 or below.
+        deadline_s: t; a message is infeasible at 0 or below, and without a deadline
+            (infinity) unless p_min is above 0: there is always less, and 0 W say nothing.
         snr_per_w: gain over noise and interference, 1/W.
         bandwidth_hz: B.
         power_max_w: more is infeasible.
@@ -68,8 +69,11 @@ def power_for_deadline(
     in_time = deadline_s > 0.0
     efficiency = num_bits * LN2 / (bandwidth_hz * jnp.where(in_time, deadline_s, 1.0))
     needed_w = jnp.expm1(jnp.where(in_time, efficiency, jnp.inf)) / snr_per_w
-    power_w = jnp.where(sends, jnp.maximum(needed_w, power_min_w), 0.0)
-    return _upload(num_bits, power_w, power_w <= power_max_w, snr_per_w, bandwidth_hz)
+    least_w = jnp.maximum(needed_w, power_min_w)
+    feasible = ~sends | ((least_w > 0.0) & (least_w <= power_max_w))
+    least_w = jnp.where(least_w > 0.0, least_w, jnp.inf)
+    power_w = jnp.where(sends, least_w, 0.0)
+    return _upload(num_bits, power_w, feasible, snr_per_w, bandwidth_hz)
 
 
 def power_for_energy(
@@ -148,7 +152,7 @@ def pace_for_deadline(
     Args:
         cycles: C, above 0.
         num_bits: Z, 0 for silence.
-        deadline_s: T.
+        deadline_s: T, finite.
         capacitance: k, J s^2 per cycle, see `cost.compute_energy_j`.
         frequency_min_hz, frequency_max_hz: range of the CPU.
         snr_per_w: gain over noise and interference, 1/W.

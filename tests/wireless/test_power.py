@@ -112,6 +112,13 @@ def test_the_hopeless_are_named(dtype):
         assert u.power_w.dtype == dtype
 
 
+def test_without_a_deadline_there_is_no_least_power():
+    never = for_deadline(1e4, np.inf, 100.0, 1e6, 1.0)
+    assert not never.feasible and never.power_w > 1.0 and np.isinf(never.energy_j)
+    floor = for_deadline(1e4, np.inf, 100.0, 1e6, 1.0, power_min_w=0.2)
+    assert floor.feasible and floor.power_w == 0.2 and np.isfinite(floor.latency_s)
+
+
 CPU = {"capacitance": 1e-28, "frequency_min_hz": 0.3e9, "frequency_max_hz": 2e9}
 
 
