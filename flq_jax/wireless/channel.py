@@ -4,6 +4,8 @@ A gain is received power over sent power. Gains multiply: path loss, shadowing, 
 fading of the round, each redrawn at its own pace by the caller's keys.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -83,11 +85,13 @@ def rician_gain(key: jax.Array, shape: tuple, factor: float) -> jax.Array:
     Args:
         key: random key.
         shape: of the draw.
-        factor: K, the line of sight's share over the rest, 0 (Rayleigh) or more;
-            ValueError otherwise.
+        factor: K, the line of sight's share over the rest, 0 (Rayleigh) or more and
+            finite; ValueError otherwise.
     """
-    if not factor >= 0.0:
-        raise ValueError(f"rician_gain: the factor must be 0 or more, got {factor=}")
+    if not 0.0 <= factor < math.inf:
+        raise ValueError(
+            f"rician_gain: the factor must be finite and 0 or more, got {factor=}"
+        )
     scatter = jax.random.normal(key, (2, *shape)) / jnp.sqrt(2.0 * (factor + 1.0))
     real, imaginary = scatter
     return jnp.square(jnp.sqrt(factor / (factor + 1.0)) + real) + jnp.square(imaginary)

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from flq_jax.wireless.cost import upload_latency_s
+
 LN2 = 0.6931471805599453
 
 
@@ -39,11 +41,13 @@ def rayleigh_packet_error(mean_snr: jax.Array, waterfall: jax.Array) -> jax.Arra
         E[1 - exp(-a / o)] = integral_0^inf exp(-o) (1 - exp(-a / o)) do,   o ~ Exp(1),
 
     with a = waterfall / mean SNR, by the trapezoidal rule in log o: its integrand dies
-    double-exponentially at both ends, so that the rule is exact to about 1e-7.
+    double-exponentially at both ends, so that the rule is exact to about 1e-7, or to the
+    1e-5 of a sum in float32. 1 at a mean SNR of 0, and 0 at waterfall = 0 otherwise.
     """
     t = jnp.linspace(-18.0, 4.5, 128, dtype=jnp.result_type(mean_snr, float))
     density = jnp.exp(t - jnp.exp(t)) * (t[1] - t[0])
-    a = jnp.asarray(waterfall / mean_snr)[..., None]
+    safe = jnp.where(mean_snr > 0.0, mean_snr, 1.0)
+    a = jnp.where(mean_snr > 0.0, waterfall / safe, jnp.inf)[..., None]
     nodes = jnp.exp(-t).reshape((1,) * (a.ndim - 1) + t.shape)
     return -jnp.expm1(-a * nodes) @ density
 
@@ -80,21 +84,25 @@ def tdma_finish_s(ready_s: jax.Array, upload_s: jax.Array) -> jax.Array:
     """When each upload ends if one sends at a time, first come, first served.
 
     finish_k = max(ready_k, finish_(k-1)) + upload_k in the order of readiness; equal
-    claims go by index, and who has nothing to send is done when it is ready.
+    claims go by index, and who has nothing to send is done when it is ready. Who has no
+    rate never finishes, and does not hold the others up: it is not let on the air.
 
     Args:
         ready_s: f[m], when each has computed.
-        upload_s: f[m], the time of each upload with the whole band.
+        upload_s: f[m], the time of each upload with the whole band; infinite on no rate.
     """
-    order = jnp.argsort(jnp.where(upload_s > 0.0, ready_s, jnp.inf), stable=True)
+    sends = (upload_s > 0.0) & (upload_s < jnp.inf)
+    order = jnp.argsort(jnp.where(sends, ready_s, jnp.inf), stable=True)
 
     def send(free_s, client):
-        ready, upload = client
-        finish = jnp.where(upload > 0.0, jnp.maximum(ready, free_s) + upload, ready)
-        return jnp.where(upload > 0.0, finish, free_s), finish
+        ready, upload, sends = client
+        finish = jnp.where(sends, jnp.maximum(ready, free_s), ready) + upload
+        return jnp.where(sends, finish, free_s), finish
 
     _, finish_s = jax.lax.scan(
-        send, jnp.zeros_like(upload_s[0]), (ready_s[order], upload_s[order])
+        send,
+        jnp.zeros_like(upload_s[0]),
+        (ready_s[order], upload_s[order], sends[order]),
     )
     return jnp.zeros_like(upload_s).at[order].set(finish_s)
 
@@ -112,12 +120,16 @@ def broadcast_rate_bps(rate_bps: jax.Array, listening: jax.Array) -> jax.Array:
 def broadcast_latency_s(
     num_bits: jax.Array, rate_bps: jax.Array, listening: jax.Array
 ) -> jax.Array:
-    """Time of one message to all listeners at once, f[]; 0 if nobody listens."""
-    return num_bits / broadcast_rate_bps(rate_bps, listening)
+    """Time of one message to all listeners at once, f[]; 0 if nobody listens.
+
+    Silence takes no time, and a message on no rate takes for ever; here and below.
+    """
+    return upload_latency_s(num_bits, broadcast_rate_bps(rate_bps, listening))
 
 
 def unicast_latency_s(
     num_bits: jax.Array, rate_bps: jax.Array, listening: jax.Array
 ) -> jax.Array:
     """Time of a message to each listener in turn, each with the whole band, f[]."""
-    return jnp.sum(jnp.where(listening, num_bits / rate_bps, 0.0))
+    seconds = upload_latency_s(num_bits, rate_bps)
+    return jnp.sum(jnp.where(listening, seconds, 0.0))

@@ -62,9 +62,10 @@ def test_rician_has_mean_one_and_the_known_variance(key, factor):
     mean_within((gain - 1.0) ** 2, variance, 3 * variance)
 
 
-def test_rician_refuses_a_negative_factor(key):
-    with pytest.raises(ValueError, match="factor=-0.5"):
-        channel.rician_gain(key, (1,), -0.5)
+@pytest.mark.parametrize("factor", [-0.5, float("inf"), float("nan")])
+def test_rician_refuses_a_negative_or_infinite_factor(key, factor):
+    with pytest.raises(ValueError, match=f"factor={factor}"):
+        channel.rician_gain(key, (1,), factor)
 
 
 def test_shadowing_has_median_one(key):

@@ -22,6 +22,13 @@ def test_packet_error_by_hand():
     np.testing.assert_array_equal(packet_error(np.full(3, 5, np.float32), 0.0), 0.0)
 
 
+def test_no_signal_is_no_packet_even_without_a_waterfall():
+    mean_snr = np.float32([0, 5])
+    np.testing.assert_array_equal(packet_error(mean_snr, 0.0), [1.0, 0.0])
+    error = rayleigh_packet_error(mean_snr, 0.0)
+    np.testing.assert_allclose(error, [1.0, 0.0], atol=1e-5)
+
+
 def test_rayleigh_packet_error_is_a_bessel_function():
     """integral_0^inf exp(-o - a / o) do = 2 sqrt(a) K_1(2 sqrt(a))."""
     a = np.geomspace(1e-6, 1e2, 100)
@@ -62,6 +69,13 @@ def test_tdma_serves_in_order_of_readiness():
     np.testing.assert_allclose(finish_s, [4.0, 2.0, 2.5, 10.0, 2.0])
 
 
+def test_tdma_passes_over_who_has_no_rate():
+    ready_s = np.float32([3.0, 0.0, 1.0, 9.0, 2.0])
+    upload_s = np.float32([1.0, np.inf, 2.5, 1.0, 0.0])
+    finish_s = jax.jit(link.tdma_finish_s)(ready_s, upload_s)
+    np.testing.assert_allclose(finish_s, [4.5, np.inf, 3.5, 10.0, 2.0])
+
+
 def test_downlinks():
     rate = np.float32([1e6, 4e6, 1e3, 2e6])
     listening = np.array([True, True, False, True])
@@ -74,6 +88,11 @@ def test_downlinks():
     nobody = np.zeros(4, bool)
     assert float(broadcast(2e6, rate, nobody)) == 0.0
     assert float(unicast(2e6, rate, nobody)) == 0.0
+    deaf = rate * np.float32([0, 1, 1, 1])
+    assert float(broadcast(0.0, deaf, listening)) == 0.0
+    assert float(unicast(0.0, deaf, listening)) == 0.0
+    assert np.isinf(broadcast(2e6, deaf, listening))
+    assert np.isinf(unicast(2e6, deaf, listening))
 
 
 def test_the_snr_for_an_error_has_that_error():
