@@ -2,7 +2,13 @@
 
     python -m experiments.main --config=configs/wireless_fedl.py
 
-FEDL's clients in a joint plan: path gain -40 dB at 1 m, 1e-10 W of noise on 1 MHz.
+FEDL's clients in a joint plan: path gain -40 dB at 1 m, 1e-10 W of noise on 1 MHz, at
+both ends of the link, and no packet errors: a message sent at the channel's rate
+arrives. All are heard, the far ones with fewer bits.
+
+Not Tran et al.'s are the blocks of 1 MHz side by side (they share one, in turn), the
+round's deadline of 50 ms and 0.1 J (they have prices of time and energy), the least
+power, which is 0.2 W there, the common fastest clock, and places of equal density.
 """
 
 from configs import wireless_joint
@@ -17,6 +23,8 @@ def get_config():
     config.network.power_w = 1.0
     config.network.interference_low_w = 1e-10
     config.network.interference_high_w = 1e-10
+    config.network.downlink_interference_w = 1e-10
+    config.network.waterfall = 0.0
     config.network.frequency_low_hz = 0.3e9
     config.network.frequency_high_hz = 2e9
     config.network.capacitance = 1e-28

@@ -197,11 +197,32 @@ def test_fedls_radio_is_that_of_tran_et_al():
     assert (network.inner_m, network.radius_m) == fedl["distance_m"]
     assert 10 ** (network.gain_db / 10) == pytest.approx(fedl["reference_gain"])
     assert network.interference_low_w == network.interference_high_w == fedl["noise_w"]
+    assert network.downlink_interference_w == fedl["noise_w"]
+    assert network.waterfall == 0.0
     assert network.power_w == fedl["power_max_w"]
     assert network.frequency_low_hz == fedl["frequency_min_hz"]
     assert network.frequency_high_hz == fedl["frequency_max_hz"][1]
     for option in ("exponent", "capacitance"):
         assert network[option] == fedl[option]
+
+
+def test_fedls_clients_can_be_heard():
+    """Each on some block, by one bit a weight, in more than a third of the rounds."""
+    network = wireless_fedl.get_config().network
+    place = radio.place(network, keys.seed_key(0), CLIENTS)
+    cell = jax.tree.map(np.asarray, place._asdict())
+    gain = np.random.default_rng(0).exponential(size=(1000, 7, CLIENTS))
+    gain *= cell["path_gain"]
+    noise_w = cell["noise_w"] + cell["interference_w"][0]
+    snr_per_w, snr = gain[:, 1:] / noise_w, gain[:, :1] / cell["downlink_noise_w"]
+    start_s = (8 * 7850 + 32) / (cell["downlink_hz"] * np.log2(1 + snr))
+    rest_s = np.maximum(cell["deadline_s"] - start_s, 1e-6)
+    with np.errstate(over="ignore"):
+        needed = np.expm1((7850 + 32) * np.log(2) / (cell["block_hz"] * rest_s))
+    least_snr = cell["waterfall"] / -np.log1p(-network.most_loss)
+    power_w = np.maximum(needed, least_snr) / snr_per_w
+    heard = (power_w <= network.power_w) & (power_w * rest_s <= network.budget_j)
+    assert np.all(heard.any(axis=1).mean(axis=0) > 1 / 3)
 
 
 @pytest.mark.parametrize("scheduler", rules.SCHEDULERS)
