@@ -2,9 +2,11 @@
 
     python -m experiments.main --config=configs/wireless_joint.py
 
-15 clients of a cell share 6 resource blocks (Chen et al. 2021, Table II). Each round
-the Hungarian method gives blocks to those whose examples are the likeliest to arrive,
-all send the widest message that fits, and clocks and powers are the least in time.
+15 clients of a cell as in Chen et al. (2021, Table II), but scarcer: 6 resource blocks
+instead of 12, a deadline of 50 ms instead of 0.5 s, and clocks that may go down to 0.1
+GHz. Each round the Hungarian method gives blocks to those whose examples are the
+likeliest to arrive, all send the widest message that fits, and clocks and powers are
+the least in time.
 """
 
 from configs import default
