@@ -62,9 +62,11 @@ def workdir() -> pathlib.Path:
     return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem
 
 
-def command(module: str = "experiments.main") -> str:
+def command() -> str:
     """The command line that runs this run, or goes on with it."""
-    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+    spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
+    program = ["-m", spec.name] if spec else sys.argv[:1]
+    return shlex.join(["python", *program, *sys.argv[1:]])
 
 
 def together() -> int:

@@ -93,7 +93,7 @@ def main(argv: list[str]) -> None:
         for config in wanted.values():
             validate.validate(config)
         runs = sweep.prepared(wanted, folder)
-    with interrupt.ending(options.command("experiments.policies")):
+    with interrupt.ending(options.command()):
         failures = sweep.run_all(runs)
     groups = [
         group

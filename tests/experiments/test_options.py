@@ -1,5 +1,8 @@
 """The command line, before any compute."""
 
+import sys
+import types
+
 import pytest
 from absl.testing import flagsaver
 
@@ -60,6 +63,16 @@ def test_an_argument_that_is_no_flag_is_refused(capsys):
         options.parse(["main", "--config=configs/mnist_sgd.py", "config.seed=1"])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: config.seed=1: every argument")
+
+
+@pytest.mark.parametrize("module", ["experiments.main", "experiments.policies"])
+def test_the_command_is_the_one_that_runs(module, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/here/file.py", "--workdir=a b"])
+    spec = types.SimpleNamespace(name=module)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert options.command() == f"python -m {module} '--workdir=a b'"
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    assert options.command() == "python /here/file.py '--workdir=a b'"
 
 
 def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
