@@ -55,11 +55,11 @@ def summary() -> bool:
     return _SUMMARY.value
 
 
-def workdir() -> pathlib.Path:
-    """The run's folder: --workdir, or runs/ and the config file's name (if any)."""
+def workdir(name: str = "") -> pathlib.Path:
+    """The run's folder: --workdir, or runs/ and the name, or the config file's."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
-    return pathlib.Path("runs") / pathlib.Path(config_file(sys.argv)).stem
+    return pathlib.Path("runs") / (name or pathlib.Path(config_file(sys.argv)).stem)
 
 
 def command() -> str:
@@ -129,6 +129,16 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         if rest:
             raise ConfigError(f"{rest[0]}: every argument must be a flag, --NAME=VALUE")
         return [program]
+
+
+def refuse_all_but(*names: str) -> None:
+    """Raises `ConfigError` for a flag of `experiments.main` of another name.
+
+    For the commands that would not heed it.
+    """
+    for name in OWN_FLAGS:
+        if flags.FLAGS[name].present and name not in names:
+            raise ConfigError(f"--{name}: is a flag of experiments.main alone")
 
 
 @contextlib.contextmanager

@@ -1,18 +1,21 @@
 """Radio policies side by side: every policy, link, number of clients and seed.
 
-    python -m experiments.policies --workdir=runs/policies --seeds=5
+    python -m experiments.policies --seeds=5
     python -m experiments.report --workdir=runs/policies --accuracy=0.88
 
-Each run has a folder of its own, and one that is finished is not run again: the same
-command goes on where it was interrupted, and a longer list of anything adds runs. Seeds
-share a compiled program. At the end stand `policies.md`, with costs at equal rounds and
-accuracies at equal time and energy, and a map of the cell for each policy.
+Each run has a folder of its own in --workdir (default: runs/policies), and one that is
+finished is not run again: the same command goes on where it was interrupted, and a
+longer list of anything adds runs. Seeds share a compiled program. At the end stand
+`policies.md`, with costs at equal rounds and accuracies at equal time and energy, and a
+map of the cell for each policy. Both are of the runs that the command names, whatever
+else the folder holds.
 """
 
 import importlib
 import itertools
+import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict
@@ -20,6 +23,8 @@ from ml_collections import ConfigDict
 from experiments import figures, interrupt, options, results, sweep, validate
 from experiments.console import tell
 from experiments.results import Group
+from experiments.rules import PARTITIONS
+from experiments.validate import ConfigError, did_you_mean
 from flq_jax.data import DataError
 
 _POLICIES = flags.DEFINE_list(
@@ -41,6 +46,8 @@ LINKS = {
     "adaptive": "adaptive",
 }
 BLOCKS = {15: 6, 50: 12, 500: 24}
+_FILES = (pathlib.Path(__file__).parents[1] / "configs").glob("wireless_*.py")
+POLICIES = sorted(file.stem.removeprefix("wireless_") for file in _FILES)
 
 
 def configs(
@@ -74,32 +81,47 @@ def configs(
         yield f"{num}-{partition}-{policy}-{link}-seed{seed}", config
 
 
+def wanted() -> dict[str, ConfigDict]:
+    """The runs of the command line, folder -> config.
+
+    Raises:
+        ConfigError: a list is empty or has an entry that there is not.
+    """
+    axes = {
+        "clients": list(map(int, chosen(_CLIENTS, map(str, BLOCKS)))),
+        "partitions": chosen(_PARTITIONS, PARTITIONS),
+        "links": chosen(_LINKS, LINKS),
+        "policies": chosen(_POLICIES, POLICIES),
+    }
+    return dict(configs(seeds=_SEEDS.value, rounds=_ROUNDS.value, **axes))
+
+
+def chosen(flag: flags.FlagHolder[list[str]], there: Iterable[str]) -> list[str]:
+    """The flag's entries; `ConfigError` unless there are some, all of what is there."""
+    there = list(there)
+    for entry in flag.value or [""]:
+        if entry not in there:
+            raise ConfigError(
+                f"--{flag.name}: must be of {', '.join(there)}, got {entry!r}"
+                f"{did_you_mean(entry, there)}"
+            )
+    return flag.value
+
+
 def main(argv: list[str]) -> None:
     """Runs what is not there yet, then writes the table and the maps."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    folder = options.workdir()
-    wanted = dict(
-        configs(
-            seeds=_SEEDS.value,
-            clients=map(int, _CLIENTS.value),
-            partitions=_PARTITIONS.value,
-            links=_LINKS.value,
-            policies=_POLICIES.value,
-            rounds=_ROUNDS.value,
-        )
-    )
+    folder = options.workdir("policies")
     with options.one_line_errors(DataError):
-        for config in wanted.values():
+        options.refuse_all_but("workdir")
+        asked = wanted()
+        for config in asked.values():
             validate.validate(config)
-        runs = sweep.prepared(wanted, folder)
+        runs = sweep.prepared(asked, folder)
     with interrupt.ending(options.command()):
         failures = sweep.run_all(runs)
-    groups = [
-        group
-        for group in results.grouped(results.read(folder))
-        if all(run.summary for run in group.results)
-    ]
+    groups = finished(folder, asked)
     table = results.markdown(compared(groups, _TARGET.value))
     (folder / "policies.md").write_text(table)
     for group in groups:
@@ -111,6 +133,13 @@ def main(argv: list[str]) -> None:
     if failures:
         tell(f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}")
         sys.exit(1)
+
+
+def finished(folder: pathlib.Path, names: Container[str]) -> list[Group]:
+    """The runs of these names in a folder, gathered; without groups that lack an end."""
+    found = [run for run in results.read(folder) if run.name in names]
+    groups = results.grouped(found)
+    return [group for group in groups if all(run.summary for run in group.results)]
 
 
 def compared(groups: list[Group], accuracy: float) -> list[list[str]]:

@@ -1,8 +1,11 @@
 """The comparison of policies, by hand, and the maps."""
 
-import pytest
+import json
 
-from experiments import figures, policies, validate
+import pytest
+from absl.testing import flagsaver
+
+from experiments import figures, options, policies, sweep, validate
 from experiments.results import Group, Result
 
 
@@ -71,6 +74,60 @@ def test_every_policy_link_and_size_is_a_valid_run_of_its_own():
         validate.validate(config)
     one = found["50-dirichlet-equal-8bit-seed1"]
     assert (one.seed, one.clients, one.network.blocks) == (1, 50, 12)
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--populations=15,20", "--populations: must be of 15, 50, 500, got '20'"),
+        ("--populations=x", "got 'x'"),
+        ("--links=binari", "got 'binari'; did you mean binary?"),
+        ("--links=", "--links: must be of binary, 8bit, float, adaptive, got ''"),
+        ("--partitions=IID", "--partitions: must be of contiguous, iid"),
+        ("--policies=jont", "got 'jont'; did you mean joint?"),
+        ("--seeds=0", "--seeds=0"),
+        (
+            "--config=configs/wireless_joint.py",
+            "--config: is a flag of experiments.main",
+        ),
+        ("--runs=a", "--runs: is a flag of experiments.main alone"),
+        ("--together=2", "--together: is a flag of experiments.main alone"),
+        ("--coordinator=auto", "--coordinator: is a flag of experiments.main alone"),
+    ],
+)
+def test_bad_flags_are_one_line_before_any_work(flag, message, tmp_path, capsys):
+    folder = tmp_path / "runs"
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+        policies.main(options.parse_flags(["policies", f"--workdir={folder}", flag]))
+    assert ended.value.code == 2 and not folder.exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and message in line
+
+
+def test_the_table_is_of_what_was_asked_for(tmp_path, monkeypatch):
+    """Beside it are a run without a cell, one of another link, and one without an end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "prepared", lambda configs, folder: list(configs))
+    monkeypatch.setattr(sweep, "run_all", lambda runs: [])
+    one = group("one", [(0.5, 1.0, 2.0)])
+    row = one.results[0].rows[0]
+    cell = {"x_m": [0.0], "y_m": [0.0], "scheduled": [1], "heard": [1]}
+    joint, other = "15-iid-joint-binary-seed0", "15-iid-joint-8bit-seed0"
+    ends = {joint: {"cell": cell}, other: {"cell": cell}, "mnist_sgd": {"x": 1}}
+    for name in (*ends, "15-iid-equal-binary-seed0"):
+        folder = tmp_path / "runs/policies" / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps(one.config | {"name": name}))
+        line = row if name != "mnist_sgd" else {"test_accuracy": 0.9}
+        (folder / "metrics.jsonl").write_text(json.dumps(line))
+        if name in ends:
+            (folder / "summary.json").write_text(json.dumps(ends[name]))
+    with flagsaver.flagsaver():
+        policies.main(options.parse_flags(["policies", "--links=binary"]))
+    _, _, line = (tmp_path / "runs/policies/policies.md").read_text().splitlines()
+    assert line.startswith(f"| {joint} × 1 | 50.00 | 1 | 2 |")
+    maps = [path.name for path in (tmp_path / "runs/policies").glob("*.png")]
+    assert maps == [f"{joint}.png"]
 
 
 @pytest.mark.parametrize("clients", [3, 60])
