@@ -176,7 +176,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is nohup's
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    with interrupt.ending(options.command("experiments.launch")):
+    with interrupt.ending(options.command()):
         launch(options.workdir())
 
 
