@@ -75,8 +75,8 @@ def read(folder: pathlib.Path) -> list[Result]:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
                 results.append(Result(name, config, rows, ended, failed))
-        except (OSError, ValueError, AttributeError) as error:
-            console.tell(f"{path} is left out: {error}")
+        except (OSError, ValueError, AttributeError, KeyError) as error:
+            console.tell(f"{path} is left out: {error!r}")
     return results
 
 

@@ -59,8 +59,9 @@ def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
 
 
 def test_an_argument_that_is_no_flag_is_refused(capsys):
-    with pytest.raises(SystemExit) as ended:
-        options.parse(["main", "--config=configs/mnist_sgd.py", "config.seed=1"])
+    argv = ["main", "--config=configs/mnist_sgd.py", "config.seed=1"]
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+        options.parse(argv)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: config.seed=1: every argument")
 

@@ -110,18 +110,20 @@ def test_the_table_is_of_what_was_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "prepared", lambda configs, folder: list(configs))
     monkeypatch.setattr(sweep, "run_all", lambda runs: [])
     one = group("one", [(0.5, 1.0, 2.0)])
-    row = one.results[0].rows[0]
+    row, ended = one.results[0].rows[0] | {"round": 9}, {"round": 9, "stopped": ""}
     cell = {"x_m": [0.0], "y_m": [0.0], "scheduled": [1], "heard": [1]}
     joint, other = "15-iid-joint-binary-seed0", "15-iid-joint-8bit-seed0"
     ends = {joint: {"cell": cell}, other: {"cell": cell}, "mnist_sgd": {"x": 1}}
     for name in (*ends, "15-iid-equal-binary-seed0"):
         folder = tmp_path / "runs/policies" / name
         folder.mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps(one.config | {"name": name}))
-        line = row if name != "mnist_sgd" else {"test_accuracy": 0.9}
-        (folder / "metrics.jsonl").write_text(json.dumps(line))
+        (folder / "config.json").write_text(
+            json.dumps(one.config | {"name": name, "rounds": 9})
+        )
+        line = row if name != "mnist_sgd" else {"round": 9, "test_accuracy": 0.9}
+        (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         if name in ends:
-            (folder / "summary.json").write_text(json.dumps(ends[name]))
+            (folder / "summary.json").write_text(json.dumps(ended | ends[name]))
     with flagsaver.flagsaver():
         policies.main(options.parse_flags(["policies", "--links=binary"]))
     _, _, line = (tmp_path / "runs/policies/policies.md").read_text().splitlines()
