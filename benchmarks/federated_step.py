@@ -5,9 +5,10 @@
 
 MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit` are
 FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
-its random numbers; `one batch` is one gradient of all the clients' examples; `flax
-batch` the same through flax's own `Dense`; `numpy` is the plain round by hand, clients
-stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
+its random numbers; `bare` has each client's gradient and their mean, no message and no
+count, which is the least that a round can take; `one batch` is one gradient of all the
+clients' examples; `flax batch` the same through flax's own `Dense`; `numpy` is the plain
+round by hand, clients stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
 configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
 client after the other. `products` is the machine's floor: the gradients' operations at
 the rate of large products. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see
@@ -41,7 +42,7 @@ _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clien
 _MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")
 BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
-RIVALS = ("one batch", "flax batch", "numpy", "numpy stochastic", "products")
+RIVALS = ("bare", "one batch", "flax batch", "numpy", "numpy stochastic", "products")
 HIDDEN = 200
 
 
@@ -69,6 +70,33 @@ def rounds_of(run: Run, count: int) -> Callable[[], object]:
         return jax.block_until_ready(metrics)
 
     return call
+
+
+def bare_mean(run: Run, clients: int, count: int):
+    """Each client's gradient and SGD on their mean, clients in the step's own groups."""
+    federation, share = run.federation, np.float32(1 / clients)
+
+    @jax.jit
+    def chunk(theta, root, data):
+        def step(theta, k):
+            params = federation.unravel(theta)
+
+            def client(index, shard):
+                key = jax.random.fold_in(jax.random.fold_in(root, k), index)
+                return federation.local_update(key, params, shard)[1]
+
+            def group(indices, shards):
+                grads = jax.vmap(client)(indices, shards)
+                weights = jnp.full(len(indices), share)
+                return jax.tree.map(lambda g: jnp.tensordot(weights, g, 1)[None], grads)
+
+            parts = federation.grouping(group)(jnp.arange(clients), data)
+            mean, _ = ravel_pytree(jax.tree.map(lambda part: part.sum(0), parts))
+            return theta - 0.2 * mean, None
+
+        return jax.lax.scan(step, theta, jnp.arange(count))[0]
+
+    return lambda: jax.block_until_ready(chunk(run.state.params, run.root, run.data))
 
 
 def one_batch(run: Run, loss, params, clients: int, count: int):
@@ -203,6 +231,7 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
         run = build(config, dataset)
         functions[name] = rounds_of(run, count)
         if name == "plain":
+            functions["bare"] = bare_mean(run, clients, count)
             ours = run.federation.unravel(run.state.params)
             functions["one batch"] = one_batch(run, run.loss, ours, clients, count)
             net = flax_classifier(hidden)
@@ -261,7 +290,7 @@ def main(argv: list[str]) -> None:
             continue
         for clients in map(int, _CLIENTS.value):
             add(model, str(clients), measure(dataset, model, clients))
-    Console(width=160).print(table)
+    Console(width=175).print(table)
 
 
 if __name__ == "__main__":
