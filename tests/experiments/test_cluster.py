@@ -82,7 +82,7 @@ def test_two_processes_are_one_and_either_goes_on_from_the_other(alone, tmp_path
 
 @pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.repro), 1])
 def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(victim, alone, tmp_path):
-    processes = start_two(tmp_path, "--config.rounds=600")
+    processes = start_two(tmp_path, "--config.rounds=200")
     deadline = time.monotonic() + 120
     while not (tmp_path / "checkpoints/20").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -92,8 +92,8 @@ def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(victim, alone, tm
     assert "cannot go on" in errors or "another task died" in errors
     processes[victim].communicate()
     assert not (tmp_path / "summary.json").exists()
-    assert "resuming after round" in finish(start(tmp_path, "--config.rounds=600"))
-    assert rows(tmp_path)[-1]["round"] == 600
+    assert "resuming after round" in finish(start(tmp_path, "--config.rounds=200"))
+    assert rows(tmp_path)[-1]["round"] == 200
     assert_same(rows(tmp_path)[:8], rows(alone))
 
 
