@@ -1,5 +1,6 @@
 """The host's loop around the jitted rounds: log, checkpoint, stop, resume."""
 
+import functools
 import math
 import pathlib
 import time
@@ -14,7 +15,7 @@ from experiments import cluster, console
 from experiments.build import Run
 from experiments.chunk import advancing, measuring
 from experiments.interrupt import Interrupt, Interrupted
-from experiments.optimum import least_loss
+from experiments.optimum import kept, least_loss
 from experiments.record import Job, Record
 from experiments.stack import stacked
 from flq_jax.data.dataset import Dataset
@@ -50,7 +51,7 @@ def train_together(
     stack = stacked([job.config for job in jobs], jobs[0].dataset)
     records = [Record(job, run) for job, run in zip(jobs, stack.runs, strict=True)]
     targets = [
-        stop_at(record.job.config, run) if record.wanted else -math.inf
+        stop_at(record.job, run) if record.wanted else -math.inf
         for record, run in zip(records, stack.runs, strict=True)
     ]
     for record in records:
@@ -92,10 +93,14 @@ def _bar(records: Sequence[Record]) -> AbstractContextManager:
     return console.progress(title, first.job.config.rounds, done)
 
 
-def stop_at(config: ConfigDict, run: Run) -> float:
+def stop_at(job: Job, run: Run) -> float:
     """The loss at which the run stops: f* + residual, or minus infinity."""
-    if not config.stop.residual:
+    residual, optimum = job.config.stop.residual, job.config.stop.optimum
+    if not residual:
         return -math.inf
-    optimum = config.stop.optimum or least_loss(run)
-    console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {config.stop.residual:g}")
-    return optimum + config.stop.residual
+    if not optimum:
+        of = {"data": job.dataset.digest, "partition": run.partition.digest}
+        path = job.folder / "optimum.json"
+        optimum = kept(path, of, functools.partial(least_loss, run))
+    console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {residual:g}")
+    return optimum + residual

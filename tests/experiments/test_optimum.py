@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from configs import mnist_gd
 from experiments.build import build
-from experiments.optimum import least_loss
+from experiments.optimum import kept, least_loss
 from flq_jax import data, federated
 
 
@@ -37,3 +38,26 @@ def test_no_loss_is_below_it_and_its_gradient_vanishes():
     slack = np.sum(np.square(gradient)) / (2 * config.l2)
     assert -1e-6 <= float(value) - least <= slack + 1e-6
     assert np.isfinite(least) and least < float(start)
+
+
+def test_what_was_solved_is_kept_to_the_last_bit(tmp_path):
+    path, of = tmp_path / "optimum.json", {"data": "a", "partition": "b"}
+    values = iter((1 / 3, 0.1, 0.2))
+
+    def solve():
+        return next(values)
+
+    assert kept(path, of, solve) == 1 / 3
+    assert kept(path, of, solve) == 1 / 3
+    # Other examples have another one.
+    assert kept(path, of | {"data": "c"}, solve) == 0.1
+    assert kept(path, of | {"data": "c"}, solve) == 0.1
+    assert kept(path, of, solve) == 0.2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[3]", '{"optimum": null}', '{"data": "a"}'])
+def test_a_damaged_file_is_solved_anew(text, tmp_path):
+    path = tmp_path / "optimum.json"
+    path.write_text(text)
+    assert kept(path, {"data": "a"}, lambda: 0.5) == 0.5
+    assert kept(path, {"data": "a"}, lambda: 0.6) == 0.5
