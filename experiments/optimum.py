@@ -1,5 +1,6 @@
 """The least value f* of a convex training loss, which residuals are measured from."""
 
+import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
@@ -67,14 +68,17 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
     params = run.federation.unravel(run.state.params)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf.astype(dtype), params))
 
-    def mean_loss(theta, data):
-        def local(shard):
+    @jax.jit
+    def value_and_gradient(theta, data):
+        # A gradient each, lest all clients' examples be kept for that of the mean.
+        @jax.value_and_grad
+        def local(theta, shard):
             return run.loss(unravel(theta), *federated.whole(shard), None)
 
+        each = jax.vmap(functools.partial(local, theta))
+        values, gradients = federated.in_groups(1, run.mesh)(each)(data)
         shares = (data.sizes / jnp.sum(data.sizes)).astype(dtype)
-        return jnp.dot(shares, federated.in_groups(1, run.mesh)(jax.vmap(local))(data))
-
-    value_and_gradient = jax.jit(jax.value_and_grad(mean_loss))
+        return jnp.dot(shares, values), shares @ gradients
 
     def objective(theta):
         value, gradient = value_and_gradient(jnp.asarray(theta, dtype), run.data)
