@@ -57,16 +57,38 @@ def in_use(take: Callable[[], Any]) -> str:
     """Has the first of us take a run: why it can't, or an empty string.
 
     All of several processes must ask, and have the same answer but for its words.
+
+    Raises:
+        ConfigError: the run can't be had by anyone.
     """
-    reason = ""
+    reason, refused = "", None
     try:
         if cluster.first_of_us():
             take()
     except workdir.InUse as error:
         reason = str(error)
+    except validate.ConfigError as error:
+        refused = error
+    if cluster.any_of_us(refused is not None):
+        raise refused or validate.ConfigError(
+            "--workdir: the first process can't use it"
+        )
     if cluster.any_of_us(bool(reason)):
         return reason or "--workdir: it is in use"
     return ""
+
+
+def hold(run: Job, held: contextlib.ExitStack) -> str:
+    """Takes a run's folder for as long as `held` is open: why it can't, or nothing.
+
+    Since it was prepared another process may have left another config there.
+    """
+
+    def take():
+        held.enter_context(workdir.held(run.folder))
+        workdir.claim(run.folder, run.config)
+
+    return in_use(take)
 
 
 def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
@@ -86,9 +108,8 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     """
     if [run.name for run in runs] == [""]:
         (run,) = runs
-        lock = workdir.held(run.folder)
         with contextlib.ExitStack() as held:
-            if reason := in_use(lambda: held.enter_context(lock)):
+            if reason := hold(run, held):
                 raise workdir.InUse(reason)
             console.summary_table(train.train(run.config, run.dataset, run.folder))
         return []
@@ -116,8 +137,7 @@ def taken(jobs: Sequence[Job], held: contextlib.ExitStack) -> list[Job]:
     """The runs that are still wanted and free, held from here on; others are told."""
     mine = []
     for job in jobs:
-        lock = workdir.held(job.folder)
-        if reason := in_use(lambda lock=lock: held.enter_context(lock)):
+        if reason := hold(job, held):
             console.tell(f"{reason}, and left to it")
         elif not finished(job):
             mine.append(job)

@@ -35,36 +35,43 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Makes the folder and writes `config.json`, or checks that it is this config's.
+    """Makes the folder, and makes it this config's or checks that it is, see `claim`.
+
+    Raises:
+        ConfigError: the folder can't be made or written to, or holds another config.
+        InUse: another process has it; then nothing is touched.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if not os.access(workdir, os.W_OK | os.X_OK):
+            raise PermissionError("it is not writable")
+        with held(workdir):
+            claim(workdir, config)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
+
+
+def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Writes `config.json`, or checks that it is this config's; for who holds the folder.
 
     The same config with more rounds is welcome: the run is prolonged. Not so if its
     step is scheduled by the number of rounds. Any config is where nothing was computed:
     there is neither a line of metrics nor a checkpoint.
 
     Raises:
-        ConfigError: the folder can't be made or written to, or holds another config.
-        InUse: another process has it; then nothing is touched.
+        ConfigError: the folder holds another config.
     """
     path, new = workdir / "config.json", resolve(config)
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        if not os.access(workdir, os.W_OK | os.X_OK):
-            raise PermissionError("it is not writable")
-        with held(workdir):
-            old = json.loads(path.read_text()) if path.exists() else None
-            if not isinstance(old, (dict, type(None))):
-                raise ValueError("it holds no options")  # noqa: TRY004 as broken JSON
-            if old is None or _prolonged(old, new) or not _computed(workdir):
-                write_json(path, new)
-                return
-    except InUse:
-        raise
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
+        old = json.loads(path.read_text()) if path.exists() else None
+        if not isinstance(old, (dict, type(None))):
+            raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
     except ValueError as error:
         raise ConfigError(f"--workdir: {path} is no config: {error}") from error
-    if changed := differences(old, new):
+    if old is None or _prolonged(old, new) or not _computed(workdir):
+        write_json(path, new)
+    elif changed := differences(old, new):
         raise ConfigError(
             f"--workdir: {workdir} holds a run of another config ("
             f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "

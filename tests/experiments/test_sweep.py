@@ -106,6 +106,20 @@ def test_runs_that_another_process_has_finished_meanwhile_are_not_run(
     assert sweep.run_all(runs) == [] and trained == []
 
 
+@pytest.mark.parametrize("name", ["", "b"])
+def test_what_another_process_began_by_another_config_is_not_gone_on_with(
+    name, trained, tmp_path
+):
+    """Both prepared the folder, and the other one was there first."""
+    runs = sweep.prepared({name: quick()}, tmp_path)
+    (other,) = sweep.prepared({name: quick(l2=0.5)}, tmp_path)
+    (other.folder / "checkpoints/10").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="holds a run of another config .*l2: 0.5"):
+        sweep.run_all(runs)
+    assert trained == []
+    assert json.loads((other.folder / "config.json").read_text())["l2"] == 0.5
+
+
 def test_if_another_process_has_all_runs_it_ends_in_one_line(trained, tmp_path):
     (single,) = sweep.prepared({"": quick()}, tmp_path / "single")
     sweep.prepared({"a": quick()}, tmp_path)
