@@ -16,7 +16,7 @@ class Interrupted(BaseException):
 
     Args:
         name: the signal's.
-        rounds: finished rounds; None if it came before the loop over rounds.
+        rounds: finished rounds; None if it came outside of the loop over rounds.
         where: what is told then.
     """
 
@@ -24,7 +24,7 @@ class Interrupted(BaseException):
         self,
         name: str,
         rounds: int | None = None,
-        where: str = "at the start, nothing is lost",
+        where: str = "outside of its rounds, nothing is lost",
     ):
         if rounds is not None:
             where = f"after round {rounds}, which is saved"
@@ -56,7 +56,10 @@ def ending(command: str) -> Iterator[None]:
 
 
 class Interrupt:
-    """Within it, the first SIGINT or SIGTERM sets `requested`; a second one is as before."""
+    """Within it, the first SIGINT or SIGTERM sets `requested`; a second does not wait.
+
+    It raises `Interrupted`.
+    """
 
     def __init__(self):
         self.requested = ""
@@ -73,7 +76,13 @@ class Interrupt:
     def _request(self, number, frame):
         del frame
         self.requested = signal.Signals(number).name
-        self._restore()
+        for again in SIGNALS:
+            signal.signal(again, self._at_once)
+
+    def _at_once(self, number, frame) -> NoReturn:
+        del frame
+        where = "at once, on a second signal; what was not saved is lost"
+        raise Interrupted(signal.Signals(number).name, where=where)
 
     def _restore(self):
         for number, handler in self._before.items():

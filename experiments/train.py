@@ -4,7 +4,7 @@ import functools
 import math
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -60,29 +60,42 @@ def train_together(
     advance = advancing(stack, targets, vmapped)
     measure = measuring(stack, vmapped)
     try:
-        with Interrupt() as interrupt, _bar(records) as show:
-            while not (came := cluster.signal_to_any(interrupt.requested)) and (
-                going := [record for record in records if record.wanted]
-            ):
-                reached = advance([record.progress for record in records])
-                rows = measure(reached)
-                share = (time.monotonic() - begin) / len(going)
-                begin = time.monotonic()
-                for record, progress, row in zip(records, reached, rows, strict=True):
-                    record.add(progress, row, share)
-                show(going[0].row)
+        with Interrupt() as interrupt:
+            came = _rounds(records, interrupt, advance, measure, begin)
+            going = [record for record in records if record.wanted]
+            for record in going:
+                record.save()
+                record.close()
     except Exception:
         if jax.process_count() == 1:  # else it would wait for processes that are gone
             for record in records:
                 record.close()
         raise
-    going = [record for record in records if record.wanted]
-    for record in going:
-        record.save()
-        record.close()
     if going:
         raise Interrupted(came, min(record.progress.rounds for record in going))
     return [record.summary() for record in records]
+
+
+def _rounds(
+    records: Sequence[Record],
+    interrupt: Interrupt,
+    advance: Callable,
+    measure: Callable,
+    begin: float,
+) -> str:
+    """All rounds that are wanted; the name of a signal that came to any of us, or ""."""
+    with _bar(records) as show:
+        while not (came := cluster.signal_to_any(interrupt.requested)) and (
+            going := [record for record in records if record.wanted]
+        ):
+            reached = advance([record.progress for record in records])
+            rows = measure(reached)
+            share = (time.monotonic() - begin) / len(going)
+            begin = time.monotonic()
+            for record, progress, row in zip(records, reached, rows, strict=True):
+                record.add(progress, row, share)
+            show(going[0].row)
+    return came
 
 
 def _bar(records: Sequence[Record]) -> AbstractContextManager:

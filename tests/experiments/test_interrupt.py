@@ -17,7 +17,8 @@ def test_it_ends_at_once_with_the_command_to_go_on_with(number, capsys):
     assert ended.value.code == 128 + number
     name = signal.Signals(number).name
     assert capsys.readouterr().out == (
-        f"{name}: stopped at the start, nothing is lost; go on with: python -m a --b\n"
+        f"{name}: stopped outside of its rounds, nothing is lost; go on with: "
+        "python -m a --b\n"
     )
     assert signal.getsignal(number) is before
 
@@ -40,4 +41,5 @@ def test_a_second_one_does_not_wait(capsys):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
         raise AssertionError("the second was not heard")
-    assert capsys.readouterr().out.startswith("SIGTERM")
+    told = capsys.readouterr().out
+    assert told.startswith("SIGTERM: stopped at once, on a second signal; what was not")
