@@ -195,7 +195,11 @@ def launch(folder: pathlib.Path) -> None:
     stacks = sweep.stacks(wanted, options.together())
     lines = commands(sys.argv[1:], [[run.name for run in stack] for stack in stacks])
     if not lines:
-        tell(f"{folder}: all {len(runs)} runs are finished")
+        elsewhere = len(configs) - len(runs)
+        tell(
+            f"{folder}: all {len(runs)} runs are finished"
+            + f" but for {elsewhere} of another process" * bool(elsewhere)
+        )
     elif _ON.value == "slurm":
         jobs = on_slurm(lines, str(folder / "slurm"))
         tell(f"{len(jobs)} tasks, jobs {', '.join(job.job_id for job in jobs)}")
