@@ -75,7 +75,7 @@ def read(folder: pathlib.Path) -> list[Result]:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
                 results.append(Result(name, config, rows, ended, failed))
-        except (OSError, ValueError, AttributeError, KeyError) as error:
+        except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
             console.tell(f"{path} is left out: {error!r}")
     return results
 
@@ -88,7 +88,7 @@ def without_a_line(folder: pathlib.Path) -> dict[str, str]:
     return {
         name: "failed" if (path / "failure.txt").exists() else "not begun"
         for name, path in _runs(folder)
-        if not _has_text(path / "metrics.jsonl")
+        if "\n" not in _text(path / "metrics.jsonl")
     }
 
 
@@ -100,14 +100,14 @@ def _runs(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
     return [(own if n == "." else n, p) for n, p in zip(names, paths, strict=True)]
 
 
-def _has_text(path: pathlib.Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
+def _text(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
     """The whole lines of a metrics file; one that is being written is none yet."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
+    lines = _text(path).splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _ended(path: pathlib.Path, config: dict, rows: list[dict]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def test_a_run_without_a_line_is_left_out(tmp_path):
     for name in ("begun", "broken"):
         leave(tmp_path / name, losses=(), accuracies=())
     (tmp_path / "broken/failure.txt").write_text("Traceback ...")
+    (tmp_path / "begun/metrics.jsonl").write_text('{"round": 10, "tra')
     assert results.read(tmp_path) == []
     assert results.without_a_line(tmp_path) == {
         "begun": "not begun",
@@ -101,11 +102,15 @@ def test_a_line_that_is_being_written_is_none_yet(tmp_path):
     assert result.rows[-1]["round"] == 20
 
 
+@pytest.mark.parametrize("text", ["[}\n", "[1]\n", "{}\n"])
 @pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "summary.json"])
-def test_damaged_files_leave_out_their_run_alone(file, tmp_path, capsys):
+def test_damaged_files_leave_out_their_run_alone(file, text, tmp_path, capsys):
     for name in ("a", "b"):
         leave(tmp_path / name, seed=len(name))
-    (tmp_path / "a" / file).write_text("[}\n")
+    (tmp_path / "a" / file).write_text(text)
+    if (file, text) == ("summary.json", "{}\n"):  # that of a run which goes on
+        assert results.read(tmp_path)[0].mark == "unfinished"
+        return
     assert [result.name for result in results.read(tmp_path)] == ["b"]
     assert f"{tmp_path / 'a'} is left out" in capsys.readouterr().out
 
