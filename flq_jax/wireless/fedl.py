@@ -168,7 +168,7 @@ class Optimum(NamedTuple):
     Attributes:
         computing: SUB1's answer.
         slots: SUB2's answer.
-        theta: local accuracy, f[].
+        theta: local accuracy, f[] in [0, 1].
         bill_j: the minimum over the feasible, energy and priced time to the global
             accuracy, f[].
         feasible: bool[m], of both subproblems.
@@ -197,7 +197,8 @@ def joint_optimum(
     """All three at once; the arguments are those of SUB1 and SUB2.
 
     The bill is that of the feasible. Who cannot be heard need not compute either, and
-    counts as one with 0 cycles.
+    counts as one with 0 cycles. Where nobody computes theta is 0, and where nobody sends
+    it is 1: the limits, as is the bill.
     """
     slots = slot_times(
         num_bits, price_w, snr_per_w, bandwidth_hz, power_min_w, power_max_w
@@ -213,6 +214,21 @@ def joint_optimum(
 
     compute_bill = total(computing.energy_j) + price_w * computing.latency_s
     upload_bill = total(slots.energy_j) + price_w * total(slots.slot_s)
-    theta = local_accuracy(compute_bill, upload_bill)
-    bill_j = (upload_bill - jnp.log(theta) * compute_bill) / (1.0 - theta)
+    theta, bill_j = _least_bill(compute_bill, upload_bill)
     return Optimum(computing, slots, theta, bill_j, feasible)
+
+
+def _least_bill(
+    compute_bill: jax.Array, upload_bill: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """SUB3's theta and its minimum, either bill 0 or more."""
+    both = (compute_bill > 0) & (upload_bill > 0)
+    compute = jnp.where(both, compute_bill, 1.0)
+    upload = jnp.where(both, upload_bill, 1.0)
+    theta = local_accuracy(compute, upload)
+    bill = (upload - jnp.log(theta) * compute) / (1.0 - theta)
+    limit = jnp.where(upload_bill > 0, 0.0, 1.0)
+    return (
+        jnp.where(both, theta, limit),
+        jnp.where(both, bill, compute_bill + upload_bill),
+    )

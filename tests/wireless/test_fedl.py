@@ -255,6 +255,22 @@ def test_who_takes_no_part_costs_nothing():
     np.testing.assert_array_equal(larger.slots.power_w[out], 0.0)
 
 
+@pytest.mark.parametrize(
+    "idle, theta", [("nobody computes", 0.0), ("nobody sends", 1.0), ("neither", 1.0)]
+)
+def test_what_nobody_does_costs_nothing(idle, theta):
+    """With theta -> 0 the rounds are one, with theta -> 1 log(1/theta)/(1-theta) is."""
+    price_w, cycles, num_bits, *rest = (a[0] for a in random_instances(num=1))
+    cycles = cycles * (idle == "nobody sends")
+    num_bits = num_bits * (idle == "nobody computes")
+    o = solve(price_w, cycles, num_bits, *rest)
+    assert o.theta == theta
+    bill = np.sum(o.computing.energy_j) + price_w * o.computing.latency_s
+    bill += np.sum(o.slots.energy_j) + price_w * np.sum(o.slots.slot_s)
+    np.testing.assert_allclose(o.bill_j, bill, rtol=1e-12)
+    assert (o.bill_j > 0) == (idle != "neither")
+
+
 def test_the_unreachable_are_named():
     args = [a[0] for a in random_instances(num=1)]
     args[5] = args[5] * np.array([1, 0, 1, 1, 1])  # snr_per_w
