@@ -101,8 +101,9 @@ def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
         cores: of each process, which is bound to them; at most all there are.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came. The processes were told to end, and have;
-            the other commands were not started.
+        Interrupted: SIGINT or SIGTERM came. The processes were told to end, and have,
+            unless a second signal would not wait for them; the other commands were not
+            started.
     """
     there = sorted(os.sched_getaffinity(0))
     cores = min(cores, len(there))

@@ -4,6 +4,7 @@ import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from flq_jax import federated
 
 
 def kept(
-    path: pathlib.Path, of: Mapping[str, str], solve: Callable[[], float]
+    path: pathlib.Path, of: Mapping[str, Any], solve: Callable[[], float]
 ) -> float:
     """f* as a file has it; solved for and written there if it has none.
 
@@ -25,7 +26,7 @@ def kept(
 
     Args:
         path: of the file.
-        of: what f* depends on beside the folder's config; the file holds it too.
+        of: all that f* depends on, as JSON has it; the file holds it too.
         solve: gives f*; all of several processes take part.
     """
     try:

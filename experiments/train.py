@@ -18,6 +18,7 @@ from experiments.interrupt import Interrupt, Interrupted
 from experiments.optimum import kept, least_loss
 from experiments.record import Job, Record
 from experiments.stack import stacked
+from experiments.workdir import resolve
 from flq_jax.data.dataset import Dataset
 
 
@@ -112,7 +113,10 @@ def stop_at(job: Job, run: Run) -> float:
     if not residual:
         return -math.inf
     if not optimum:
+        # The folder may have been another config's, see `workdir.claim`.
+        config = resolve(job.config)
         of = {"data": job.dataset.digest, "partition": run.partition.digest}
+        of |= {"l2": config["l2"], "model": config["model"]}
         path = job.folder / "optimum.json"
         optimum = kept(path, of, functools.partial(least_loss, run))
     console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {residual:g}")

@@ -1,13 +1,17 @@
 """f* by L-BFGS, beside what is known of it."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from configs import mnist_gd
+from experiments import train
 from experiments.build import build
 from experiments.optimum import kept, least_loss
+from experiments.record import Job
 from flq_jax import data, federated
 
 
@@ -61,3 +65,19 @@ def test_a_damaged_file_is_solved_anew(text, tmp_path):
     path.write_text(text)
     assert kept(path, {"data": "a"}, lambda: 0.5) == 0.5
     assert kept(path, {"data": "a"}, lambda: 0.6) == 0.5
+
+
+def test_another_models_optimum_is_not_taken(tmp_path, monkeypatch):
+    """A folder where nothing was computed but f* may be given another config."""
+    solved = []
+    monkeypatch.setattr(train, "least_loss", lambda run: solved.append(run) or 0.5)
+    config, dataset = mnist_gd.get_config(), SimpleNamespace(digest="a")
+    run = SimpleNamespace(partition=SimpleNamespace(digest="b"))
+    job = Job("", config, dataset, tmp_path)
+    for _ in range(2):
+        assert train.stop_at(job, run) == 0.5 + config.stop.residual
+    assert len(solved) == 1
+    for option, value in (("l2", 0.5), ("model.bias", not config.model.bias)):
+        config.update_from_flattened_dict({option: value})
+        train.stop_at(job, run)
+    assert len(solved) == 3
