@@ -14,6 +14,7 @@ from flq_jax.federated.downlink import downlink_state, heard
 from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
 from flq_jax.keys import RoundKeys, round_keys
+from flq_jax.quantizers import Message
 
 
 def init(federation: Federation, params: Any, clients: int) -> State:
@@ -76,9 +77,7 @@ def uplink(
         x, _ = ravel_pytree(update)
         told = broadcast._replace(choice=choice)
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
-        # What is encoded may be larger than x: it has the memory in it.
-        finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
-        finite &= jnp.all(jnp.isfinite(message.side))
+        finite = sendable(loss, x, message)
         overload = compressor.overload(x, memory, told)
         moves = x
         if compressor.estimate is not None:
@@ -113,6 +112,15 @@ def uplink(
         outcome.seconds,
         jnp.sum(outcome.joules),
     )
+
+
+def sendable(loss: jax.Array, x: jax.Array, message: Message) -> jax.Array:
+    """Whether a client's loss f[], ||x||^2 and side information are finite, bool[].
+
+    What is encoded may be larger than the update x: it has the memory in it.
+    """
+    finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
+    return finite & jnp.all(jnp.isfinite(message.side))
 
 
 def serve(

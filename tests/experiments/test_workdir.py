@@ -102,7 +102,8 @@ def test_a_file_system_without_locks_is_taken_for_free(number, tmp_path, monkeyp
 
     monkeypatch.setattr(workdir.fcntl, "flock", flock)
     with workdir.held(tmp_path):
-        workdir.prepare(tmp_path, config())
+        workdir.prepare(tmp_path, config(seed=5))
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 5
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
