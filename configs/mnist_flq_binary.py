@@ -1,4 +1,4 @@
-"""FLQ (Binary): 1-bit innovations, 8-bit broadcasts (Ning et al. 2023, Table I).
+"""FLQ (Binary): 1-bit innovations, 8-bit broadcasts (Feng, Ning et al. 2023, Table I).
 
     python -m experiments.main --config=configs/mnist_flq_binary.py
 

@@ -1,4 +1,4 @@
-"""FLQ (Low-bitwidth): 8 bits everywhere (Ning et al. 2023, Table I).
+"""FLQ (Low-bitwidth): 8 bits everywhere (Feng, Ning et al. 2023, Table I).
 
     python -m experiments.main --config=configs/mnist_flq_low.py
 

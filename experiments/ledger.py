@@ -96,7 +96,7 @@ def uplink_bits(ledger: Ledger, links: Links, count: str, float_bits: int) -> in
         ledger: the totals.
         links: the messages' layouts.
         count: "payload", what the messages' `num_bits` says; "laq", the codes alone, as
-            Sun et al. (2019) and Ning et al. (2023) count.
+            Sun et al. (2019) and Feng, Ning et al. (2023) count.
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """
     total = 0
@@ -117,7 +117,7 @@ def downlink_bits(
         links: the messages' layouts.
         count: see `uplink_bits`.
         downlink: "broadcast_once", one transmission a round; "unicast_uploaders", one
-            for each message that comes back, as in the table of Ning et al. (2023);
+            for each message that comes back, as Feng, Ning et al.'s table (2023);
             "unicast_all", one for each client that hears it.
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """

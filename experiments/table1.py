@@ -1,4 +1,4 @@
-"""Table I of Ning et al. (2023): what is printed beside what was found, and a verdict.
+"""Table I of Feng, Ning et al. (2023): what is printed, what was found, a verdict.
 
     python -m experiments.main --config=configs/paper/table1.py --workdir=runs/table1
     python -m experiments.table1 --workdir=runs/table1

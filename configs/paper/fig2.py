@@ -1,4 +1,4 @@
-"""Convergence of FLQ, QGD and LAQ for several numbers of nodes (Ning et al. 2023, Fig. 2).
+"""FLQ, QGD and LAQ for several numbers of nodes (Feng, Ning et al. 2023, Fig. 2).
 
     python -m experiments.main --config=configs/paper/fig2.py --workdir=runs/fig2
     python -m experiments.report --workdir=runs/fig2

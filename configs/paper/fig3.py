@@ -1,4 +1,4 @@
-"""What the server hears of gradients in 200 communications (Ning et al. 2023, Fig. 3).
+"""What the server hears in 200 communications (Feng, Ning et al. 2023, Fig. 3).
 
     python -m experiments.main --config=configs/paper/fig3.py
 

@@ -1,4 +1,4 @@
-"""The error by the number of levels, on the gradients of a run (Ning et al. 2023, Fig. 4).
+"""The error by levels, on the gradients of a run (Feng, Ning et al. 2023, Fig. 4).
 
     python -m experiments.main --config=configs/paper/fig4.py
 

@@ -1,4 +1,4 @@
-"""The table of Ning et al. (2023), every row, for softmax and for the networks it needs.
+"""The table of Feng, Ning et al. (2023): every row, for softmax and the networks it needs.
 
     python -m experiments.main --config=configs/paper/table1.py --workdir=runs/table1
     python -m experiments.table1 --workdir=runs/table1

@@ -72,7 +72,7 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
 def local_epochs(
     loss: Loss, optimizer: optax.GradientTransformation, batch: int, epochs: int
 ) -> LocalUpdate:
-    """Epochs of minibatch steps, then the model delta (Ning et al. 2023, Eqs. 3-4).
+    """Epochs of minibatches, then the model delta (Feng, Ning et al. 2023, Eqs. 3-4).
 
     Each epoch visits each of the client's examples once, in an order of its own; the
     last batch of an epoch may be short. A client with fewer examples than another

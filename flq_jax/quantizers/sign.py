@@ -8,7 +8,7 @@ from flq_jax.quantizers.base import Layout, Message, Quantizer
 
 
 def sign(scale: float | None = None) -> Quantizer:
-    """Scaled sign (Ning et al. 2023, Eq. 15, with l = d).
+    """Scaled sign (Feng, Ning et al. 2023, Eq. 15, with l = d).
 
         x_hat = (||x||_1 / d) sign(x),   sign(0) = +1.
 

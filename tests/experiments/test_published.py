@@ -19,7 +19,7 @@ NETWORK = (
     "--config.compressor.bits=8",
 )
 OPTIMUM = "--config.stop.optimum=0.5551076"  # least loss of a run, as published
-# (config, options ...): what Sun et al. (2019, Tables 2-3) and Ning et al. (2023, Table I)
+# (config, options ...): what Sun et al. (2019, Tables 2-3), Feng, Ning et al. (2023, Table I)
 # print, or the config's docstring promises, as bounds. LAQ's 1000 uploads are 25 times
 # fewer bits than the 27,500 of QGD's 2750 rounds.
 PUBLISHED = {
