@@ -18,8 +18,8 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from experiments.chunk import Progress, advancing
-from experiments.stack import stacked
+from experiments.assembly.device_loop import Progress, advancing
+from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
 
 _CLIENTS = flags.DEFINE_list("memory_clients", ["1000", "10000"], "Numbers of them.")

@@ -11,7 +11,7 @@ whole round of each method, minibatches of 50, over that of a round which sends 
 `--entries=0`, `--fused_entries=` and `--step_clients=` leave one out.
 
 Above 32 MB glibc asks the system for memory at each allocation, which takes longer than
-the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.heap`.
+the work: `FLQ_JAX_KEEP_MEMORY=1`, see `experiments.process.malloc`.
 """
 
 import importlib
@@ -30,8 +30,8 @@ from benchmarks.federated_step import rounds_of
 from benchmarks.timing import in_a_row, interleaved, median_ratio
 from configs import mnist_sgd
 from configs.paper.methods import METHODS
-from experiments import heap
-from experiments.build import build
+from experiments.assembly.build import build
+from experiments.process import malloc
 from flq_jax import bitstream, data, wire
 from flq_jax.data.dataset import Dataset
 from flq_jax.quantizers import Message, Quantizer, geometric, sign, uniform
@@ -62,7 +62,7 @@ BARS = {
 def main(argv: list[str]) -> None:
     """Prints the tables."""
     del argv
-    heap.keep()
+    malloc.keep()
     console = Console(width=100)
     if _ENTRIES.value:
         console.print(codecs(_ENTRIES.value))

@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.federated_step import rounds_of
 from benchmarks.products import products, round_operations
 from benchmarks.timing import interleaved, median_ratio
-from experiments.build import build
+from experiments.assembly.build import build
 from flq_jax import data, models
 from flq_jax.data.dataset import Dataset
 

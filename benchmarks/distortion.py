@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.contestants import contestants
 from configs import mnist_sgd
-from experiments import results, studies
-from experiments.build import build
+from experiments.assembly.build import build
+from experiments.reading import results, studies
 from flq_jax import data
 from flq_jax.entropy import empirical_entropy
 from flq_jax.quantizers import Quantizer

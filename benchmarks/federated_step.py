@@ -12,7 +12,7 @@ round by hand, clients stacked, and `numpy stochastic` that with QSGD's rounding
 configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
 client after the other. `products` is the machine's floor: the gradients' operations at
 the rate of large products. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see
-`experiments.heap`.
+`experiments.process.malloc`.
 """
 
 import functools
@@ -33,8 +33,8 @@ from rich.table import Table
 from benchmarks.products import products, round_operations
 from benchmarks.timing import interleaved, median_ratio
 from configs import default, mnist_fedavg, mnist_flq_binary
-from experiments import heap
-from experiments.build import Run, build
+from experiments.assembly.build import Run, build
+from experiments.process import malloc
 from flq_jax import data, federated, models
 from flq_jax.data.dataset import Dataset
 
@@ -267,7 +267,7 @@ def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[floa
 def main(argv: list[str]) -> None:
     """Prints rounds per second, and how many times as long as `plain` each takes."""
     del argv
-    kept = ", freed memory kept" if heap.keep() else ""
+    kept = ", freed memory kept" if malloc.keep() else ""
     dataset = data.load("mnist")
     title = f"rounds/s (time relative to plain){kept}"
     table = Table(title=title, title_justify="left")

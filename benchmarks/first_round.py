@@ -5,7 +5,7 @@
 MNIST, softmax regression, ten clients with 50 examples a round. `step` is a program of
 its own that imports the package, reads the data, compiles and runs one round; `command`
 is `experiments.main` on the default config with its checkpoint, log and figures. `again`
-is the same once its programs have been compiled, see `experiments.programs`. `by hand` is
+is the same once its programs have been compiled, see `experiments.process.compilation_cache`. `by hand` is
 the round in a few lines of JAX and nothing else, the data not checked: what this machine
 takes for the least that could be asked. The last column is the time relative to it.
 """
@@ -33,7 +33,7 @@ MNIST = pathlib.Path(data.__file__).parent / "mnist"
 STEP = """
 import functools, jax, numpy as np
 from configs import default
-from experiments.build import build
+from experiments.assembly.build import build
 from flq_jax import data, federated
 config = default.get_config()
 config.client.batch = 50

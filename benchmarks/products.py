@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.build import classifier
+from experiments.assembly.build import classifier
 from flq_jax.data.dataset import Dataset
 from flq_jax.models import layer_costs
 

@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from experiments.chunk import Progress, advancing, measuring
-from experiments.stack import stacked
+from experiments.assembly.device_loop import Progress, advancing, measuring
+from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
 

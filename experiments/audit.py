@@ -14,18 +14,20 @@ import jax
 import numpy as np
 from absl import app, logging
 
-from experiments import options, validate
-from experiments.build import Run, build
-from experiments.chunk import Progress, counted
-from experiments.console import tell
-from experiments.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax import wire
 from flq_jax.compressors.base import silence
 from flq_jax.data import DataError, load
 from flq_jax.federated import State, rounds
 from flq_jax.federated.downlink import Downlink, Heard, heard, received
 from flq_jax.keys import RoundKeys, round_keys
+from flq_jax.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax.quantizers import Message
+
+from .assembly.build import Run, build
+from .assembly.device_loop import Progress, counted
+from .options import command_line, validation
+from .process.console import tell
+from .process.errors import one_line_errors
 
 
 class Audit(NamedTuple):
@@ -128,11 +130,11 @@ def main(argv: list[str]) -> None:
     """Audits the config of the command line."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    config = options.config()
-    with options.one_line_errors(DataError):
-        validate.validate(config)
+    config = command_line.config()
+    with one_line_errors(DataError):
+        validation.validate(config)
         dataset = load(config.data.name, config.data.dir)
-        validate.require_samples(config, len(dataset.train_labels))
+        validation.require_samples(config, len(dataset.train_labels))
         run = build(config, dataset)
     found = audit(run, config.rounds)
     up = uplink_bits(found.ledger, run.links, "payload", 32)
@@ -148,4 +150,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=options.parse)
+    app.run(main, flags_parser=command_line.parse)

@@ -18,15 +18,18 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict
 
 from configs import default
-from experiments import console, options, packed_model
-from experiments.build import Run, build, classifier
-from experiments.checkpoints import Checkpoints
-from experiments.log import replacing
-from experiments.validate import ConfigError
 from flq_jax import data, keys, models
 from flq_jax.data.clients import scaled
 from flq_jax.federated import State, heard
 from flq_jax.quantizers.straight_through import FULL_PRECISION
+
+from .assembly.build import Run, build, classifier
+from .folder.checkpoints import Checkpoints
+from .options import command_line
+from .process import console
+from .process.errors import ConfigError, one_line_errors
+from .process.whole_files import replacing
+from .reading import packed_model
 
 _OUT = flags.DEFINE_string("out", "model.npz", "The exported model's file.")
 _STABLEHLO = flags.DEFINE_string("stablehlo", None, "The exported program's file.")
@@ -36,8 +39,8 @@ def main(argv: list[str]) -> None:
     """Exports the newest checkpoint of --workdir, then tests the file's model."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    with options.one_line_errors(data.DataError, OSError):
-        exported(options.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
+    with one_line_errors(data.DataError, OSError):
+        exported(command_line.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
 
 
 def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> None:
@@ -142,4 +145,4 @@ def accuracy(model, params: Any, images: jax.Array, labels: jax.Array) -> float:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=options.parse_flags)
+    app.run(main, flags_parser=command_line.parse_flags)

@@ -23,8 +23,10 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags, logging
 
-from experiments import interrupt, options, validate
-from experiments.console import tell
+from .options import command_line, validation
+from .process import signals
+from .process.console import tell
+from .process.errors import one_line_errors
 
 _ON = flags.DEFINE_enum("on", "here", ["here", "slurm"], "Where the processes run.")
 _CORES = flags.DEFINE_integer("cores", 1, "Cores of a process.", 1)
@@ -110,7 +112,7 @@ def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
     free = [there[i : i + cores] for i in range(0, len(there) - cores + 1, cores)]
     queue, running, statuses = list(enumerate(wanted)), {}, [0] * len(wanted)
     # Not by exceptions: one in the midst of a start would lose sight of its process.
-    with interrupt.Interrupt() as asked, _ending_with_us(running):
+    with signals.Interrupt() as asked, _ending_with_us(running):
         while (queue or running) and not asked.requested:
             while queue and free:
                 place, (index, command) = free.pop(0), queue.pop(0)
@@ -123,7 +125,7 @@ def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
                     del running[index]
     if asked.requested:
         left = f"with {len(queue)} of {len(wanted)} processes not started"
-        raise interrupt.Interrupted(asked.requested, where=left)
+        raise signals.Interrupted(asked.requested, where=left)
     return statuses
 
 
@@ -177,23 +179,24 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is nohup's
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    with interrupt.ending(options.command()):
-        launch(options.workdir())
+    with signals.ending(command_line.command()):
+        launch(command_line.workdir())
 
 
 def launch(folder: pathlib.Path) -> None:
     """Launches what is not finished of the command line's runs, which lie in the folder."""
-    with options.one_line_errors():
-        configs = options.runs()
+    with one_line_errors():
+        configs = command_line.runs()
         for config in configs.values():
-            validate.validate(config)
-    from experiments import sweep
+            validation.validate(config)
     from flq_jax.data import DataError
 
-    with options.one_line_errors(DataError):
+    from .engine import sweep
+
+    with one_line_errors(DataError):
         runs = sweep.prepared(configs, folder)
     wanted = [run for run in runs if not sweep.finished(run)]
-    stacks = sweep.stacks(wanted, options.together())
+    stacks = sweep.stacks(wanted, command_line.together())
     lines = commands(sys.argv[1:], [[run.name for run in stack] for stack in stacks])
     if not lines:
         elsewhere = len(configs) - len(runs)
@@ -210,4 +213,4 @@ def launch(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=options.parse)
+    app.run(main, flags_parser=command_line.parse)

@@ -6,48 +6,54 @@ import sys
 from absl import app, logging
 from ml_collections import ConfigDict
 
-from experiments import heap, interrupt, options, tensorboard, validate
+from .folder import tensorboard
+from .options import command_line, validation
+from .process import malloc, signals
+from .process.errors import one_line_errors
 
 
 def main(argv: list[str]) -> None:
     """Checks everything that can be wrong, then computes."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    folder = options.workdir()
-    with options.one_line_errors():
-        configs = options.runs()
+    folder = command_line.workdir()
+    with one_line_errors():
+        configs = command_line.runs()
         for config in configs.values():
-            validate.validate(config)
+            validation.validate(config)
             if config.log.tensorboard:
                 tensorboard.require_installed()
-    heap.keep()
-    with interrupt.ending(options.command()):
+    malloc.keep()
+    with signals.ending(command_line.command()):
         run(configs, folder)
 
 
 def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     """Runs the configs, which are valid, in this process."""
     # JAX is imported once the configs are good
-    from experiments import cluster, console, programs, summary, sweep
     from flq_jax.data import DataError
 
-    if options.summary():
-        with options.one_line_errors(DataError):
-            return summary.show(configs.values())
-    programs.keep()
-    with options.one_line_errors(DataError):
-        coordinator, *which = options.processes()
+    from .engine import sweep
+    from .process import compilation_cache, console, peers
+    from .reading import model_costs
+
+    if command_line.summary():
+        with one_line_errors(DataError):
+            return model_costs.show(configs.values())
+    compilation_cache.keep()
+    with one_line_errors(DataError):
+        coordinator, *which = command_line.processes()
         if coordinator:
-            cluster.join(coordinator, *which)
-            console.console.quiet = not cluster.first_of_us()
+            peers.join(coordinator, *which)
+            console.console.quiet = not peers.first_of_us()
         runs = sweep.prepared(configs, folder)
     try:
-        with options.one_line_errors():
-            failures = sweep.run_all(runs, options.together())
+        with one_line_errors():
+            failures = sweep.run_all(runs, command_line.together())
     except Exception as error:
         if not coordinator:
             raise
-        cluster.leave(error, options.command())
+        peers.leave(error, command_line.command())
     if failures:
         console.tell(
             f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"
@@ -57,4 +63,4 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=options.parse)
+    app.run(main, flags_parser=command_line.parse)

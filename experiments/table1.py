@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from absl import app
 
-from experiments import console, options, results
-from experiments.results import Result
+from .options import command_line
+from .process import console
+from .reading import results
+from .reading.results import Result
 
 
 class Printed(NamedTuple):
@@ -78,7 +80,7 @@ class Found(NamedTuple):
 def main(argv: list[str]) -> None:
     """Prints the table of the runs in --workdir, and writes it."""
     del argv
-    folder = options.workdir()
+    folder = command_line.workdir()
     runs = results.read(folder)
     lines = [
         line(printed, model, found)
@@ -165,4 +167,4 @@ def verdict(printed: Printed, accuracy: float, uplink: float) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=options.parse_flags)
+    app.run(main, flags_parser=command_line.parse_flags)

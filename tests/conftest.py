@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import programs
+from experiments.process import compilation_cache
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -22,7 +22,7 @@ def pytest_configure(config):
     """Keeps compiled programs, unless JAX has been told where or pytest keeps nothing."""
     cache = getattr(config, "cache", None)  # gone with -p no:cacheprovider
     if cache and jax.config.jax_compilation_cache_dir is None:
-        folder = cache.mkdir("programs") / programs.folder().name
+        folder = cache.mkdir("programs") / compilation_cache.folder().name
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)

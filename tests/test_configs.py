@@ -5,8 +5,9 @@ import pathlib
 
 import pytest
 
-from experiments import options, rules, validate
-from experiments.validate import ConfigError, flatten
+from experiments.options import command_line, rules, validation
+from experiments.options.names import flatten
+from experiments.process.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("mnist_*.py"))
@@ -30,7 +31,7 @@ PAPER = sorted(path.stem for path in (ROOT / "configs" / "paper").glob("[!_]*.py
 
 @pytest.mark.parametrize("name", [*NAMES, "default"])
 def test_config_is_valid(name):
-    validate.validate(_config(name))
+    validation.validate(_config(name))
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -39,7 +40,7 @@ def test_every_run_of_the_papers_configs_is_valid(name):
     runs = module.sweep() if hasattr(module, "sweep") else {name: module.get_config()}
     assert runs
     for config in runs.values():
-        validate.validate(config)
+        validation.validate(config)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,7 +51,7 @@ def test_config_states_its_command(name):
 
 
 def test_every_option_has_a_rule_and_a_comment():
-    documented = options.comments()
+    documented = command_line.comments()
     assert set(rules.RULES) == set(flatten(_config())) == set(documented)
     assert all(documented.values())
 
@@ -127,7 +128,7 @@ def test_bad_values_are_refused_in_one_line(option, value, match):
         option if isinstance(option, dict) else {option: value}
     )
     with pytest.raises(ConfigError, match=match) as error:
-        validate.validate(config)
+        validation.validate(config)
     assert "\n" not in str(error.value) and str(error.value).startswith("config.")
 
 
@@ -139,7 +140,7 @@ def test_unknown_options_in_a_config_file_are_refused(option):
         group, _, name = option.rpartition(".")
         (config[group] if group else config)[name] = 3
     with pytest.raises(ConfigError, match="no such option; did you mean"):
-        validate.validate(config)
+        validation.validate(config)
 
 
 def test_wrong_types_in_a_config_file_are_refused():
@@ -149,11 +150,11 @@ def test_wrong_types_in_a_config_file_are_refused():
     with pytest.raises(
         ConfigError, match="config.rounds: must be an integer, got 'many'"
     ):
-        validate.validate(config)
+        validation.validate(config)
 
 
 def test_more_clients_than_examples_are_refused():
     config = _config()
     config.clients = 60001
     with pytest.raises(ConfigError, match=r"training examples \(60000\), got 60001"):
-        validate.require_samples(config, 60000)
+        validation.require_samples(config, 60000)

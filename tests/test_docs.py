@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 from configs import default
-from experiments.validate import flatten
+from experiments.options.names import flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "compressors": {"quantizers"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream"},
+    "ledger": {"quantizers"},
     "entropy": set(),
     "data": set(),
     "kernels": set(),
@@ -21,8 +22,18 @@ MAY_IMPORT = {
     "federated": {"compressors", "quantizers", "keys", "data"},
     "testing": {"compressors", "quantizers", "wire"},
 }
+# room of experiments: those below it; what lies at the top are the commands
+BELOW = {
+    "process": set(),
+    "options": {"process"},
+    "assembly": {"options", "process"},
+    "reading": {"assembly", "options", "process"},
+    "folder": {"reading", "assembly", "options", "process"},
+    "engine": {"folder", "reading", "assembly", "options", "process"},
+}
 HOST_ONLY = {"ml_collections", "orbax", "rich", "matplotlib", "absl"}
 FILES = sorted((ROOT / "flq_jax").rglob("*.py"))
+ROOMS = sorted((ROOT / "experiments").glob("*/*.py"))
 
 
 def _imports(path):
@@ -45,3 +56,23 @@ def test_a_room_imports_only_what_lies_below_it(path):
     assert rooms - {room} <= MAY_IMPORT[room]
     tops = {name.split(".")[0] for name in imported}
     assert not tops & (HOST_ONLY | {"experiments", "configs", "benchmarks"})
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_of_experiments_imports_only_what_lies_below_it(path):
+    room = path.parent.name
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in {
+                "experiments",
+                "configs",
+            } - ({"configs"} if room == "options" else set())
+            if node.level == 2:
+                assert node.module.split(".")[0] in BELOW[room]
+            assert node.level < 3
+
+
+def test_nothing_but_commands_lies_at_the_top_of_experiments():
+    for path in (ROOT / "experiments").glob("*.py"):
+        text = path.read_text()
+        assert not text or "def main(" in text, path.name

@@ -6,8 +6,8 @@ import pytest
 from more import more
 
 from configs import default
-from experiments.build import build
-from experiments.parts import Arrays
+from experiments.assembly.build import build
+from experiments.assembly.programs import Arrays
 from flq_jax import data, federated
 from flq_jax.kernels import dispatch
 

@@ -6,8 +6,9 @@ import pathlib
 import pytest
 from more import more
 
-from experiments import audit, build, ledger
-from flq_jax import data
+from experiments import audit
+from experiments.assembly import build
+from flq_jax import data, ledger
 
 METHODS = "mnist_slaq", "mnist_flq_binary", "mnist_two_laq", "mnist_onebit_adam"
 MORE = (

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from configs import default
-from experiments import export, sweep
-from experiments.validate import ConfigError
+from experiments import export
+from experiments.engine import sweep
+from experiments.process.errors import ConfigError
 from flq_jax import models
 
 

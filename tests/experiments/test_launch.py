@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from experiments import interrupt, launch
+from experiments import launch
+from experiments.process import signals
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SWEEP = '''"""Seeds, long enough to be interrupted."""
@@ -71,7 +72,7 @@ def test_processes_have_cores_of_their_own(tmp_path):
     assert launch.here([[sys.executable, "-c", "raise SystemExit(3)"]], cores=99) == [3]
 
 
-@pytest.mark.parametrize("number", interrupt.SIGNALS)
+@pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_is_passed_on_and_starts_nothing_more(number, tmp_path):
     """The first command signals us, and saves when it is told to end."""
     saves = (
@@ -84,7 +85,7 @@ def test_a_signal_is_passed_on_and_starts_nothing_more(number, tmp_path):
         [sys.executable, "-c", saves.format(str(tmp_path / str(i)), number)]
         for i in range(3)
     ]
-    with pytest.raises(interrupt.Interrupted, match="with 2 of 3 processes not") as end:
+    with pytest.raises(signals.Interrupted, match="with 2 of 3 processes not") as end:
         launch.here(wanted, cores=99)
     assert end.value.status == 128 + number
     assert [path.name for path in tmp_path.iterdir()] == ["0"]

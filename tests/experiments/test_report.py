@@ -6,7 +6,8 @@ import re
 import pytest
 from test_results import leave
 
-from experiments import report, results
+from experiments import report
+from experiments.reading import results
 
 
 @pytest.fixture

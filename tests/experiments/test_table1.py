@@ -3,8 +3,9 @@
 import pytest
 
 from configs.paper import table1 as config
-from experiments import table1, validate
-from experiments.results import Result
+from experiments import table1
+from experiments.options import validation
+from experiments.reading.results import Result
 
 
 def test_every_line_has_a_run_that_is_long_enough():
@@ -12,7 +13,7 @@ def test_every_line_has_a_run_that_is_long_enough():
     for printed in table1.PRINTED:
         for model in table1.MODELS:
             run = sweep[f"{printed.config}-{model}-seed0"]
-            validate.validate(run)
+            validation.validate(run)
             assert run.rounds >= printed.rounds
             assert printed.rounds % run.log.every == 0
 

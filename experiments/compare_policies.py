@@ -1,0 +1,196 @@
+"""Radio policies side by side: every policy, link, number of clients and seed.
+
+    python -m experiments.compare_policies --seeds=5
+    python -m experiments.report --workdir=runs/policies --accuracy=0.88
+
+Each run has a folder of its own in --workdir (default: runs/policies), and one that is
+finished is not run again: the same command goes on where it was interrupted, and a
+longer list of anything adds runs. Seeds share a compiled program. At the end stand
+`policies.md`, with costs at equal rounds and accuracies at equal time and energy, and a
+map of the cell for each policy. Both are of the runs that the command names, whatever
+else the folder holds.
+"""
+
+import importlib
+import itertools
+import pathlib
+import sys
+from collections.abc import Container, Iterable, Iterator
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict
+
+from flq_jax.data import DataError
+
+from .engine import sweep
+from .options import command_line, validation
+from .options.names import did_you_mean
+from .options.rules import PARTITIONS
+from .process import signals
+from .process.console import tell
+from .process.errors import ConfigError, one_line_errors
+from .reading import figures, results
+from .reading.results import Group
+
+_POLICIES = flags.DEFINE_list(
+    "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
+)
+_LINKS = flags.DEFINE_list(
+    "links", ["binary", "8bit", "float"], "Uplinks: binary, 8bit, float, adaptive."
+)
+_CLIENTS = flags.DEFINE_list("populations", ["15"], "Numbers of clients: 15, 50, 500.")
+_PARTITIONS = flags.DEFINE_list("partitions", ["iid"], "iid, dirichlet (alpha 0.1).")
+_ROUNDS = flags.DEFINE_integer("rounds", 400, "Rounds of each run.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
+_TARGET = flags.DEFINE_float("target", 0.88, "Accuracy whose cost is told.", 0.0, 1.0)
+
+LINKS = {
+    "binary": "sign",
+    "8bit": "uniform",
+    "float": "identity",
+    "adaptive": "adaptive",
+}
+BLOCKS = {15: 6, 50: 12, 500: 24}
+_FILES = (pathlib.Path(__file__).parents[1] / "configs").glob("wireless_*.py")
+POLICIES = sorted(file.stem.removeprefix("wireless_") for file in _FILES)
+
+
+def configs(
+    *,
+    seeds: int,
+    clients: Iterable[int],
+    partitions: Iterable[str],
+    links: Iterable[str],
+    policies: Iterable[str],
+    rounds: int,
+) -> Iterator[tuple[str, ConfigDict]]:
+    """(folder, config) of every run, all policies and links of one seed first.
+
+    Args:
+        seeds: 0 to seeds - 1.
+        clients: of `BLOCKS`.
+        partitions: as `config.data.partition`.
+        links: of `LINKS`.
+        policies: of `configs/wireless_*.py`.
+        rounds: of each run.
+    """
+    axes = range(seeds), clients, partitions, links, policies
+    for seed, num, partition, link, policy in itertools.product(*axes):
+        config = importlib.import_module(f"configs.wireless_{policy}").get_config()
+        config.seed, config.clients, config.rounds = seed, num, rounds
+        config.data.partition = partition
+        config.compressor.quantizer = LINKS[link]
+        config.compressor.bits = 8
+        config.network.blocks = config.network.scheduled = BLOCKS[num]
+        config.log.every, config.log.checkpoint_every = 20, 200
+        yield f"{num}-{partition}-{policy}-{link}-seed{seed}", config
+
+
+def wanted() -> dict[str, ConfigDict]:
+    """The runs of the command line, folder -> config.
+
+    Raises:
+        ConfigError: a list is empty or has an entry that there is not.
+    """
+    axes = {
+        "clients": list(map(int, chosen(_CLIENTS, map(str, BLOCKS)))),
+        "partitions": chosen(_PARTITIONS, PARTITIONS),
+        "links": chosen(_LINKS, LINKS),
+        "policies": chosen(_POLICIES, POLICIES),
+    }
+    return dict(configs(seeds=_SEEDS.value, rounds=_ROUNDS.value, **axes))
+
+
+def chosen(flag: flags.FlagHolder[list[str]], there: Iterable[str]) -> list[str]:
+    """The flag's entries; `ConfigError` unless there are some, all of what is there."""
+    there = list(there)
+    for entry in flag.value or [""]:
+        if entry not in there:
+            raise ConfigError(
+                f"--{flag.name}: must be of {', '.join(there)}, got {entry!r}"
+                f"{did_you_mean(entry, there)}"
+            )
+    return flag.value
+
+
+def main(argv: list[str]) -> None:
+    """Runs what is not there yet, then writes the table and the maps."""
+    del argv
+    logging.set_verbosity(logging.WARNING)
+    folder = command_line.workdir("policies")
+    with one_line_errors(DataError):
+        command_line.refuse_all_but("workdir")
+        asked = wanted()
+        for config in asked.values():
+            validation.validate(config)
+        runs = sweep.prepared(asked, folder)
+    with signals.ending(command_line.command()):
+        failures = sweep.run_all(runs)
+    groups = finished(folder, asked)
+    table = results.markdown(compared(groups, _TARGET.value))
+    (folder / "policies.md").write_text(table)
+    for group in groups:
+        first = group.results[0]
+        figures.cell_map(
+            first.summary["cell"], folder / f"{first.name}.png", first.name
+        )
+    tell(table)
+    if failures:
+        tell(f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}")
+        sys.exit(1)
+
+
+def finished(folder: pathlib.Path, names: Container[str]) -> list[Group]:
+    """The runs of these names in a folder, gathered; without groups that lack an end."""
+    found = [run for run in results.read(folder) if run.name in names]
+    groups = results.grouped(found)
+    return [group for group in groups if all(run.summary for run in group.results)]
+
+
+def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
+    """A header and a line a group: costs, and accuracies at equal time and energy.
+
+    Equal is what the most frugal run among those of as many clients, the same partition
+    and the same link has spent at its end: all of them got so far. Runs in which nobody
+    ever sent anything set no budget.
+    """
+    header = ["runs", "test accuracy (%)", "seconds", "joules"]
+    header += [f"{cost} to {100 * accuracy:g} %" for cost in ("seconds", "joules")]
+    header += ["accuracy (%) at equal seconds", "at equal joules"]
+    lines = [header]
+    for group in groups:
+        alike = [other for other in groups if _setting(other) == _setting(group)]
+        peers = [run for other in alike for run in other.results]
+        line = [f"{group.name} × {len(group.results)}"]
+        line += [_percent([run.rows[-1]["test_accuracy"] for run in group.results])]
+        for key in ("seconds", "joules"):
+            line += [results.mean_sd([run.rows[-1][key] for run in group.results])]
+        for key in ("seconds", "joules"):
+            costs = [results.cost_to(run, accuracy, key) for run in group.results]
+            line += [results.mean_sd(costs)]
+        for key in ("seconds", "joules"):
+            spent = [run.rows[-1][key] for run in peers if run.rows[-1]["uploads"]]
+            budget = min(spent, default=0.0)
+            line += [_percent([within(run.rows, key, budget) for run in group.results])]
+        lines.append(line)
+    return lines
+
+
+def within(rows: list[dict], key: str, budget: float) -> float | None:
+    """The test accuracy when `key` last was within the budget; None if it never was."""
+    reached = [row["test_accuracy"] for row in rows if row[key] <= budget]
+    return reached[-1] if reached else None
+
+
+def _percent(accuracies: list[float | None]) -> str:
+    percent = [None if value is None else 100 * value for value in accuracies]
+    return results.mean_sd(percent, ".2f")
+
+
+def _setting(group: Group) -> tuple:
+    same = "clients", "data.partition", "compressor.quantizer"
+    return tuple(group.config[option] for option in same)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=command_line.parse_flags)

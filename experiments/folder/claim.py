@@ -1,0 +1,124 @@
+"""A run's folder: one config, and no other."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ..options.names import flatten
+from ..process.errors import ConfigError
+from ..process.whole_files import write_json
+
+
+class InUse(ConfigError):
+    """Another process has the run's folder."""
+
+
+def resolve(config: ConfigDict) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """A line for each option that differs: "config.seed: 0 there, 1 here"."""
+    there, here = flatten(old), flatten(new)
+    return [
+        f"config.{name}: {there.get(name)!r} there, {here.get(name)!r} here"
+        for name in sorted(there | here)
+        if there.get(name) != here.get(name)
+    ]
+
+
+def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Makes the folder, and makes it this config's or checks that it is, see `claim`.
+
+    Raises:
+        ConfigError: the folder can't be made or written to, or holds another config.
+        InUse: another process has it; then nothing is touched.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if not os.access(workdir, os.W_OK | os.X_OK):
+            raise PermissionError("it is not writable")
+        with held(workdir):
+            claim(workdir, config)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--workdir: can't use {workdir}: {reason}") from error
+
+
+def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Writes `config.json`, or checks that it is this config's; for who holds the folder.
+
+    The same config with more rounds is welcome: the run is prolonged. Not so if its
+    step is scheduled by the number of rounds. Any config is where nothing was computed:
+    there is neither a line of metrics nor a checkpoint.
+
+    Raises:
+        ConfigError: the folder holds another config.
+    """
+    path, new = workdir / "config.json", resolve(config)
+    try:
+        old = json.loads(path.read_text()) if path.exists() else None
+        if not isinstance(old, (dict, type(None))):
+            raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
+    except ValueError as error:
+        raise ConfigError(f"--workdir: {path} is no config: {error}") from error
+    if old is None or _prolonged(old, new) or not _computed(workdir):
+        write_json(path, new)
+    elif changed := differences(old, new):
+        raise ConfigError(
+            f"--workdir: {workdir} holds a run of another config ("
+            f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "
+            "--workdir"
+        )
+
+
+@contextlib.contextmanager
+def held(workdir: pathlib.Path) -> Iterator[None]:
+    """Within it no other process has the folder; it must be there.
+
+    It is a lock on the file `.lock`, which names the process, and ends with the process
+    however that ends. Where the file system has no locks, as some NFS, the folder is
+    taken for free.
+
+    Raises:
+        InUse: another one has it, or this one already.
+    """
+    with (workdir / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise InUse(
+                f"--workdir: {workdir} is in use by {file.read() or 'another process'}"
+            ) from error
+        except OSError:
+            pass
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
+
+
+def _computed(workdir: pathlib.Path) -> bool:
+    """Whether a run has left something in the folder, beside its config."""
+    log = workdir / "metrics.jsonl"
+    return any((workdir / "checkpoints").glob("*")) or (
+        log.exists() and log.stat().st_size > 0
+    )
+
+
+def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether `new` is `old` with more rounds, of which the earlier ones know nothing."""
+    return (
+        old | {"rounds": 0} == new | {"rounds": 0}
+        and old.get("rounds", 0) < new["rounds"]
+        and new["server"]["schedule"] == "constant"
+    )

@@ -1,0 +1,174 @@
+"""What a run leaves in its folder: log, checkpoints, figures, summary."""
+
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from flq_jax import ledger
+from flq_jax.data.dataset import Dataset
+from flq_jax.ledger import Ledger
+
+from ..assembly import cell_network
+from ..assembly.build import Run
+from ..assembly.device_loop import Progress
+from ..process import console, peers
+from ..process.whole_files import write_json
+from . import tensorboard
+from .checkpoints import Checkpoints
+from .metrics import MetricsLog
+from .provenance import provenance
+
+
+class Job(NamedTuple):
+    """A run that is asked for.
+
+    Attributes:
+        name: its folder's, or empty for a single run.
+        config: validated.
+        dataset: what the config names.
+        folder: its own, with this config and no other.
+    """
+
+    name: str
+    config: ConfigDict
+    dataset: Dataset
+    folder: pathlib.Path
+
+
+class Record:
+    """The folder of one run, from where it has the run to its end.
+
+    The summary of a run that is to be prolonged is removed: it tells that all is done.
+
+    Args:
+        job: what is asked for.
+        run: what it builds.
+    """
+
+    def __init__(self, job: Job, run: Run):
+        self.job, self._run = job, run
+        self._checkpoints = Checkpoints(job.folder / "checkpoints", console.tell)
+        self.progress, rows, self._seconds = resumed(run, self._checkpoints)
+        self._saved = self.progress.rounds
+        self._rows, self._sinks = list(rows), []
+        if peers.first_of_us():
+            if self.wanted:
+                (job.folder / "summary.json").unlink(missing_ok=True)
+            self._sinks.append(MetricsLog(job.folder, rows).write)
+            if job.config.log.tensorboard:
+                writer = tensorboard.scalars(job.folder, self.progress.rounds)
+                self._sinks.append(writer)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a further round to do."""
+        return self.progress.wanted(self.job.config)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The last line of the metrics file."""
+        return self._rows[-1]
+
+    def add(self, progress: Progress, row: dict[str, Any], seconds: float) -> None:
+        """Takes down where the run stands, and leaves what is due.
+
+        Args:
+            progress: at the end of some rounds. Of a run that wanted none, it is the
+                old one with another copy of the state.
+            row: the line of the metrics file.
+            seconds: what the rounds took.
+        """
+        if not self.wanted:
+            self.progress = progress
+            return
+        if row["train_loss"] is None:
+            progress = progress._replace(stopped="diverged: the loss is not finite")
+        self._rows.append(row)
+        for sink in self._sinks:
+            sink(row)
+        self.progress, self._seconds = progress, self._seconds + seconds
+        if progress.rounds % self.job.config.log.checkpoint_every == 0:
+            self.save()
+        if not self.wanted:
+            self.finish()
+
+    def save(self) -> None:
+        """Saves a checkpoint, in the background, unless there is one of this round."""
+        if self._saved != self.progress.rounds:
+            noted = note(self.progress, self._rows, self._seconds)
+            self._checkpoints.save(self.progress.rounds, self.progress.state, noted)
+            self._saved = self.progress.rounds
+
+    def close(self) -> None:
+        """Waits until what was saved is on disk."""
+        self._checkpoints.close()
+
+    def finish(self) -> None:
+        """Leaves the last checkpoint, the figures, the study and the summary."""
+        self.save()
+        self.close()
+        if not peers.first_of_us():
+            return
+        # Matplotlib, not before the first round
+        from ..reading import figures, studies
+
+        folder = self.job.folder
+        figures.curves(self._rows, folder / "figures", folder.name)
+        rounds = self.progress.rounds
+        studies.write(self.job.config, self.job.dataset, folder / "figures", rounds)
+        write_json(folder / "summary.json", self.summary())  # last: all is done
+
+    def summary(self) -> dict[str, Any]:
+        """The end of a run: its figures, counted in every way, and where they are from."""
+        job, run, progress = self.job, self._run, self.progress
+        return {
+            "name": job.folder.name,
+            **self.row,
+            "stopped": progress.stopped,
+            "parameters": run.state.params.size,
+            "accounting": job.config.accounting.to_dict(),
+            "bits": ledger.every_convention(progress.ledger, run.links),
+            "wall_seconds": round(self._seconds, 3),
+            "data": {
+                "name": job.dataset.name,
+                "classes": job.dataset.num_classes,
+                "sha256": job.dataset.digest,
+            },
+            "partition": {
+                "sizes": np.asarray(run.partition.sizes).tolist(),
+                "sha256": run.partition.digest,
+            },
+            **clients_of_a_cell(job.config, run, progress),
+            **provenance(),
+        }
+
+
+def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:
+    """What a checkpoint holds beside the state, in JSON."""
+    kept = progress._asdict()
+    del kept["state"]
+    kept["ledger"] = progress.ledger._asdict()
+    return {"progress": kept, "rows": rows, "seconds": seconds}
+
+
+def resumed(run: Run, checkpoints: Checkpoints) -> tuple[Progress, list, float]:
+    """Where the run stands on disk: (progress, metrics rows, seconds spent)."""
+    found = checkpoints.restore(like=run.state)
+    if found is None:
+        return Progress(0, run.state), [], 0.0
+    rounds, state, kept = found
+    console.tell(f"resuming after round {rounds}")
+    fields = kept["progress"] | {"ledger": Ledger(**kept["progress"]["ledger"])}
+    return Progress(state=state, **fields), kept["rows"], kept["seconds"]
+
+
+def clients_of_a_cell(
+    config: ConfigDict, run: Run, progress: Progress
+) -> dict[str, Any]:
+    """Where the clients of a cell are, and what each has done."""
+    if config.network.name != "cell":
+        return {}
+    state = progress.state.network
+    return {"cell": cell_network.summary(config.network, run.root, state)}

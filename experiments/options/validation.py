@@ -1,0 +1,84 @@
+"""Whether a config can be run: every option by its rule, and all of them together."""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+from ..process.errors import ConfigError
+from .combinations import COMBINATIONS
+from .names import did_you_mean, flatten
+from .rules import RULES
+
+TYPES = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    tuple: "integers with commas between",
+}
+
+
+def validate(config: ConfigDict) -> None:
+    """Raises `ConfigError` unless `config` can be run.
+
+    It must have the options of `configs.default`, no more and no fewer, each of the
+    default's type (an integer may stand for a number), each by its rule, and together
+    by the combinations.
+    """
+    require_options(config)
+    for option, value in flatten(config).items():
+        rule = RULES[option]
+        if not rule.holds(value):
+            raise ConfigError(
+                f"config.{option}: must be {rule.must}, got {value!r}"
+                f"{did_you_mean(value, rule.choices)}"
+            )
+    for option, holds, must in COMBINATIONS:
+        if not holds(config):
+            raise ConfigError(
+                f"config.{option}: must be {must.format(c=config)}, "
+                f"got {flatten(config)[option]!r}"
+            )
+
+
+def require_options(config: ConfigDict) -> None:
+    """Raises `ConfigError` unless the options and their types are the default's."""
+    defaults, values = flatten(default.get_config()), flatten(config)
+    for option, value in values.items():
+        if option not in defaults:
+            if any(name.startswith(f"{option}.") for name in defaults):
+                raise ConfigError(
+                    f"config.{option}: must be a group of options, got {value!r}"
+                )
+            raise ConfigError(
+                f"config.{option}: no such option"
+                f"{did_you_mean(option, defaults, 'config.')}"
+            )
+    for option, value in defaults.items():
+        if option not in values:
+            raise ConfigError(
+                f"config.{option}: is missing; start from configs.default.get_config()"
+            )
+        if not _has_type_of(value, values[option]):
+            raise ConfigError(
+                f"config.{option}: must be {TYPES[type(value)]}, got {values[option]!r}"
+            )
+
+
+def require_samples(config: ConfigDict, num_samples: int) -> None:
+    """Raises `ConfigError` if some client would have no training example."""
+    if config.clients > num_samples:
+        raise ConfigError(
+            "config.clients: must be at most the number of training examples "
+            f"({num_samples}), got {config.clients}"
+        )
+
+
+def _has_type_of(model: Any, value: Any) -> bool:
+    if isinstance(model, tuple):
+        return isinstance(value, tuple) and all(_has_type_of(0, x) for x in value)
+    if isinstance(value, bool) or isinstance(model, bool):
+        return type(value) is type(model)
+    return isinstance(value, (int, float) if isinstance(model, float) else type(model))

@@ -1,0 +1,81 @@
+"""Several processes that are one simulation, each with its own clients.
+
+All of them run the same program on the same config; the first one writes the files.
+"""
+
+import os
+import signal
+import sys
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from .errors import ConfigError
+
+# A process that has been silent for so many seconds is taken for dead.
+HEARTBEAT_S = 20
+
+
+def join(coordinator: str, processes: int, process: int) -> None:
+    """Makes this process one of several; call it before any computation.
+
+    Args:
+        coordinator: host:port of the first process, which listens there; "auto" asks
+            the surroundings: Slurm, Open MPI, Kubernetes, a TPU pod.
+        processes: how many there are; of no meaning with "auto".
+        process: which one this is, from 0; likewise.
+
+    Raises:
+        ConfigError: they can't be joined so.
+    """
+    given = () if coordinator == "auto" else (coordinator, processes, process)
+    try:
+        jax.distributed.initialize(*given, heartbeat_timeout_seconds=HEARTBEAT_S)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"--coordinator={coordinator}: {error}") from error
+
+
+def first_of_us() -> bool:
+    """Whether this is the process that writes files and talks to the user."""
+    return jax.process_index() == 0
+
+
+def require_alone(option: str, value: str) -> None:
+    """Raises `ConfigError` where there are several processes: one has not all clients."""
+    if jax.process_count() > 1:
+        raise ConfigError(
+            f"config.{option}: must be none with several processes, got {value!r}"
+        )
+
+
+def gathered(rows: np.ndarray) -> np.ndarray:
+    """Every process's rows along the leading axis, in the order of the processes."""
+    if jax.process_count() == 1:
+        return rows
+    return multihost_utils.process_allgather(rows, tiled=True)
+
+
+def any_of_us(here: bool) -> bool:
+    """Whether it holds in some process; all must ask, and wait for each other."""
+    return bool(gathered(np.array([here])).any())
+
+
+def signal_to_any(name: str) -> str:
+    """The name of a signal that came to some process, or an empty string."""
+    number = signal.Signals[name].value if name else 0
+    most = int(gathered(np.array([number])).max())
+    return signal.Signals(most).name if most else ""
+
+
+def leave(error: Exception, command: str) -> None:
+    """Ends this process, one of several, in one line and without waiting for others."""
+    reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+    print(
+        f"error: process {jax.process_index()} of {jax.process_count()} cannot go on: "
+        f"{reason}; another one may have ended. Start all of them again, and the run "
+        f"goes on from its last checkpoint: {command}",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)  # an orderly exit would wait for the others

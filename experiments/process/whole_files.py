@@ -1,0 +1,30 @@
+"""Files that a reader sees whole, the old one or the new one, whenever it looks."""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes `value` as JSON; a reader sees the old file or the new one, whole."""
+    replace(path, json.dumps(value, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file to write to, which at the end takes the place of `path`."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def replace(path: pathlib.Path, text: str) -> None:
+    """Writes `text` to `path`, in UTF-8."""
+    with replacing(path) as file:
+        file.write(text.encode())

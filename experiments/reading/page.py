@@ -1,0 +1,144 @@
+"""One page about the runs in a folder, with everything in it that it needs."""
+
+import io
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from matplotlib import colormaps, rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from . import results
+from .results import Group
+
+COSTS = {
+    "round": "rounds",
+    "uplink_bits": "uplink bits",
+    "seconds": "seconds",
+    "joules": "joules",
+}
+
+
+def written(
+    groups: list[Group], title: str, accuracy: float, left_out: Mapping[str, str] = {}
+) -> dict[str, str]:
+    """The report's files: name -> text.
+
+    Args:
+        groups: at least one.
+        title: the page's heading.
+        accuracy: whose cost is reported, in [0, 1].
+        left_out: the runs that are in no group: name -> why.
+    """
+    table = summary_table(groups, accuracy)
+    runs = [result for group in groups for result in group.results]
+    html = _template().render(
+        title=title,
+        questions=unique(run.summary.get("about", "") for run in runs),
+        table=table,
+        marks=[(run.name, run.mark) for run in runs if run.mark] + [*left_out.items()],
+        curves=[
+            curve(groups, key, label, figure)
+            for key, label in present(groups).items()
+            for figure in ("train_loss", "test_accuracy")
+        ],
+        legend=list(zip([group.name for group in groups], colours(groups))),
+        differences=results.differences(groups),
+        names=[group.name for group in groups],
+        runs=runs,
+    )
+    return {"report.html": html, "report.md": results.markdown(table)}
+
+
+def present(groups: list[Group]) -> dict[str, str]:
+    """The costs that every run has measured."""
+    runs = [result for group in groups for result in group.results]
+    return {k: v for k, v in COSTS.items() if all(k in run.rows[-1] for run in runs)}
+
+
+def summary_table(groups: list[Group], accuracy: float) -> list[list[str]]:
+    """A header and a line for each group: final figures, and the costs of `accuracy`."""
+    costs = present(groups)
+    ends = {k: f"final {v}" for k, v in costs.items() if k != "round"}
+    header = ["runs", "", "rounds", "train loss", "test accuracy (%)", "uploads"]
+    header += [*ends.values(), "downlink bits"]
+    header += [f"{label} to {100 * accuracy:g} %" for label in costs.values()]
+    lines = [header]
+    for group in groups:
+        last = [result.rows[-1] for result in group.results]
+
+        def of(key, digits=".4g", last=last):
+            return results.mean_sd([row[key] for row in last], digits)
+
+        marks = unique(result.mark for result in group.results)
+        seeds = f" × {len(last)}" if len(last) > 1 else ""
+        line = [group.name + seeds, ", ".join(marks), of("round", ".0f")]
+        percent = [100 * row["test_accuracy"] for row in last]
+        line += [
+            of("train_loss"),
+            results.mean_sd(percent, ".2f"),
+            of("uploads", ".0f"),
+        ]
+        line += [of(key) for key in (*ends, "downlink_bits")]
+        line += [
+            results.mean_sd([results.cost_to(r, accuracy, k) for r in group.results])
+            for k in costs
+        ]
+        lines.append(line)
+    return lines
+
+
+def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
+    """One figure against a cost, one colour a group and one line a seed, as SVG.
+
+    Args:
+        groups: what to draw; a run that is no result is dashed.
+        key: the cost, a key of the metrics' lines.
+        label: of the abscissa.
+        figure: "train_loss" or "test_accuracy".
+    """
+    with rc_context({"svg.hashsalt": "flq_jax", "font.size": 9.0}):
+        canvas = Figure(figsize=(4.6, 3.3), layout="constrained")
+        FigureCanvasSVG(canvas)
+        axes = canvas.subplots()
+        for group, colour in zip(groups, colours(groups)):
+            for run in group.results:
+                rows = [row for row in run.rows if row[figure] is not None]
+                axes.plot(
+                    [row[key] for row in rows],
+                    [row[figure] for row in rows],
+                    color=colour,
+                    linestyle="--" if run.mark else "-",
+                    marker="o" if len(rows) == 1 else None,
+                    markersize=3,
+                    linewidth=1.3,
+                    alpha=0.9 if len(group.results) == 1 else 0.6,
+                )
+        axes.set(xlabel=label, ylabel=figure.replace("_", " "))
+        axes.set_xscale("linear" if key == "round" else "log")
+        axes.set_yscale("log" if figure == "train_loss" else "linear")
+        axes.grid(alpha=0.25)
+        text = io.StringIO()
+        canvas.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def colours(groups: list[Group]) -> list[str]:
+    """A colour for each group; the twenty there are come again after the twentieth."""
+    palette = colormaps["tab20" if len(groups) > 10 else "tab10"].colors
+    return [to_hex(palette[i % len(palette)]) for i in range(len(groups))]
+
+
+def unique(values: Any) -> list[str]:
+    """The values that are not empty, each once, in their order."""
+    return [value for value in dict.fromkeys(values) if value]
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(pathlib.Path(__file__).parent)
+    return jinja2.Environment(autoescape=True, loader=loader).get_template(
+        "report.html"
+    )

@@ -1,0 +1,200 @@
+"""Runs read back from their folders, and what they have in common."""
+
+import json
+import math
+import os
+import pathlib
+import statistics
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ..options.names import flatten
+from ..process import console
+
+
+class Result(NamedTuple):
+    """One run, as its folder has it.
+
+    Attributes:
+        name: its folder, relative to the one that was read.
+        config: option -> value, the whole resolved config.
+        rows: the lines of its metrics file, at least one.
+        summary: what it ended with; empty while it has not, and once it is prolonged.
+        failed: whether it ended in an error.
+    """
+
+    name: str
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    summary: dict[str, Any]
+    failed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Why its figures are no result, or "".
+
+        That is "diverged", "failed", "unfinished" or "stuck".
+        """
+        loss = self.rows[-1]["train_loss"]
+        if loss is None:
+            return "diverged"
+        if not self.summary:
+            return "failed" if self.failed else "unfinished"
+        # A model that knows nothing, but that it knows nothing, has a loss of log C.
+        chance = math.log(self.summary["data"]["classes"])
+        if loss > 2.0 * chance > 0.0:
+            return "diverged"
+        return "stuck" if loss > 0.95 * chance > 0.0 else ""
+
+
+class Group(NamedTuple):
+    """Runs whose configs differ in the seed alone.
+
+    Attributes:
+        name: what their names share.
+        config: option -> value, without the seed.
+        results: the runs, by seed, each seed once.
+    """
+
+    name: str
+    config: dict[str, Any]
+    results: list[Result]
+
+
+def read(folder: pathlib.Path) -> list[Result]:
+    """Every run in `folder` and below, by name; those without a metrics line left out.
+
+    So is one whose files are damaged, which is told.
+    """
+    results = []
+    for name, path in _runs(folder):
+        try:
+            config = flatten(json.loads((path / "config.json").read_text()))
+            rows = _rows(path / "metrics.jsonl")
+            if rows:
+                ended = _ended(path / "summary.json", config, rows)
+                failed = (path / "failure.txt").exists()
+                results.append(Result(name, config, rows, ended, failed))
+        except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+            console.tell(f"{path} is left out: {error!r}")
+    return results
+
+
+def without_a_line(folder: pathlib.Path) -> dict[str, str]:
+    """The runs in `folder` and below that have no metrics line: name -> why.
+
+    That is "failed" or "not begun".
+    """
+    return {
+        name: "failed" if (path / "failure.txt").exists() else "not begun"
+        for name, path in _runs(folder)
+        if "\n" not in _text(path / "metrics.jsonl")
+    }
+
+
+def _runs(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+    """(name, folder) of each run; `folder` itself may be one."""
+    paths = sorted(path.parent for path in folder.glob("**/config.json"))
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    own = folder.resolve().name
+    return [(own if n == "." else n, p) for n, p in zip(names, paths, strict=True)]
+
+
+def _text(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The whole lines of a metrics file; one that is being written is none yet."""
+    lines = _text(path).splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _ended(path: pathlib.Path, config: dict, rows: list[dict]) -> dict[str, Any]:
+    """The summary, unless it is that of fewer rounds than the run is to have."""
+    summary = json.loads(path.read_text()) if path.exists() else {}
+    last = summary.get("round")
+    enough = summary.get("stopped") or config["rounds"] <= rows[-1]["round"]
+    return summary if last == rows[-1]["round"] and enough else {}
+
+
+def grouped(results: Iterable[Result]) -> list[Group]:
+    """The runs gathered by config, in the order of their first names.
+
+    Where runs repeat one another, the one that got furthest counts, see `repeats`.
+    """
+    groups: dict[str, Group] = {}
+    for same in _by_config(results):
+        config = {k: v for k, v in same[0].config.items() if k != "seed"}
+        key = json.dumps(config, sort_keys=True)
+        group = groups.setdefault(key, Group(same[0].name, config, []))
+        group.results.append(same[0])
+    for group in groups.values():
+        group.results.sort(key=lambda result: result.config.get("seed", 0))
+    return [group._replace(name=_shared_name(group)) for group in groups.values()]
+
+
+def repeats(results: Iterable[Result]) -> dict[str, str]:
+    """The runs that have another's config and seed: name -> whose, which counts."""
+    return {
+        result.name: first.name
+        for first, *others in _by_config(results)
+        for result in others
+    }
+
+
+def _by_config(results: Iterable[Result]) -> list[list[Result]]:
+    """The runs of each config and seed, that which has ended or got furthest first."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        key = json.dumps(result.config, sort_keys=True)
+        found.setdefault(key, []).append(result)
+
+    def progress(result):
+        return bool(result.summary), result.rows[-1]["round"]
+
+    return [sorted(same, key=progress, reverse=True) for same in found.values()]
+
+
+def differences(groups: list[Group]) -> dict[str, list[Any]]:
+    """The options in which groups differ: option -> the value of each group."""
+    options = sorted({option for group in groups for option in group.config})
+    table = {o: [group.config.get(o) for group in groups] for o in options}
+    return {o: row for o, row in table.items() if any(v != row[0] for v in row)}
+
+
+def cost_to(result: Result, accuracy: float, key: str) -> float | None:
+    """`key` at the first evaluation with this test accuracy; None if there is none."""
+    reached = (row[key] for row in result.rows if row["test_accuracy"] >= accuracy)
+    return next(reached, None)
+
+
+def mean_sd(values: Iterable[float | None], digits: str = ".4g") -> str:
+    """ "mean +- sd" of the values; of those that are there, with how many are not."""
+    values = list(values)
+    there = [value for value in values if value is not None]
+    if not there:
+        return "never"
+    text = f"{statistics.fmean(there):{digits}}"
+    if len(there) > 1:
+        text += f" ± {statistics.stdev(there):{digits.replace('.4g', '.2g')}}"
+    return text + (
+        f" ({len(there)} of {len(values)})" if len(there) < len(values) else ""
+    )
+
+
+def markdown(table: list[list[str]]) -> str:
+    """A table, its first line the header, as Markdown."""
+    head, *lines = ["| " + " | ".join(line) + " |" for line in table]
+    return "\n".join([head, "|" + "---|" * len(table[0]), *lines]) + "\n"
+
+
+def _shared_name(group: Group) -> str:
+    """What the names begin with, as far as a number or a separator."""
+    names = [result.name for result in group.results]
+    if len(names) == 1:
+        return names[0]
+    shared = os.path.commonprefix(names).rstrip("0123456789")
+    if not all(name[len(shared) :].isdigit() for name in names):
+        shared = shared[: 1 + max(shared.rfind(mark) for mark in "/-_=.")]
+    return shared.removesuffix("seed").rstrip("/-_=.") or names[0]

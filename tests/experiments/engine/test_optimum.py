@@ -1,0 +1,83 @@
+"""f* by L-BFGS, beside what is known of it."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import mnist_gd
+from experiments.assembly.build import build
+from experiments.engine import host_loop
+from experiments.engine.optimum import kept, least_loss
+from experiments.folder.record import Job
+from flq_jax import data, federated
+
+
+def test_no_loss_is_below_it_and_its_gradient_vanishes():
+    config = mnist_gd.get_config()
+    config.clients, config.data.name = 3, "synthetic"  # 2,000 examples: uneven clients
+    run = build(config, data.load("synthetic"))
+    least = least_loss(run)
+
+    def loss(theta):
+        params = run.federation.unravel(theta)
+        local = [
+            run.loss(
+                params, *federated.whole(jax.tree.map(lambda x, m=m: x[m], run.data))
+            )
+            for m in range(3)
+        ]
+        return jnp.dot(run.data.sizes / jnp.sum(run.data.sizes), jnp.stack(local))
+
+    # Gradient descent from anywhere comes close from above: f is strongly convex with
+    # mu = l2, so that f - f* <= ||g||^2 / (2 mu) wherever it stops.
+    slope = jax.jit(jax.value_and_grad(loss))
+    theta = np.asarray(run.state.params)
+    start, gradient = slope(theta)
+    for _ in range(300):
+        theta = theta - np.float32(0.1) * np.asarray(gradient)
+        value, gradient = slope(theta)
+    slack = np.sum(np.square(gradient)) / (2 * config.l2)
+    assert -1e-6 <= float(value) - least <= slack + 1e-6
+    assert np.isfinite(least) and least < float(start)
+
+
+def test_what_was_solved_is_kept_to_the_last_bit(tmp_path):
+    path, of = tmp_path / "optimum.json", {"data": "a", "partition": "b"}
+    values = iter((1 / 3, 0.1, 0.2))
+
+    def solve():
+        return next(values)
+
+    assert kept(path, of, solve) == 1 / 3
+    assert kept(path, of, solve) == 1 / 3
+    # Other examples have another one.
+    assert kept(path, of | {"data": "c"}, solve) == 0.1
+    assert kept(path, of | {"data": "c"}, solve) == 0.1
+    assert kept(path, of, solve) == 0.2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[3]", '{"optimum": null}', '{"data": "a"}'])
+def test_a_damaged_file_is_solved_anew(text, tmp_path):
+    path = tmp_path / "optimum.json"
+    path.write_text(text)
+    assert kept(path, {"data": "a"}, lambda: 0.5) == 0.5
+    assert kept(path, {"data": "a"}, lambda: 0.6) == 0.5
+
+
+def test_another_models_optimum_is_not_taken(tmp_path, monkeypatch):
+    """A folder where nothing was computed but f* may be given another config."""
+    solved = []
+    monkeypatch.setattr(host_loop, "least_loss", lambda run: solved.append(run) or 0.5)
+    config, dataset = mnist_gd.get_config(), SimpleNamespace(digest="a")
+    run = SimpleNamespace(partition=SimpleNamespace(digest="b"))
+    job = Job("", config, dataset, tmp_path)
+    for _ in range(2):
+        assert host_loop.stop_at(job, run) == 0.5 + config.stop.residual
+    assert len(solved) == 1
+    for option, value in (("l2", 0.5), ("model.bias", not config.model.bias)):
+        config.update_from_flattened_dict({option: value})
+        host_loop.stop_at(job, run)
+    assert len(solved) == 3

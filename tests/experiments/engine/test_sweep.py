@@ -1,0 +1,246 @@
+"""Many runs by one command: skipped, resumed, and never stopped by one that fails."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from configs import default
+from experiments.engine import host_loop, sweep
+from experiments.folder import claim
+from experiments.process.errors import ConfigError
+from experiments.process.signals import Interrupted
+from flq_jax import data
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+SWEEP = '''"""Does a seed matter?"""
+
+from configs import default
+
+
+def get_config():
+    return default.get_config()
+
+
+def sweep():
+    runs = {}
+    for seed in (0, 1):
+        config = get_config()
+        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20
+        runs[f"sgd-seed{seed}"] = config
+    return runs
+'''
+
+
+def quick(**options):
+    config = default.get_config()
+    config.data.name, config.rounds = "synthetic", 10
+    config.update_from_flattened_dict(options)
+    return config
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Names of the runs that were trained; the one called "bad" fails."""
+    names = []
+
+    def fake(jobs):
+        folders = [job.folder for job in jobs]
+        names.append("+".join(folder.name for folder in folders))
+        if "bad" in [folder.name for folder in folders]:
+            raise FloatingPointError("no")
+        for job in jobs:
+            summary = {"stopped": "", "round": job.config.rounds}
+            (job.folder / "summary.json").write_text(json.dumps(summary))
+
+    monkeypatch.setattr(host_loop, "train_together", fake)
+    return names
+
+
+def test_a_run_that_fails_stops_no_other_and_is_tried_again(trained, tmp_path):
+    configs = {name: quick(seed=i) for i, name in enumerate(["a", "bad", "c"])}
+    runs = sweep.prepared(configs, tmp_path)
+    assert sweep.run_all(runs) == ["bad"]
+    assert trained == ["a+bad+c", "a", "bad", "c"]
+    assert "FloatingPointError: no" in (tmp_path / "bad/failure.txt").read_text()
+    assert not (tmp_path / "a/failure.txt").exists()
+    assert sweep.run_all(runs) == ["bad"]
+    assert trained[4:] == ["bad"]
+
+
+def test_one_run_of_a_sweep_notes_its_failure_and_a_later_success(trained, tmp_path):
+    """As a process of `experiments.launch` has it."""
+    (run,) = sweep.prepared({"bad": quick()}, tmp_path)
+    assert sweep.run_all([run]) == ["bad"]
+    assert "FloatingPointError: no" in (run.folder / "failure.txt").read_text()
+    (tmp_path / "bad").rename(tmp_path / "good")
+    (run,) = sweep.prepared({"good": quick()}, tmp_path)
+    assert sweep.run_all([run]) == [] and trained == ["bad", "good"]
+    assert not (run.folder / "failure.txt").exists()
+
+
+def test_a_run_of_another_process_is_left_to_it(trained, tmp_path, capsys):
+    configs = {name: quick(seed=i) for i, name in enumerate("abc")}
+    runs = sweep.prepared(configs, tmp_path)
+    with claim.held(tmp_path / "b"):
+        assert [run.name for run in sweep.prepared(configs, tmp_path)] == ["a", "c"]
+        assert sweep.run_all(runs) == [] and trained == ["a+c"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == lines[2] and lines[0].endswith("and left to it")
+    assert f"{tmp_path}/b is in use by process {os.getpid()} on" in lines[0]
+
+
+def test_runs_that_another_process_has_finished_meanwhile_are_not_run(
+    trained, tmp_path, monkeypatch
+):
+    runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
+    held = claim.held
+
+    def late(folder):
+        (folder / "summary.json").write_text('{"stopped": "", "round": 10}')
+        return held(folder)
+
+    monkeypatch.setattr(claim, "held", late)
+    assert sweep.run_all(runs) == [] and trained == []
+
+
+@pytest.mark.parametrize("name", ["", "b"])
+def test_what_another_process_began_by_another_config_is_not_gone_on_with(
+    name, trained, tmp_path
+):
+    """Both prepared the folder, and the other one was there first."""
+    runs = sweep.prepared({name: quick()}, tmp_path)
+    (other,) = sweep.prepared({name: quick(l2=0.5)}, tmp_path)
+    (other.folder / "checkpoints/10").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="holds a run of another config .*l2: 0.5"):
+        sweep.run_all(runs)
+    assert trained == []
+    assert json.loads((other.folder / "config.json").read_text())["l2"] == 0.5
+
+
+def test_if_another_process_has_all_runs_it_ends_in_one_line(trained, tmp_path):
+    (single,) = sweep.prepared({"": quick()}, tmp_path / "single")
+    sweep.prepared({"a": quick()}, tmp_path)
+    with claim.held(tmp_path / "a"), claim.held(single.folder):
+        with pytest.raises(claim.InUse, match="--workdir: .*/a is in use by"):
+            sweep.prepared({"a": quick(rounds=20)}, tmp_path)
+        with pytest.raises(claim.InUse, match="--workdir: .*/single is in use by"):
+            sweep.run_all([single])
+    assert json.loads((tmp_path / "a/config.json").read_text())["rounds"] == 10
+    assert trained == []
+
+
+def test_the_table_at_the_end_reads_no_other_run(trained, tmp_path):
+    """Another process may be in the midst of a line."""
+    runs = sweep.prepared({"a": quick()}, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/config.json").write_text("{}")
+    (tmp_path / "other/metrics.jsonl").write_text('{"round": 1, "train')
+    assert sweep.run_all(runs) == []
+
+
+def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):
+    configs = {
+        f"{name}{seed}": quick(seed=seed, clients=clients)
+        for seed in range(3)
+        for name, clients in (("ten", 10), ("two", 2))
+    }
+    sweep.run_all(sweep.prepared(configs, tmp_path), most=2)
+    assert trained == ["ten0+ten1", "ten2", "two0+two1", "two2"]
+
+
+def test_a_finished_run_that_is_prolonged_goes_on(trained, tmp_path):
+    for rounds in (10, 10, 20):
+        configs = {name: quick(rounds=rounds) for name in ("a", "b")}
+        sweep.run_all(sweep.prepared(configs, tmp_path))
+    assert trained == ["a+b", "a+b"]
+
+
+def test_a_signal_stops_all(monkeypatch, tmp_path):
+    def interrupted(jobs):
+        raise Interrupted("SIGINT", 3)
+
+    monkeypatch.setattr(host_loop, "train_together", interrupted)
+    runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
+    with pytest.raises(Interrupted, match="SIGINT: stopped after round 3"):
+        sweep.run_all(runs)
+
+
+def test_the_data_are_read_once(monkeypatch, tmp_path):
+    names = []
+
+    def load(*where):
+        names.append(where)
+        return data.load(*where)
+
+    monkeypatch.setattr(sweep, "load", load)
+    sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
+    assert names == [("synthetic", "")]
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"partition": "shards", "shards": 300}, "at most the 2000 examples"),
+        ({"partition": "dirichlet", "min_size": 300}, "got min_size=300 clients=10"),
+    ],
+)
+def test_a_split_that_the_examples_do_not_allow_leaves_no_folder(
+    options, match, tmp_path
+):
+    config = quick()
+    config.data.update(options)
+    with pytest.raises(ConfigError, match=f"config.data.partition: .*{match}") as error:
+        sweep.prepared({"a": config}, tmp_path / "runs")
+    assert "\n" not in str(error.value) and not (tmp_path / "runs").exists()
+
+
+def test_a_model_that_takes_no_such_images_leaves_no_folder(tmp_path):
+    configs = {"a": quick(), "b": quick(**{"model.name": "svhn"})}
+    with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
+        sweep.prepared(configs, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
+    (tmp_path / "seeds.py").write_text(SWEEP)
+    args = [
+        *(sys.executable, "-m", "experiments.main", f"--config={tmp_path}/seeds.py"),
+        *(f"--workdir={tmp_path}/runs", "--config.rounds=6", "--config.log.every=3"),
+        "--config.log.checkpoint_every=3",
+    ]
+    outputs = [
+        subprocess.run(
+            args, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert "sgd-seed0, sgd-seed1 (1-2 of 2)" in outputs[0] and "sgd × 2" in outputs[0]
+    assert "of 2)" not in outputs[1] and "sgd × 2" in outputs[1]
+    folders = [tmp_path / f"runs/sgd-seed{seed}" for seed in (0, 1)]
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["round"] == 6 and summary["about"] == "Does a seed matter?"
+    one, other = ((folder / "metrics.jsonl").read_text() for folder in folders)
+    assert one != other  # it does
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (SWEEP.replace("return runs", "return [1]"), "must return name -> ConfigDict"),
+        (SWEEP.replace("return runs", "return {}"), "-> ConfigDict, one or more"),
+        (SWEEP.replace("sgd-seed", "../seed"), "a run's name must be letters"),
+        (SWEEP.replace("= seed,", "= -1,"), "config.seed: must be an integer in 0"),
+    ],
+)
+def test_a_sweep_that_is_none_is_one_line(text, message, tmp_path):
+    (tmp_path / "seeds.py").write_text(text)
+    args = [sys.executable, "-m", "experiments.main", f"--config={tmp_path}/seeds.py"]
+    args.append(f"--workdir={tmp_path}/runs")
+    found = subprocess.run(args, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 2 and message in found.stderr
+    assert found.stderr.count("error: ") == 1 and not (tmp_path / "runs").exists()

@@ -1,0 +1,119 @@
+"""A run's folder belongs to one config."""
+
+import errno
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from configs import default
+from experiments.folder import claim
+from experiments.process.errors import ConfigError
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+
+
+def config(**options):
+    made = default.get_config()
+    made.update_from_flattened_dict(options)
+    return made
+
+
+def compute(folder):
+    """What a run leaves at its first evaluation."""
+    (folder / "metrics.jsonl").write_text('{"round": 1}\n')
+
+
+def test_a_folder_holds_the_whole_config(tmp_path):
+    claim.prepare(tmp_path / "a/b", config(seed=3))
+    kept = json.loads((tmp_path / "a/b/config.json").read_text())
+    assert kept == claim.resolve(config(seed=3)) and kept["compressor"]["bits"] == 4
+
+
+def test_the_same_config_is_welcome_again_and_with_more_rounds(tmp_path):
+    for rounds in (100, 100, 200):
+        claim.prepare(tmp_path, config(rounds=rounds))
+        compute(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["rounds"] == 200
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"rounds": 50}, "config.rounds: 100 there, 50 here"),
+        ({"rounds": 200, "seed": 1}, "config.seed: 0 there, 1 here"),
+    ],
+)
+def test_another_config_is_refused_with_what_differs(options, match, tmp_path):
+    claim.prepare(tmp_path, config(rounds=100))
+    compute(tmp_path)
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ConfigError, match=match):
+        claim.prepare(tmp_path, config(**options))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_step_that_is_scheduled_over_the_rounds_is_not_prolonged(tmp_path):
+    cosine = {"server.schedule": "cosine"}
+    claim.prepare(tmp_path, config(rounds=100, **cosine))
+    compute(tmp_path)
+    claim.prepare(tmp_path, config(rounds=100, **cosine))
+    with pytest.raises(ConfigError, match="config.rounds: 100 there, 200 here"):
+        claim.prepare(tmp_path, config(rounds=200, **cosine))
+
+
+def test_another_config_is_welcome_where_nothing_was_computed(tmp_path):
+    """A config that failed at its start is corrected in the same folder."""
+    claim.prepare(tmp_path, config(seed=1))
+    (tmp_path / "metrics.jsonl").touch()
+    (tmp_path / "checkpoints").mkdir()
+    claim.prepare(tmp_path, config(seed=2))
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 2
+    (tmp_path / "checkpoints/20").mkdir()
+    with pytest.raises(ConfigError, match="config.seed: 2 there, 3 here"):
+        claim.prepare(tmp_path, config(seed=3))
+
+
+def test_a_folder_has_one_process_until_that_ends(tmp_path):
+    """Killed, it leaves the file but no lock."""
+    hold = (
+        "import pathlib, time\nfrom experiments import workdir\n"
+        "with workdir.held(pathlib.Path({!r})):\n    print(flush=True); time.sleep(99)"
+    )
+    args = [sys.executable, "-c", hold.format(str(tmp_path))]
+    with subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(claim.InUse, match=f"in use by process {other.pid} on"):
+            claim.prepare(tmp_path, config())
+        assert not (tmp_path / "config.json").exists()
+        other.kill()
+    for _ in range(2):
+        with claim.held(tmp_path):
+            assert f"process {os.getpid()} on" in (tmp_path / ".lock").read_text()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
+def test_a_file_system_without_locks_is_taken_for_free(number, tmp_path, monkeypatch):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(claim.fcntl, "flock", flock)
+    with claim.held(tmp_path):
+        claim.prepare(tmp_path, config(seed=5))
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 5
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3"])
+def test_a_foreign_config_file_is_refused(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="--workdir"):
+        claim.prepare(tmp_path, config())
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="--workdir: can't use"):
+        claim.prepare(tmp_path / "file", config())

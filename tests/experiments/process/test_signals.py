@@ -1,0 +1,45 @@
+"""Signals: asked for in a loop, and an end in one line everywhere else."""
+
+import signal
+
+import pytest
+
+from experiments.process import signals
+
+SIGNALS = pytest.mark.parametrize("number", signals.SIGNALS)
+
+
+@SIGNALS
+def test_it_ends_at_once_with_the_command_to_go_on_with(number, capsys):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended, signals.ending("python -m a --b"):
+        signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+    name = signal.Signals(number).name
+    assert capsys.readouterr().out == (
+        f"{name}: stopped outside of its rounds, nothing is lost; go on with: "
+        "python -m a --b\n"
+    )
+    assert signal.getsignal(number) is before
+
+
+@SIGNALS
+def test_a_loop_that_asks_goes_on_to_a_place_of_its_choice(number, capsys):
+    with pytest.raises(SystemExit) as ended, signals.ending("python -m a"):
+        with signals.Interrupt() as asked:
+            assert not asked.requested
+            signal.raise_signal(number)
+            came = asked.requested
+        raise signals.Interrupted(came, 7)
+    assert ended.value.code == 128 + number
+    assert "stopped after round 7, which is saved" in capsys.readouterr().out
+
+
+def test_a_second_one_does_not_wait(capsys):
+    with pytest.raises(SystemExit), signals.ending("python -m a"):
+        with signals.Interrupt():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("the second was not heard")
+    told = capsys.readouterr().out
+    assert told.startswith("SIGTERM: stopped at once, on a second signal; what was not")
