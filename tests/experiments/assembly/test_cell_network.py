@@ -21,7 +21,7 @@ from flq_jax.data import load
 from flq_jax.models import CNN, Bits, layer_costs
 from flq_jax.wireless import presets
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 CLIENTS = 12
 # A block for everyone, no errors, no bound on energy: the deadline alone decides.
 ROOMY = {

@@ -15,7 +15,7 @@ from experiments.process.errors import ConfigError
 from experiments.process.signals import Interrupted
 from flq_jax import data
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+ROOT = pathlib.Path(__file__).parents[3]
 SWEEP = '''"""Does a seed matter?"""
 
 from configs import default

@@ -13,7 +13,7 @@ from configs import default
 from experiments.folder import claim
 from experiments.process.errors import ConfigError
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def config(**options):
@@ -80,8 +80,8 @@ def test_another_config_is_welcome_where_nothing_was_computed(tmp_path):
 def test_a_folder_has_one_process_until_that_ends(tmp_path):
     """Killed, it leaves the file but no lock."""
     hold = (
-        "import pathlib, time\nfrom experiments import workdir\n"
-        "with workdir.held(pathlib.Path({!r})):\n    print(flush=True); time.sleep(99)"
+        "import pathlib, time\nfrom experiments.folder import claim\n"
+        "with claim.held(pathlib.Path({!r})):\n    print(flush=True); time.sleep(99)"
     )
     args = [sys.executable, "-c", hold.format(str(tmp_path))]
     with subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE) as other:

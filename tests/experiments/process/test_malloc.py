@@ -10,12 +10,12 @@ SIZE = 256 * 2**20
 FREED = f"""
 import gc, pathlib
 import numpy as np
-from experiments import heap
+from experiments.process import malloc
 
 def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-heap.keep()
+malloc.keep()
 before = resident()
 buffer = np.ones({SIZE}, np.uint8)
 del buffer

@@ -18,7 +18,7 @@ from experiments.process import peers
 from experiments.process.errors import ConfigError
 from flq_jax import data
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def start(workdir, *extra):

@@ -6,8 +6,7 @@ import re
 import pytest
 from test_results import leave
 
-from experiments import report
-from experiments.reading import results
+from experiments.reading import page, results
 
 
 @pytest.fixture
@@ -19,17 +18,17 @@ def groups(tmp_path):
 
 
 def test_the_page_stands_alone_and_is_well_formed(groups):
-    page = report.written(groups, "title", 0.9)["report.html"]
-    links = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", page)
+    html = page.written(groups, "title", 0.9)["report.html"]
+    links = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", html)
     assert all(link.startswith("#") for link in links)
-    assert not re.search(r"<(script|link|img|iframe)|@import|url\((?!#)", page)
+    assert not re.search(r"<(script|link|img|iframe)|@import|url\((?!#)", html)
     parser = _Balance()
-    parser.feed(page)
+    parser.feed(html)
     assert parser.open == []
 
 
 def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
-    page = report.written(groups, "title", 0.9)["report.html"]
+    html = page.written(groups, "title", 0.9)["report.html"]
     for part in (
         "A question?",
         "python -m experiments.main --config=x.py",
@@ -39,30 +38,30 @@ def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
         "payload/32: 1,000",
         "diverged",
     ):
-        assert part in page, part
+        assert part in html, part
 
 
 def test_the_page_names_what_is_left_out(groups):
-    page = report.written(groups, "title", 0.9, {"x": "failed"})["report.html"]
-    assert re.search(r"Not results:.*x\s+failed", page, re.DOTALL)
+    html = page.written(groups, "title", 0.9, {"x": "failed"})["report.html"]
+    assert re.search(r"Not results:.*x\s+failed", html, re.DOTALL)
 
 
 def test_a_single_evaluation_is_a_dot(tmp_path):
     leave(tmp_path / "one", losses=(1.0,), accuracies=(0.5,))
     groups = results.grouped(results.read(tmp_path))
-    page = report.curve(groups, "round", "rounds", "train_loss")
+    html = page.curve(groups, "round", "rounds", "train_loss")
     leave(tmp_path / "two")
     others = results.grouped(results.read(tmp_path / "two"))
-    assert _dots(page) > _dots(report.curve(others, "round", "rounds", "train_loss"))
+    assert _dots(html) > _dots(page.curve(others, "round", "rounds", "train_loss"))
 
 
-def _dots(page):
+def _dots(svg):
     """Filled places of a group's colour, which lines have none of."""
-    return page.count("fill: #1f77b4")
+    return svg.count("fill: #1f77b4")
 
 
 def test_the_table_has_a_line_for_each_group(groups):
-    header, laq, sgd = report.summary_table(groups, 0.9)
+    header, laq, sgd = page.summary_table(groups, 0.9)
     cells = dict(zip(header, laq))
     assert cells["runs"] == "laq × 2" and cells[""] == ""
     assert cells["test accuracy (%)"] == "90.00 ± 0.00"
@@ -71,15 +70,15 @@ def test_the_table_has_a_line_for_each_group(groups):
 
 
 def test_markdown_has_as_many_cells_in_every_line(groups):
-    lines = report.written(groups, "title", 0.9)["report.md"].splitlines()
+    lines = page.written(groups, "title", 0.9)["report.md"].splitlines()
     assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
 
 
 def test_a_name_is_not_markup(tmp_path):
     leave(tmp_path / "a<b>&c", seed=0)
     groups = results.grouped(results.read(tmp_path))
-    page = report.written(groups, "<script>", 0.9)["report.html"]
-    assert "<script>" not in page and "a&lt;b&gt;&amp;c" in page
+    html = page.written(groups, "<script>", 0.9)["report.html"]
+    assert "<script>" not in html and "a&lt;b&gt;&amp;c" in html
 
 
 class _Balance(html.parser.HTMLParser):
