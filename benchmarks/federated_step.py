@@ -83,7 +83,7 @@ def bare_mean(run: Run, clients: int, count: int):
 
             def client(index, shard):
                 key = jax.random.fold_in(jax.random.fold_in(root, k), index)
-                return federation.local_update(key, params, shard)[1]
+                return federation.local_update.update(key, params, shard, ())[1]
 
             def group(indices, shards):
                 grads = jax.vmap(client)(indices, shards)
@@ -103,7 +103,7 @@ def one_batch(run: Run, loss, params, clients: int, count: int):
     """The same examples as one client's, and SGD on their gradient."""
     flat = [leaf.reshape(1, -1, *leaf.shape[2:]) for leaf in run.data[:2]]
     pooled = data.ClientData(*flat, jnp.full(1, flat[1].shape[1], jnp.int32))
-    update = federated.gradient(loss, clients * BATCH)
+    update = federated.gradient(loss, clients * BATCH).update
     theta, unravel = ravel_pytree(params)
 
     @jax.jit
@@ -111,7 +111,8 @@ def one_batch(run: Run, loss, params, clients: int, count: int):
         shard = jax.tree.map(lambda leaf: leaf[0], pooled)
 
         def step(theta, k):
-            _, grads = update(jax.random.fold_in(root, k), unravel(theta), shard)
+            key = jax.random.fold_in(root, k)
+            _, grads, _ = update(key, unravel(theta), shard, ())
             return theta - 0.2 * ravel_pytree(grads)[0], None
 
         return jax.lax.scan(step, theta, jnp.arange(count))[0]

@@ -39,10 +39,15 @@ def quadratics(compressor, downlink, rounds, step=0.3):
         del labels, key
         return weights @ jnp.sum((theta[None] - inputs) ** 2, axis=-1) / 2
 
-    federation = federated.Federation(
-        federated.gradient(loss), compressor, downlink, optax.sgd(step), step,
-        federated.everyone(3), lambda theta: theta,
-    )  # fmt: skip
+    federation = federated.federation(
+        jnp.zeros(2),
+        federated.gradient(loss),
+        compressor,
+        optax.sgd(step),
+        federated.everyone(3),
+        step_size=step,
+        downlink=downlink,
+    )
     state = federated.init(federation, jnp.array([-1.0, -1.0]), 3)
 
     def one(state, k):

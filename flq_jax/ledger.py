@@ -81,7 +81,8 @@ class Links(NamedTuple):
         uplink: layout of a client's message.
         downlink: layout of a broadcast.
         threshold_bits: what lazy clients need beside the model, 32 where they cannot
-            compute it from two broadcasts, since those are quantized; otherwise 0.
+            compute it from two broadcasts, since those are quantized or one of them may
+            not have been heard; otherwise 0.
     """
 
     uplink: Layout

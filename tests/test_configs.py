@@ -92,6 +92,16 @@ BAD = [
         "",
         "momentum: must be above 0",
     ),
+    (
+        {
+            "server.optimizer": "onebit_adam",
+            "warm_up": 1,
+            "compressor.momentum": 0.9,
+            "sampled": 5,
+        },
+        "",
+        "sampled: must be 0 for onebit_adam",
+    ),
     ("compressor.momentum", 1.0, r"in \[0, 1\), got 1.0"),
     ({"log.study": "levels", "sampled": 3}, "", "client 0 does not take part"),
     ("downlink.bits", 9, "got 9"),

@@ -198,11 +198,17 @@ def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
 
 
 def links(federation: Federation, num_params: int) -> Links:
-    """The layouts of the run's messages."""
+    """The layouts of the run's messages.
+
+    A client can tell the model's movement from two exact broadcasts that it heard one
+    after the other; where broadcasts are quantized, or it may have missed one, it must be
+    told the threshold of its lazy rule.
+    """
     down = federation.downlink.compressor.layout(num_params)
+    exact = down.floats and federation.network.everyone
     lazy = federation.compressor.history > 0
     return Links(
         federation.compressor.layout(num_params),
         down,
-        threshold_bits=32 if lazy and not down.floats else 0,
+        threshold_bits=32 if lazy and not exact else 0,
     )

@@ -201,7 +201,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             state,
         )
 
-    return Network(init, plan, settle)
+    return Network(init, plan, settle, chooses=True, costs=True)
 
 
 def summary(

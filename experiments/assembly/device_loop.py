@@ -147,7 +147,7 @@ def line(
         **ledger.counted(progress.ledger, run.links, **config.accounting),
         "diverged_clients": progress.diverged,
         "overloads": progress.overloads,
-        **(radio_figures(progress) if config.network.name == "cell" else {}),
+        **(radio_figures(progress) if run.federation.network.costs else {}),
     }
 
 

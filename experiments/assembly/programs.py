@@ -1,12 +1,10 @@
 """What a run's programs are made of, from its config and the arrays it works on."""
 
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -67,35 +65,24 @@ def assembled(
     config = with_numbers(config, arrays.numbers)
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     loss = models.classification_loss(model, config.l2)
-    federation = Federation(
-        local_update(config.client, loss),
-        uplink.compressor(config, sum(sizes)),
-        downlink(config, sizes),
-        server_optimizer(config),
-        server_step(config),
-        ideal_network(config),
-        unraveling(params),
-        grouping(config, mesh, sum(sizes)),
-        AGGREGATES[config.server.aggregate],
-    )
+    work = local_update(config.client, loss)
+    link, down = uplink.compressor(config, sum(sizes)), downlink(config, sizes)
+    network = ideal_network(config)
     if arrays.cell is not None:
-        federation = in_a_cell(config, federation, model, arrays)
+        network = cell_of(config, work, link, down, model, arrays)
+    federation = federated.federation(
+        params,
+        work,
+        link,
+        server_optimizer(config),
+        network,
+        step_size=server_step(config),
+        downlink=down,
+        grouping=grouping(config, work, params, mesh),
+        aggregate=AGGREGATES[config.server.aggregate],
+    )
     tested = model.clone(packed=config.model.packed)
     return Parts(federation, loss, evaluation(federation, tested, loss, mesh))
-
-
-def unraveling(shapes: Any) -> Callable[[jax.Array], Any]:
-    """f32[d] -> the params of these shapes, which `ravel_pytree` made it of."""
-    leaves, treedef = jax.tree.flatten(shapes)
-    ends = list(accumulate(leaf.size for leaf in leaves))[:-1]
-
-    def unravel(theta):
-        parts = jnp.split(theta, ends)
-        return treedef.unflatten(
-            part.reshape(leaf.shape) for part, leaf in zip(parts, leaves)
-        )
-
-    return unravel
 
 
 def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:
@@ -133,25 +120,13 @@ def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpd
     return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
 
 
-# A group's minibatches, their windows, its models and updates are to stay in the cache.
-CONVOLUTIONAL = ("cnn", "mcmahan_cnn", "svhn")
-EXAMPLES_AT_ONCE = 1000
-FLOATS_AT_ONCE = 2_000_000
-
-
-def grouping(config: ConfigDict, mesh: Mesh, num_params: int) -> federated.Grouping:
+def grouping(
+    config: ConfigDict, work: federated.LocalUpdate, params: Any, mesh: Mesh
+) -> federated.Grouping:
     """How many clients compute at the same time."""
-    client = config.client
-    if client.at_once:
-        return federated.in_groups(client.at_once, mesh)
-    if config.model.name in CONVOLUTIONAL:
-        return federated.in_groups(1, mesh)
-    if not client.batch:
-        return federated.together
-    # Local epochs go through a model of each client and its gradient in every step.
-    floats = num_params * (4 if client.epochs else 1)
-    fit = min(EXAMPLES_AT_ONCE // client.batch, FLOATS_AT_ONCE // floats)
-    return federated.in_groups(max(1, fit), mesh)
+    if config.client.at_once:
+        return federated.in_groups(config.client.at_once, mesh)
+    return federated.suited(work, params, mesh)
 
 
 # "sum" is a longer step along the mean, see `server_step`.
@@ -163,9 +138,13 @@ AGGREGATES = {
 
 
 def server_step(config: ConfigDict) -> float:
-    """The server's step on the mean: alpha, or alpha M where it follows the sum."""
-    alpha = config.server.learning_rate
-    return alpha * config.clients if config.server.aggregate == "sum" else alpha
+    """The server's step on the mean: alpha, or alpha M where it follows the sum.
+
+    Adam's step is alpha in either case: it is as long on a sum as on a mean.
+    """
+    alpha, server = config.server.learning_rate, config.server
+    scales = server.aggregate == "sum" and server.optimizer in ("sgd", "momentum")
+    return alpha * config.clients if scales else alpha
 
 
 def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
@@ -200,21 +179,24 @@ def ideal_network(config: ConfigDict) -> federated.Network:
     return federated.sampled(config.clients, config.sampled)
 
 
-def in_a_cell(
-    config: ConfigDict, federation: Federation, model: nn.Module, arrays: Arrays
-) -> Federation:
-    """The federation with its clients in a cell."""
+def cell_of(
+    config: ConfigDict,
+    local_update: federated.LocalUpdate,
+    link: compressors.Compressor,
+    down: Downlink,
+    model: nn.Module,
+    arrays: Arrays,
+) -> federated.Network:
+    """The network of clients in a cell, who send and compute so."""
     sizes, image = arrays.data.sizes, arrays.data.inputs.shape[2:]
     layers = models.layer_costs(model, image)
     num_params = sum(sum(layer.params.values()) for layer in layers)
-    at_a_time = jnp.full_like(sizes, config.client.batch)
-    if config.client.epochs or not config.client.batch:
-        at_a_time = sizes * max(config.client.epochs, 1)
     work = cell_network.Work(
-        federation.compressor.layout(num_params),
-        federation.downlink.compressor.layout(num_params).num_bits,
-        cell_network.cycles(config.network, layers, sizes, at_a_time),
+        link.layout(num_params),
+        down.compressor.layout(num_params).num_bits,
+        cell_network.cycles(
+            config.network, layers, sizes, local_update.examples(sizes)
+        ),
         sizes,
     )
-    network = cell_network.cell_network(config.network, arrays.cell, work)
-    return federation._replace(network=network)
+    return cell_network.cell_network(config.network, arrays.cell, work)

@@ -168,7 +168,7 @@ def clients_of_a_cell(
     config: ConfigDict, run: Run, progress: Progress
 ) -> dict[str, Any]:
     """Where the clients of a cell are, and what each has done."""
-    if config.network.name != "cell":
+    if run.cell is None:
         return {}
     state = progress.state.network
     return {"cell": cell_network.summary(config.network, run.root, state)}

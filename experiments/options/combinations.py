@@ -79,6 +79,12 @@ COMBINATIONS = (
     ),
     Combination(
         "sampled",
+        lambda c: c.sampled in (0, c.clients) or c.server.optimizer != "onebit_adam",
+        "0 for onebit_adam (the mean gradient is told from two averages of the same "
+        "clients)",
+    ),
+    Combination(
+        "sampled",
         lambda c: c.sampled <= c.clients,
         "at most config.clients={c.clients}",
     ),

@@ -91,15 +91,16 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
             state.downlink,
             k,
         )
-        shard, memory = jax.tree.map(
-            lambda leaf: leaf[client], (run.data, state.server_memory)
+        shard, memory, local = jax.tree.map(
+            lambda leaf: leaf[client],
+            (run.data, state.server_memory, state.local_memory),
         )
         key_local, key_uplink = (
             jax.random.fold_in(jax.random.clone(key), client)
             for key in (round_keys.local, round_keys.uplink)
         )
-        _, update = federation.local_update(
-            key_local, federation.unravel(model.model), shard
+        _, update, _ = federation.local_update.update(
+            key_local, federation.unravel(model.model), shard, local
         )
         sent = rounds.uplink(federation, round_keys, state, run.data, k)
         message = jax.tree.map(lambda leaf: leaf[client], sent.heard)

@@ -59,6 +59,8 @@ class Compressor(NamedTuple):
         transforms: whether x_hat follows something made of x, such as an average, and
             not x itself.
         silent: whether a client may have nothing to say, by a rule of its own.
+        warm_up: rounds at the start in which it sends floats, see `Quantizer`.
+        beta: of the average of x that it sends, see `momentum`; 0 where it sends x.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -71,6 +73,8 @@ class Compressor(NamedTuple):
     scheduled: bool = False
     transforms: bool = False
     silent: bool = False
+    warm_up: int = 0
+    beta: float = 0.0
 
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
@@ -118,4 +122,6 @@ def direct(quantizer: Quantizer) -> Compressor:
         del memory
         return quantizer.at(*broadcast.told).overload(x)
 
-    return Compressor(init, encode, decode, quantizer.layout, overload)
+    return Compressor(
+        init, encode, decode, quantizer.layout, overload, warm_up=quantizer.warm_up
+    )

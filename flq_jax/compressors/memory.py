@@ -92,4 +92,5 @@ def innovation(quantizer: Quantizer) -> Compressor:
         overload,
         estimate=lambda reference: reference,
         scheduled=quantizer.schedule is not None,
+        warm_up=quantizer.warm_up,
     )

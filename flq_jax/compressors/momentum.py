@@ -60,7 +60,7 @@ def momentum(beta: float, compressor: Compressor) -> Compressor:
         return compressor.overload(averaged(x, memory), memory.inner, broadcast)
 
     made = compressor._replace(
-        init=init, encode=encode, overload=overload, transforms=True
+        init=init, encode=encode, overload=overload, transforms=True, beta=beta
     )
     if compressor.estimate is None:
         return made

@@ -10,6 +10,8 @@ from flq_jax.federated.downlink import (
     tanh_downlink,
     uniform_downlink,
 )
+from flq_jax.federated.federation import federation, unraveling
+from flq_jax.federated.grouping import suited
 from flq_jax.federated.local import (
     LocalUpdate,
     Loss,
@@ -17,6 +19,7 @@ from flq_jax.federated.local import (
     gradient,
     local_epochs,
     one_of_fixed,
+    stateless,
     whole,
 )
 from flq_jax.federated.loop import run_rounds
@@ -53,6 +56,7 @@ __all__ = [
     "drawn",
     "everyone",
     "exact",
+    "federation",
     "from_local",
     "gradient",
     "heard",
@@ -68,8 +72,11 @@ __all__ = [
     "run_rounds",
     "sampled",
     "state_sharding",
+    "stateless",
+    "suited",
     "tanh_downlink",
     "together",
     "uniform_downlink",
+    "unraveling",
     "whole",
 ]

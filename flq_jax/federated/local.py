@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,74 @@ from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
 Loss = Callable[..., jax.Array]
-LocalUpdate = Callable[..., tuple[jax.Array, optax.Updates]]
 Draw = Callable[..., "Batch"]
+
+
+def _nothing(params: Any) -> tuple:
+    """The memory of a client that has none."""
+    del params
+    return ()
+
+
+class LocalUpdate(NamedTuple):
+    """What a client computes in a round, and what it says of its own work.
+
+    It takes `steps` gradients of `batch` examples that it draws, or goes `epochs` times
+    through all of its examples in batches; a `batch` of 0 is all of them at once.
+
+    Attributes:
+        update: (key, params, shard, memory) -> (loss f32[], update, memory), for one
+            client: its mean local loss, what the server steps against, shaped as the
+            params, and what it remembers. A client whose message does not reach the
+            server, lost, silent or not finite, keeps the memory that it had.
+        init: params -> memory before the first round, a pytree of arrays; () if it has
+            none.
+        batch: b, examples of one gradient, 0 or more.
+        steps: gradients of drawn batches in a round, 0 or more.
+        epochs: passes through all examples in a round, 0 or more.
+    """
+
+    update: Callable[..., tuple[jax.Array, optax.Updates, Any]]
+    init: Callable[[Any], Any] = _nothing
+    batch: int = 0
+    steps: int = 0
+    epochs: int = 0
+
+    @property
+    def full_gradient(self) -> bool:
+        """Whether it is one gradient of all that the client has."""
+        return self.batch == 0 and self.steps == 1 and self.epochs == 0
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether it goes through all rows of a shard, the padding among them."""
+        return self.batch == 0 or self.epochs > 0
+
+    @property
+    def own_model(self) -> bool:
+        """Whether a client has a model of its own while it works."""
+        return self.epochs > 0 or self.steps > 1
+
+    def examples(self, sizes: jax.Array) -> jax.Array:
+        """Of how many examples it takes gradients in a round, i32[m], for sizes i32[m]."""
+        drawn = sizes if self.batch == 0 else jnp.full_like(sizes, self.batch)
+        return self.epochs * sizes + self.steps * drawn
+
+
+def stateless(
+    update: Callable[..., tuple[jax.Array, optax.Updates]], **work: int
+) -> LocalUpdate:
+    """The `LocalUpdate` of a client without memory: update(key, params, shard).
+
+    Args:
+        update: (key, params, shard) -> (loss f32[], update).
+        work: `batch`, `steps`, `epochs`, see `LocalUpdate`.
+    """
+
+    def remembering(key, params, shard, memory):
+        return *update(key, params, shard), memory
+
+    return LocalUpdate(remembering, **work)
 
 
 class Batch(NamedTuple):
@@ -56,7 +122,7 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
         draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
 
     Returns:
-        (key, params, shard) -> (f_m(params), its gradient), for one client.
+        The loss is f_m(params), the update its gradient.
     """
     if batch < 0:
         raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
@@ -66,7 +132,7 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
         examples = draw(key_batch, shard, batch) if batch else whole(shard)
         return jax.value_and_grad(loss)(params, *examples, key_noise)
 
-    return update
+    return stateless(update, batch=batch, steps=1)
 
 
 def local_epochs(
@@ -85,9 +151,9 @@ def local_epochs(
         epochs: passes over the client's examples, 1 or more; ValueError otherwise.
 
     Returns:
-        (key, params, shard) -> (mean loss over the steps, params - local params), for
-        one client. The sign is a gradient's: a server that steps by 1 against the mean
-        of the updates averages the clients' models.
+        The loss is the mean over the steps, the update params - local params. The sign
+        is a gradient's: a server that steps by 1 against the mean of the updates
+        averages the clients' models.
     """
     if batch < 1 or epochs < 1:
         raise ValueError(
@@ -118,7 +184,7 @@ def local_epochs(
         num_steps = jnp.maximum(epochs * -(-shard.sizes // batch), 1)
         return total / num_steps, jax.tree.map(jnp.subtract, params, local)
 
-    return update
+    return stateless(update, batch=batch, epochs=epochs)
 
 
 def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:

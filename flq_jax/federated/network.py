@@ -57,16 +57,22 @@ class Network(NamedTuple):
             to say as of those who do not take part; and what they are worth: by how
             much each moves the server's estimate of its client, ||q' - q||^2, or where
             it keeps none ||x||^2.
+        everyone: whether all clients hear every broadcast.
+        chooses: whether `Plan.choice` follows the links; otherwise it is 0.
+        costs: whether rounds cost seconds and joules, and messages may be lost.
     """
 
     init: Callable[[], Any]
     plan: Callable[[jax.Array, Any, jax.Array], Plan]
     settle: Callable[[jax.Array, Any, Plan, jax.Array, jax.Array], Outcome]
+    everyone: bool = False
+    chooses: bool = False
+    costs: bool = False
 
 
 def everyone(clients: int) -> Network:
     """All of the `clients` take part in every round, and all messages arrive."""
-    return _ideal(lambda key: jnp.arange(clients))
+    return _ideal(lambda key: jnp.arange(clients), everyone=True)
 
 
 def sampled(clients: int, count: int) -> Network:
@@ -81,11 +87,12 @@ def sampled(clients: int, count: int) -> Network:
     if not 1 <= count <= clients:
         raise ValueError(f"sampled: count must be in 1..{clients}, got {count=}")
     return _ideal(
-        lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False))
+        lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False)),
+        everyone=count == clients,
     )
 
 
-def _ideal(choose: Callable[[jax.Array], jax.Array]) -> Network:
+def _ideal(choose: Callable[[jax.Array], jax.Array], everyone: bool) -> Network:
     def plan(key, state, round_index):
         del state, round_index
         who = choose(key)
@@ -96,4 +103,4 @@ def _ideal(choose: Callable[[jax.Array], jax.Array]) -> Network:
         free = jnp.zeros(plan.who.shape)
         return Outcome(plan.listens, jnp.float32(0.0), free, state)
 
-    return Network(lambda: (), plan, settle)
+    return Network(lambda: (), plan, settle, everyone=everyone)

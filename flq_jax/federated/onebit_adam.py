@@ -12,13 +12,32 @@ class OneBitAdamState(NamedTuple):
 
     Attributes:
         count: t, updates so far, i32[].
+        warmed: those of them in the warm-up, i32[].
         average: M, the clients' mean average as last received.
         variance: v, the second moment.
     """
 
     count: jax.Array
+    warmed: jax.Array
     average: optax.Updates
     variance: optax.Updates
+
+
+class OneBitAdam(optax.GradientTransformationExtraArgs):
+    """The optimizer, and what it asks of the clients.
+
+    Attributes:
+        warm_up: T.
+        b1: the beta of their averages.
+    """
+
+    warm_up: int
+    b1: float
+
+    def at(self, warm_up: int, b1: float) -> "OneBitAdam":
+        """This optimizer, which says so of itself."""
+        self.warm_up, self.b1 = warm_up, b1
+        return self
 
 
 def onebit_adam(
@@ -27,17 +46,21 @@ def onebit_adam(
     b1: float = 0.9,
     b2: float = 0.999,
     eps: float = 1e-8,
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """1-bit Adam at the server (Tang et al. 2021), of averages that the clients made.
 
     Clients send m_t = b1 m_(t-1) + (1 - b1) g_t, see `momentum`, exactly during the
-    warm-up of T updates; so the mean gradient is known then, and v is Adam's:
+    warm-up, the first T rounds; so the mean gradient is known then, and v is Adam's:
 
         g_t = (M_t - b1 M_(t-1)) / (1 - b1),   v_t = b2 v_(t-1) + (1 - b2) g_t^2,  t <= T,
         v_t = v_T,                                                                 t > T,
         theta <- theta - step (M_t / (1 - b1^t)) / (sqrt(v_t / (1 - b2^min(t, T))) + eps).
 
-    For t <= T that is Adam (Kingma and Ba 2015). In the paper all clients go on from the
+    For t <= T that is Adam (Kingma and Ba 2015). The round index says when the warm-up
+    ends, as it does for the link (`warm_up`); where it is not given, as outside of
+    `round_step`, every update is a round. All clients must take part in every round: of
+    others' averages M_t - b1 M_(t-1) is no gradient. `federation` holds both ends to
+    that. In the paper all clients go on from the
     mean momentum as it was broadcast; here each goes on from its own, which has the same
     mean where nothing is lost in compression.
 
@@ -48,7 +71,7 @@ def onebit_adam(
 
     Args:
         step: above 0; it may be a traced f32[], which nothing checks.
-        warm_up: T, 1 or more.
+        warm_up: T, rounds, 1 or more.
         b1: the clients' beta, in [0, 1).
         b2: in [0, 1).
         eps: above 0.
@@ -68,14 +91,15 @@ def onebit_adam(
         def zeros():
             return jax.tree.map(jnp.zeros_like, params)
 
-        return OneBitAdamState(jnp.int32(0), zeros(), zeros())
+        return OneBitAdamState(jnp.int32(0), jnp.int32(0), zeros(), zeros())
 
-    def update(average, state, params=None):
-        del params
+    def update(average, state, params=None, *, round_index=None, **others):
+        del params, others
         count = state.count + 1
-        warming = count <= warm_up
+        warming = (state.count if round_index is None else round_index) < warm_up
+        warmed = state.warmed + warming
         first = 1.0 - b1**count
-        second = 1.0 - b2 ** jnp.minimum(count, warm_up)
+        second = 1.0 - b2**warmed
 
         def variance(v, new, old):
             gradient = (new - b1 * old) / (1.0 - b1)
@@ -85,7 +109,7 @@ def onebit_adam(
             return -step * (m / first) / (jnp.sqrt(v / second) + eps)
 
         frozen = jax.tree.map(variance, state.variance, average, state.average)
-        state = OneBitAdamState(count, average, frozen)
+        state = OneBitAdamState(count, warmed, average, frozen)
         return jax.tree.map(stepped, average, frozen), state
 
-    return optax.GradientTransformation(init, update)
+    return OneBitAdam(init, update).at(warm_up, b1)

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
+from flq_jax.federated.clock import waited
 from flq_jax.federated.downlink import downlink_state, heard
 from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
@@ -32,14 +33,15 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         return jnp.broadcast_to(leaf, (clients, *jnp.shape(leaf)))
 
     return State(
-        theta,
-        federation.server_optimizer.init(theta),
-        jax.tree.map(each, client),
-        jax.tree.map(each, server),
-        jnp.zeros(federation.compressor.history),
+        params=theta,
+        opt_state=federation.server_optimizer.init(theta),
+        client_memory=jax.tree.map(each, client),
+        local_memory=jax.tree.map(each, federation.local_update.init(params)),
+        server_memory=jax.tree.map(each, server),
+        movements=jnp.zeros(federation.compressor.history),
         # Each leaf in a buffer of its own: a state is donated whole.
-        jax.tree.map(jnp.copy, federation.network.init()),
-        downlink_state(federation.downlink, theta),
+        network=jax.tree.map(jnp.copy, federation.network.init()),
+        downlink=downlink_state(federation.downlink, theta),
     )
 
 
@@ -58,7 +60,8 @@ def uplink(
 
     Arrivals are acknowledged: a client whose message is lost remembers, too, what it did
     before, as though it had not spoken, so that both ends go on from the same memory.
-    Its bits and joules are spent.
+    Its bits and joules are spent. What its own work remembers moves on with what the
+    server hears: a client that was silent keeps that, too.
     """
     compressor = federation.compressor
     model = heard(
@@ -70,10 +73,12 @@ def uplink(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     who = plan.who
 
-    def client(index, shard, memory, choice):
+    def client(index, shard, memory, local, choice):
         key_local = jax.random.fold_in(keys.local, index)
         key_uplink = jax.random.fold_in(keys.uplink, index)
-        loss, update = federation.local_update(key_local, params, shard)
+        loss, update, new_local = federation.local_update.update(
+            key_local, params, shard, local
+        )
         x, _ = ravel_pytree(update)
         told = broadcast._replace(choice=choice)
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
@@ -83,34 +88,38 @@ def uplink(
         if compressor.estimate is not None:
             moves = compressor.estimate(new_memory) - compressor.estimate(memory)
         news = jnp.vdot(moves, moves)
-        return loss, finite, overload, news, message, new_memory
+        return loss, finite, overload, news, message, new_memory, new_local
 
-    shards, memory = take((data, state.client_memory), who, clients)
-    loss, finite, overload, news, messages, new_memory = federation.grouping(
+    shards, memory, local = take(
+        (data, state.client_memory, state.local_memory), who, clients
+    )
+    loss, finite, overload, news, messages, new_memory, new_local = federation.grouping(
         jax.vmap(client)
-    )(who, shards, memory, plan.choice)
+    )(who, shards, memory, local, plan.choice)
     active = plan.listens & finite & (shards.sizes > 0)
     sent = jnp.where(active, messages.num_bits, 0)
     outcome = federation.network.settle(keys.channel, state.network, plan, sent, news)
     arrived = active & outcome.arrived
     # Who had nothing to say knows it, and so does the server.
     memory = jax.vmap(select)(arrived | (active & (sent == 0)), new_memory, memory)
+    local = jax.vmap(select)(arrived & (sent > 0), new_local, local)
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     return Uplink(
-        who,
-        messages,
-        arrived,
-        sent,
-        put(state.client_memory, who, memory, clients),
-        outcome.state,
-        model.state,
-        jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
-        jnp.sum(plan.listens & ~finite),
-        jnp.sum(overload & active),
-        model.message.num_bits,
-        jnp.sum(plan.listens),
-        outcome.seconds,
-        jnp.sum(outcome.joules),
+        who=who,
+        messages=messages,
+        arrived=arrived,
+        num_bits=sent,
+        client_memory=put(state.client_memory, who, memory, clients),
+        local_memory=put(state.local_memory, who, local, clients),
+        network=outcome.state,
+        downlink=model.state,
+        loss=jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
+        diverged=jnp.sum(plan.listens & ~finite),
+        overloads=jnp.sum(overload & active),
+        downlink_bits=model.message.num_bits,
+        listeners=jnp.sum(plan.listens),
+        seconds=outcome.seconds,
+        joules=jnp.sum(outcome.joules),
     )
 
 
@@ -136,7 +145,8 @@ def serve(
     That is `federation.aggregate`, a weighted mean unless it says otherwise. Clients
     count by their examples, n_m / sum n (McMahan et al. 2017). A silent one counts with
     the server's last estimate of it, or for nothing where the compressor keeps none; if
-    then nobody is left, the model stays.
+    then nobody is left, the model stays, and of the optimizer's state all but what
+    follows the rounds.
     """
     compressor, clients = federation.compressor, data.sizes.shape[0]
     who = sent.who
@@ -175,23 +185,28 @@ def serve(
         shares = sizes / jnp.maximum(total, 1.0)
         parts = federation.grouping(silent_group)(jnp.arange(clients), memory, shares)
     mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
-    updates, opt_state = federation.server_optimizer.update(
-        federation.downlink.pullback(state.params, mean), state.opt_state, state.params
+    optimizer = optax.with_extra_args_support(federation.server_optimizer)
+    updates, opt_state = optimizer.update(
+        federation.downlink.pullback(state.params, mean),
+        state.opt_state,
+        state.params,
+        round_index=round_index,
     )
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
     params, opt_state, movement = select(
         total > 0.0,
         (optax.apply_updates(state.params, updates), opt_state, moved),
-        (state.params, state.opt_state, jnp.zeros_like(moved)),
+        (state.params, waited(state.opt_state, opt_state), jnp.zeros_like(moved)),
     )
     return State(
-        params,
-        opt_state,
-        sent.client_memory,
-        memory,
-        jnp.concatenate([movement[None], state.movements])[:-1],
-        sent.network,
-        sent.downlink,
+        params=params,
+        opt_state=opt_state,
+        client_memory=sent.client_memory,
+        local_memory=sent.local_memory,
+        server_memory=memory,
+        movements=jnp.concatenate([movement[None], state.movements])[:-1],
+        network=sent.network,
+        downlink=sent.downlink,
     )
 
 
@@ -227,13 +242,13 @@ def round_step(
 def metrics(sent: Uplink, clients: int) -> Metrics:
     """What a round reports, of the s that the network asked of M `clients`."""
     return Metrics(
-        sent.loss,
-        sent.diverged,
-        sent.overloads,
-        sent.downlink_bits,
-        among_all(sent.num_bits, sent.who, clients),
-        sent.listeners,
-        jnp.sum((sent.num_bits > 0) & ~sent.arrived),
-        sent.seconds,
-        sent.joules,
+        loss=sent.loss,
+        diverged=sent.diverged,
+        overloads=sent.overloads,
+        downlink_bits=sent.downlink_bits,
+        uplink_bits=among_all(sent.num_bits, sent.who, clients),
+        listeners=sent.listeners,
+        lost=jnp.sum((sent.num_bits > 0) & ~sent.arrived),
+        seconds=sent.seconds,
+        joules=sent.joules,
     )

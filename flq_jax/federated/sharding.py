@@ -72,6 +72,7 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
     everywhere = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), state)
     return everywhere._replace(
         client_memory=over_clients(mesh, state.client_memory),
+        local_memory=over_clients(mesh, state.local_memory),
         server_memory=over_clients(mesh, state.server_memory),
     )
 

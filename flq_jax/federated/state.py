@@ -20,7 +20,7 @@ class Federation(NamedTuple):
     """What a run is made of; nothing in it changes from round to round.
 
     Attributes:
-        local_update: what a client computes, see `gradient` and `local_epochs`.
+        local_update: what a client computes, see `LocalUpdate`.
         compressor: the uplink.
         downlink: how the model reaches the clients.
         server_optimizer: applied to the weighted mean of the clients' updates.
@@ -51,7 +51,9 @@ class State(NamedTuple):
     Attributes:
         params: the server's model theta, f32[d].
         opt_state: the server optimizer's.
-        client_memory: what each client remembers, leading axis [m].
+        client_memory: what each client's end of the link remembers, leading axis [m].
+        local_memory: what each client's own work remembers, leading axis [m], see
+            `LocalUpdate`.
         server_memory: what the server remembers of each client, leading axis [m].
         movements: f32[h], see `Broadcast`.
         network: what the network remembers.
@@ -61,6 +63,7 @@ class State(NamedTuple):
     params: jax.Array
     opt_state: optax.OptState
     client_memory: Any
+    local_memory: Any
     server_memory: Any
     movements: jax.Array
     network: Any
@@ -75,7 +78,8 @@ class Uplink(NamedTuple):
         messages: what each of them says, leading axis [s], see `heard`.
         arrived: whether the server hears of it, bool[s].
         num_bits: length of what each of them sent, lost or not, i32[s].
-        client_memory: of all clients, leading axis [m].
+        client_memory: of all clients, leading axis [m], see `State`.
+        local_memory: likewise.
         network: what the network remembers.
         downlink: what both ends of the downlink remember.
         loss: mean local loss of those whose update was finite, at the model that they
@@ -93,6 +97,7 @@ class Uplink(NamedTuple):
     arrived: jax.Array
     num_bits: jax.Array
     client_memory: Any
+    local_memory: Any
     network: Any
     downlink: DownlinkState
     loss: jax.Array

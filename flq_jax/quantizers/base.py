@@ -105,6 +105,7 @@ class Quantizer(NamedTuple):
         choose: (round index i32[], choice i32[]) -> the `Quantizer` that encodes by
             that option, see `one_of`; whatever it is, `decode` is the same. None where
             there is no choice.
+        warm_up: rounds at the start in which it sends floats, see `warm_up`.
     """
 
     encode: Callable[[jax.Array, jax.Array], Message]
@@ -113,6 +114,7 @@ class Quantizer(NamedTuple):
     overload: Callable[[jax.Array], jax.Array] = never
     schedule: Callable[[jax.Array], "Quantizer"] | None = None
     choose: Callable[[jax.Array, jax.Array], "Quantizer"] | None = None
+    warm_up: int = 0
 
     def at(
         self, round_index: jax.Array | int, choice: jax.Array | int = 0

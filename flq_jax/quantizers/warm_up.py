@@ -28,4 +28,4 @@ def warm_up(quantizer: Quantizer, rounds: int) -> Quantizer:
         del choice
         return both.choose(round_index, jnp.where(round_index < rounds, 1, 0))
 
-    return both._replace(choose=choose)
+    return both._replace(choose=choose, warm_up=rounds)

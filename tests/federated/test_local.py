@@ -80,7 +80,7 @@ def test_absent_examples_are_blank_and_count_for_nothing():
 def test_bytes_become_floats_once_a_round():
     """A canary: XLA fuses what it can into each of its users, and computes it anew."""
     clients, batch = 10, 50
-    update = local.gradient(models.classification_loss(models.Logistic()), batch)
+    update = local.gradient(models.classification_loss(models.Logistic()), batch).update
     shards = ClientData(
         jax.ShapeDtypeStruct((clients, 600, 28, 28), np.uint8),
         jax.ShapeDtypeStruct((clients, 600), np.int32),
@@ -89,8 +89,8 @@ def test_bytes_become_floats_once_a_round():
     kernel = np.zeros((10, 784), np.float32)
     params = {"output": {"kernel": kernel, "bias": kernel[:, 0]}}
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clients))
-    together = jax.jit(jax.vmap(update, in_axes=(0, None, 0)))
-    program = together.lower(keys, params, shards).compile().as_text()
+    together = jax.jit(jax.vmap(update, in_axes=(0, None, 0, None)))
+    program = together.lower(keys, params, shards, ()).compile().as_text()
     images = rf"f32\[({clients},{batch}|{clients * batch}),.*784\]\S* convert\(.*"
     conversions = re.findall(images, program)
     assert len(conversions) == 1, conversions

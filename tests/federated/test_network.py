@@ -75,13 +75,13 @@ def data():
 def jitted(compressor, network, step):
     """(a federation, its round: data, state, round index -> state, metrics)."""
     fed = Federation(
-        federated.gradient(quadratic),
-        compressor,
-        federated.exact(),
-        optax.sgd(step),
-        step,
-        network,
-        lambda theta: theta,
+        local_update=federated.gradient(quadratic),
+        compressor=compressor,
+        downlink=federated.exact(),
+        server_optimizer=optax.sgd(step),
+        step_size=step,
+        network=network,
+        unravel=lambda theta: theta,
     )
     go = functools.partial(federated.round_step, fed, keys.seed_key(0))
     return fed, jax.jit(go)

@@ -48,6 +48,23 @@ def test_afterwards_the_second_moment_is_frozen():
     np.testing.assert_allclose(steps[9], expected, rtol=1e-4)
 
 
+def test_the_round_index_ends_the_warm_up():
+    """Round 1 of 3 is not heard: Adam's corrections count two updates, not three."""
+    optimizer = onebit_adam(0.1, 3, 0.9)
+    state = optimizer.init(np.zeros(5, np.float32))
+    step = jax.jit(optimizer.update)
+    sent = averages(0.9)
+    for k in (0, 2, 3):
+        update, state = step(sent[k], state, round_index=np.int32(k))
+    assert (state.count, state.warmed) == (3, 2)
+    # Seen from the server: averages of rounds 0 and 2, then 3 with v as it was.
+    gradients = [sent[0] / 0.1, (sent[2] - 0.9 * sent[0]) / 0.1]
+    second = sum(0.999 ** (1 - i) * 1e-3 * gradients[i] ** 2 for i in range(2))
+    second /= 1 - 0.999**2
+    expected = -0.1 * sent[3] / (1 - 0.9**3) / np.sqrt(second)
+    np.testing.assert_allclose(update, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "options, match",
     [

@@ -37,13 +37,13 @@ def clients(sizes=(2, 4, 0, 1), broken=()):
 @functools.cache
 def federation(compressor=None, network=None, step=1.0, m=4, **changes):
     ingredients = Federation(
-        federated.gradient(quadratic),
-        compressor or direct(identity()),
-        federated.exact(),
-        optax.sgd(step),
-        step,
-        network or federated.everyone(m),
-        lambda theta: theta,
+        local_update=federated.gradient(quadratic),
+        compressor=compressor or direct(identity()),
+        downlink=federated.exact(),
+        server_optimizer=optax.sgd(step),
+        step_size=step,
+        network=network or federated.everyone(m),
+        unravel=lambda theta: theta,
     )
     return ingredients._replace(**changes)
 

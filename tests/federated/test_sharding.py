@@ -35,15 +35,15 @@ def regression(params, inputs, labels, weights, key):
 
 
 def federation(clients, link, grouping=federated.together):
-    return federated.Federation(
+    return federated.federation(
+        np.zeros(D, np.float32),
         federated.gradient(regression, batch=4),
         link,
-        federated.uniform_downlink(8, (D,)),
         optax.sgd(0.05),
-        0.05,
         federated.everyone(clients),
-        lambda theta: theta,
-        grouping,
+        step_size=0.05,
+        downlink=federated.uniform_downlink(8, (D,)),
+        grouping=grouping,
     )
 
 

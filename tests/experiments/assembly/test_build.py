@@ -78,30 +78,43 @@ def test_edges_of_a_cnn_are_low_bit_on_demand(edges):
     assert model.edge_bits == (bits if edges else models.Bits())
 
 
-@pytest.mark.parametrize("name, at_once", [("cnn", 1), ("mlp", 2)])
-def test_clients_of_a_cnn_compute_one_after_another(name, at_once):
-    """Two minibatches of 500 fit the cache, the windows of two do not."""
-    mesh = federated.client_mesh(4, jax.devices()[:1])
-    grouping = programs.grouping(config(model__name=name), mesh, num_params=10)
+@pytest.mark.parametrize("asked, at_once", [(0, 2), (3, 3)])
+def test_clients_are_computed_together_as_asked_or_as_suits_the_cache(asked, at_once):
+    """Two minibatches of 500 fit."""
+    options = config(client__at_once=asked)
+    work = programs.local_update(options.client, lambda *_: 0.0)
+    params = jax.ShapeDtypeStruct((10,), np.float32)
+    mesh = federated.client_mesh(6, jax.devices()[:1])
     seen = []
-
-    def function(rows):
-        seen.append(rows.shape[0])
-        return rows
-
-    grouping(function)(jnp.zeros((4, 2)))
+    grouping = programs.grouping(options, work, params, mesh)
+    grouping(lambda rows: seen.append(rows.shape[0]) or rows)(jnp.zeros((6, 2)))
     assert seen[-1] == at_once
 
 
-@pytest.mark.parametrize("epochs, at_once", [(0, 10), (1, 2)])
-def test_models_and_gradients_of_local_epochs_are_to_stay_in_the_cache(epochs, at_once):
-    """Of two million floats, ten gradients of 200,000, or two models gone through twice."""
-    mesh = federated.client_mesh(10, jax.devices()[:1])
-    chosen = config(client__batch=20, client__epochs=epochs, model__name="mlp")
-    seen = []
-    grouping = programs.grouping(chosen, mesh, num_params=200_000)
-    grouping(lambda rows: seen.append(rows.shape[0]) or rows)(jnp.zeros((10, 2)))
-    assert seen[-1] == at_once
+@pytest.mark.parametrize("aggregate, step", [("sum", 0.02), ("mean", 0.02)])
+def test_adam_steps_by_alpha_on_a_sum_as_on_a_mean(aggregate, step):
+    """Its step does not depend on the length of the gradient; SGD's does."""
+    options = config(clients=100, server__optimizer="adam", server__aggregate=aggregate)
+    assert programs.server_step(options) == pytest.approx(step)
+    optimizer = programs.server_optimizer(options)
+    update, _ = optimizer.update(jnp.ones(3), optimizer.init(jnp.zeros(3)))
+    np.testing.assert_allclose(update, -step, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options, bits",
+    [
+        ({}, 0),
+        ({"sampled": 5}, 32),
+        ({"downlink__quantizer": "uniform"}, 32),
+        ({"sampled": 5, "compressor__lazy": False}, 0),
+    ],
+)
+def test_lazy_clients_that_may_miss_a_broadcast_are_told_the_threshold(options, bits):
+    lazy = {"compressor__memory": "innovation", "compressor__lazy": True}
+    chosen = config(**lazy | options)
+    run = build.build(chosen, data.synthetic(train=20, test=4))
+    assert run.links.threshold_bits == bits
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -1,0 +1,158 @@
+"""What a run is made of, and whether its parts fit each other."""
+
+import math
+from typing import Any
+
+import jax
+import optax
+from jax.flatten_util import ravel_pytree
+
+from flq_jax.compressors import Compressor
+from flq_jax.federated.aggregation import WEIGHTED_MEAN, Aggregate
+from flq_jax.federated.clock import follows_a_schedule
+from flq_jax.federated.downlink import Downlink, exact
+from flq_jax.federated.local import LocalUpdate
+from flq_jax.federated.network import Network
+from flq_jax.federated.onebit_adam import OneBitAdam, OneBitAdamState
+from flq_jax.federated.sharding import Grouping, together
+from flq_jax.federated.state import Federation
+
+
+def federation(
+    params: Any,
+    local_update: LocalUpdate,
+    compressor: Compressor,
+    server_optimizer: optax.GradientTransformation,
+    network: Network,
+    *,
+    step_size: float | jax.Array = 1.0,
+    downlink: Downlink | None = None,
+    grouping: Grouping = together,
+    aggregate: Aggregate = WEIGHTED_MEAN,
+) -> Federation:
+    """A `Federation` whose parts fit each other; what each alone allows, they check.
+
+    Args:
+        params: the initial model, any pytree of f32, or its shapes.
+        step_size: above 0 and finite; it may be a traced f32[], which nothing checks.
+        downlink: None for `exact()`.
+        local_update, compressor, server_optimizer, network, grouping, aggregate: see
+            `Federation`.
+
+    Raises:
+        ValueError: one of the rules below is broken; TypeError: a part is none.
+
+    1. A downlink with memory needs a network in which everyone hears every broadcast:
+       who was not there has missed a part of the model.
+    2. A lazy link measures the model's movements in one step size: the server's may not
+       follow a schedule.
+    3. A link with several widths needs a network that chooses among them, unless it has
+       them for a warm-up; and a network that plans by the length of messages needs links
+       without warm-up.
+    4. `onebit_adam` needs clients that all take part in every round, send averages with
+       its beta, `momentum`, and as floats in its warm-up, `warm_up`.
+    """
+    kinds = {
+        "local_update": (local_update, LocalUpdate),
+        "compressor": (compressor, Compressor),
+        "server_optimizer": (server_optimizer, optax.GradientTransformation),
+        "network": (network, Network),
+    }
+    for name, (part, kind) in kinds.items():
+        if not isinstance(part, kind):
+            raise TypeError(
+                f"federation: {name} must be a {kind.__name__}, got a "
+                f"{type(part).__name__}"
+            )
+    if not isinstance(step_size, jax.Array) and not 0.0 < step_size < math.inf:
+        raise ValueError(
+            f"federation: step_size must be finite and above 0, got {step_size=}"
+        )
+    made = Federation(
+        local_update=local_update,
+        compressor=compressor,
+        downlink=exact() if downlink is None else downlink,
+        server_optimizer=server_optimizer,
+        step_size=step_size,
+        network=network,
+        unravel=unraveling(params),
+        grouping=grouping,
+        aggregate=aggregate,
+    )
+    _require_everyone(made)
+    theta = jax.eval_shape(lambda tree: ravel_pytree(tree)[0], params)
+    _require_widths(made, theta.size)
+    state = jax.eval_shape(server_optimizer.init, theta)
+    if compressor.history and follows_a_schedule(state):
+        raise ValueError(
+            "federation: a lazy link measures movements in one step size, and takes no "
+            "server optimizer whose step follows a schedule"
+        )
+    _require_momenta(made, state)
+    return made
+
+
+def unraveling(shapes: Any):
+    """f32[d] -> params of these shapes; the way back from `ravel_pytree`."""
+    leaves, treedef = jax.tree.flatten(shapes)
+
+    def unravel(theta):
+        parts, start = [], 0
+        for leaf in leaves:
+            parts.append(theta[start : start + leaf.size].reshape(leaf.shape))
+            start += leaf.size
+        return treedef.unflatten(parts)
+
+    return unravel
+
+
+def _require_everyone(made: Federation) -> None:
+    down = made.downlink.compressor
+    if down.estimate is not None and not made.network.everyone:
+        raise ValueError(
+            "federation: a downlink that remembers, such as innovation(...), needs a "
+            "network in which everyone hears every broadcast: who was not there has "
+            "missed a part of the model"
+        )
+
+
+def _require_widths(made: Federation, d: int) -> None:
+    """Messages of several lengths are chosen by the network, or by the round."""
+    link, network = made.compressor, made.network
+    several = bool(link.layout(d).options)
+    warm_up = max(link.warm_up, made.downlink.compressor.warm_up)
+    if several and not link.warm_up and not network.chooses:
+        raise ValueError(
+            "federation: a link with several widths needs a network that chooses among "
+            "them, such as a cell"
+        )
+    if warm_up and network.chooses:
+        raise ValueError(
+            "federation: a network that plans by the length of messages takes no link "
+            f"with a warm-up, got warm_up={warm_up}"
+        )
+
+
+def _require_momenta(made: Federation, state: Any) -> None:
+    """What 1-bit Adam asks of its clients, see `onebit_adam`."""
+    kinds = jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, OneBitAdamState))
+    if not any(isinstance(kind, OneBitAdamState) for kind in kinds):
+        return
+    link, optimizer = made.compressor, made.server_optimizer
+    if not made.network.everyone:
+        raise ValueError(
+            "federation: onebit_adam needs clients that all take part in every round: "
+            "the mean gradient is told from two averages of the same clients"
+        )
+    if not (link.beta and link.warm_up):
+        raise ValueError(
+            "federation: onebit_adam needs clients that send averages, as floats at "
+            "first: momentum(beta, ...) around a quantizer in warm_up(..., rounds)"
+        )
+    given = isinstance(optimizer, OneBitAdam)
+    if given and (link.warm_up, link.beta) != (optimizer.warm_up, optimizer.b1):
+        raise ValueError(
+            f"federation: onebit_adam with warm_up={optimizer.warm_up} b1="
+            f"{optimizer.b1} needs clients with the same, got warm_up={link.warm_up} "
+            f"beta={link.beta}"
+        )

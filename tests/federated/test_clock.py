@@ -1,0 +1,74 @@
+"""The rounds are the clock, whoever is heard."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from test_network import ALL, DIRECT, NONE, SCRIPTED, M, data, jitted, script
+
+from flq_jax import federated, keys
+from flq_jax.federated.clock import follows_a_schedule, waited
+
+THETA = jnp.ones(3)
+COSINE = optax.cosine_decay_schedule(1.0, 10)
+
+
+def test_a_schedule_moves_on_and_moments_wait():
+    optimizer = optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(COSINE))
+    old = optimizer.init(THETA)
+    _, new = optimizer.update(THETA, old, THETA)
+    adam, schedule = waited(old, new)
+    assert schedule.count == 1 and adam.count == 0
+    np.testing.assert_array_equal(adam.mu, np.zeros(3))
+
+
+def test_injected_hyperparameters_move_on_and_what_is_inside_waits():
+    optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=COSINE)
+    old = optimizer.init(THETA)
+    _, new = optimizer.update(THETA, old, THETA)
+    kept = waited(old, new)
+    assert kept.count == 1
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(
+            jax.tree.leaves(kept.inner_state), jax.tree.leaves(old.inner_state)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "optimizer, follows",
+    [
+        (optax.sgd(0.1, momentum=0.9), False),
+        (optax.adam(0.1), False),
+        (optax.inject_hyperparams(optax.sgd)(learning_rate=0.1), False),
+        (optax.sgd(COSINE), True),
+        (optax.inject_hyperparams(optax.sgd)(learning_rate=COSINE), True),
+        (optax.chain(optax.adam(0.1), optax.scale_by_schedule(COSINE)), True),
+    ],
+)
+def test_an_optimizer_says_whether_its_step_follows_a_schedule(optimizer, follows):
+    assert follows_a_schedule(optimizer.init(THETA)) == follows
+
+
+def test_an_unheard_round_counts_for_the_schedule():
+    """Steps of 1 in rounds 0 and 1, of 0 from round 2 on; nobody is heard in round 1.
+
+    By the updates' own count round 2 would still step by 1.
+    """
+    steps = optax.piecewise_constant_schedule(1.0, {2: 0.0})
+    fed, _ = jitted(DIRECT, SCRIPTED, 1.0)
+    fed = fed._replace(server_optimizer=optax.sgd(steps))
+    go = jax.jit(functools.partial(federated.round_step, fed, keys.seed_key(0)))
+    told = script([ALL] * 3, [ALL, NONE, ALL])
+    state = federated.init(fed, np.zeros(3, np.float32), M)._replace(network=told)
+    models = [state.params]
+    for k in range(3):
+        state, _ = go(data(), state, np.int32(k))
+        models.append(state.params)
+    np.testing.assert_allclose(models[1], 2.5)
+    np.testing.assert_array_equal(models[2], models[1])
+    np.testing.assert_array_equal(models[3], models[1])

@@ -1,0 +1,139 @@
+"""Parts that do not fit each other are told so before anything is computed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from flq_jax import federated
+from flq_jax.compressors import direct, error_feedback, innovation, lazy, momentum
+from flq_jax.federated import LocalUpdate, federation, onebit_adam, stateless, suited
+from flq_jax.quantizers import identity, one_of, sign, uniform, warm_up
+
+D, M = 5, 4
+COSINE = optax.cosine_decay_schedule(0.1, 10)
+AVERAGES = momentum(0.9, error_feedback(warm_up(sign(), 3)))
+WIDTHS = innovation(one_of((sign(), uniform(4))))
+SEVERAL = federated.everyone(M)._replace(everyone=False, chooses=True)
+
+
+def made(**changes):
+    parts = {
+        "params": jnp.zeros(D),
+        "local_update": stateless(lambda key, params, shard: (0.0, params), steps=1),
+        "compressor": direct(identity()),
+        "server_optimizer": optax.sgd(0.1),
+        "network": federated.everyone(M),
+    }
+    return federation(**parts | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"downlink": federated.compressed(innovation(sign()))},
+        {"compressor": lazy(innovation(sign())), "network": federated.sampled(M, 2)},
+        {"compressor": WIDTHS, "network": SEVERAL},
+        {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.9)},
+        {"compressor": AVERAGES, "network": federated.sampled(M, 2)},
+        {"server_optimizer": optax.sgd(COSINE)},
+        {"step_size": jnp.float32(0.1)},
+    ],
+)
+def test_what_fits_is_made(changes):
+    made(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        (
+            {
+                "downlink": federated.compressed(innovation(sign())),
+                "network": federated.sampled(M, 2),
+            },
+            "everyone hears every broadcast",
+        ),
+        (
+            {
+                "compressor": lazy(innovation(sign())),
+                "server_optimizer": optax.sgd(COSINE),
+            },
+            "a lazy link measures movements in one step size",
+        ),
+        ({"compressor": WIDTHS}, "needs a network that chooses"),
+        ({"compressor": AVERAGES, "network": SEVERAL}, "no link with a warm-up"),
+        ({"server_optimizer": onebit_adam(0.1, 3)}, "send averages, as floats"),
+        (
+            {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 4)},
+            "warm_up=4 b1=0.9 needs clients with the same, got warm_up=3",
+        ),
+        (
+            {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.8)},
+            "beta=0.9",
+        ),
+        (
+            {
+                "compressor": AVERAGES,
+                "server_optimizer": optax.chain(onebit_adam(0.1, 3)),
+                "network": federated.sampled(M, 2),
+            },
+            "take part in every round",
+        ),
+        ({"step_size": 0.0}, "step_size=0.0"),
+        ({"step_size": float("nan")}, "step_size=nan"),
+    ],
+)
+def test_what_does_not_fit_says_why(changes, match):
+    with pytest.raises(ValueError, match=match):
+        made(**changes)
+
+
+@pytest.mark.parametrize(
+    "name, part", [("local_update", len), ("compressor", sign()), ("network", None)]
+)
+def test_what_is_no_part_is_named(name, part):
+    with pytest.raises(TypeError, match=f"{name} must be a"):
+        made(**{name: part})
+
+
+def test_the_params_come_back_from_the_vector():
+    params = {"b": np.arange(3.0), "a": np.ones((2, 2))}
+    theta = np.concatenate([np.ones(4), np.arange(3.0)])
+    back = federated.unraveling(params)(theta)
+    jax.tree.map(np.testing.assert_array_equal, back, params)
+
+
+@pytest.mark.parametrize(
+    "work, shape, size",
+    [
+        ({"batch": 50, "steps": 1}, (10, 10), 20),  # 1000 examples
+        ({"batch": 50, "steps": 1}, (1000, 1000), 2),  # 2e6 floats
+        ({"batch": 50, "epochs": 2}, (500, 500), 2),  # four floats a parameter
+        ({"batch": 10, "steps": 5}, (500, 500), 2),
+        ({"batch": 50, "steps": 1}, (3, 3, 1, 8), 1),  # windows
+    ],
+)
+def test_groups_are_to_stay_in_the_cache(monkeypatch, work, shape, size):
+    monkeypatch.setattr(federated.grouping, "in_groups", lambda size, mesh: size)
+    update = LocalUpdate(None, **work)
+    assert suited(update, jax.ShapeDtypeStruct(shape, np.float32)) == size
+
+
+def test_full_batches_are_computed_together():
+    assert suited(LocalUpdate(None, steps=1), jnp.zeros(3)) is federated.together
+
+
+@pytest.mark.parametrize(
+    "work, examples",
+    [
+        ({"steps": 1}, [6, 0]),
+        ({"batch": 4, "steps": 3}, [12, 12]),
+        ({"batch": 4, "epochs": 3}, [18, 0]),
+    ],
+)
+def test_a_client_says_how_many_examples_it_takes(work, examples):
+    found = LocalUpdate(None, **work).examples(jnp.array([6, 0]))
+    np.testing.assert_array_equal(found, examples)
