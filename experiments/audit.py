@@ -18,6 +18,7 @@ from experiments import options, validate
 from experiments.build import Run, build
 from experiments.chunk import Progress, counted
 from experiments.console import tell
+from experiments.fit import require_countable, require_fit
 from experiments.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax import wire
 from flq_jax.compressors.base import silence
@@ -69,7 +70,7 @@ def audit(run: Run, num_rounds: int) -> Audit:
             raise AssertionError(f"round {k}: bytes and messages gave different models")
         reported = rounds.metrics(sent, run.data.sizes.shape[0])
         reported = jax.tree.map(lambda leaf: np.asarray(leaf)[None], reported)
-        progress = counted(progress, reported, 1)._replace(state=state)
+        progress = counted(progress, run.links, reported, 1)._replace(state=state)
         wire_bytes += length
     ledger = progress.ledger
     _require("messages", ledger.lengths, wire_bytes)
@@ -133,6 +134,7 @@ def main(argv: list[str]) -> None:
         validate.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validate.require_samples(config, len(dataset.train_labels))
+        require_countable(config, require_fit(config.model, dataset))
         run = build(config, dataset)
     found = audit(run, config.rounds)
     up = uplink_bits(found.ledger, run.links, "payload", 32)

@@ -199,6 +199,19 @@ def ideal_network(config: ConfigDict) -> federated.Network:
     return federated.sampled(config.clients, config.sampled)
 
 
+def gradients(config: ConfigDict, sizes: jax.Array) -> jax.Array:
+    """Gradients that each client takes in a round, in examples, f32[m].
+
+    Args:
+        config: `config.client`.
+        sizes: examples that each client has, i32[m]; all of them, in many epochs, may be
+            more than i32 counts.
+    """
+    if config.epochs or not config.batch:
+        return sizes.astype(jnp.float32) * max(config.epochs, 1)
+    return jnp.full(sizes.shape, float(config.batch))
+
+
 def in_a_cell(
     config: ConfigDict, federation: Federation, model: nn.Module, arrays: Arrays
 ) -> Federation:
@@ -206,13 +219,10 @@ def in_a_cell(
     sizes, image = arrays.data.sizes, arrays.data.inputs.shape[2:]
     layers = models.layer_costs(model, image)
     num_params = sum(sum(layer.params.values()) for layer in layers)
-    at_a_time = jnp.full_like(sizes, config.client.batch)
-    if config.client.epochs or not config.client.batch:
-        at_a_time = sizes * max(config.client.epochs, 1)
     work = radio.Work(
         federation.compressor.layout(num_params),
         federation.downlink.compressor.layout(num_params).num_bits,
-        radio.cycles(config.network, layers, sizes, at_a_time),
+        radio.cycles(config.network, layers, sizes, gradients(config.client, sizes)),
         sizes,
     )
     network = radio.cell_network(config.network, arrays.cell, work)

@@ -47,7 +47,7 @@ def lloyd_max(
         del key  # deterministic
         begin = None if start is None else start * jnp.mean(jnp.abs(x))
         table = design(x, levels, start=begin)
-        return Message(nearest(table, x), table, jnp.int32(layout(x.size).num_bits))
+        return Message(nearest(table, x), table, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key
@@ -94,7 +94,7 @@ def codebook(values: Sequence[float], name: str = "codebook") -> Quantizer:
         del key  # deterministic
         rms = jnp.sqrt(jnp.mean(jnp.square(x)))
         codes = nearest(jnp.asarray(table), x / jnp.where(rms > 0.0, rms, 1.0))
-        return Message(codes, rms[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, rms[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from configs import default, wireless_fedl, wireless_joint
-from experiments import audit, radio, rules, train, validate
+from experiments import audit, parts, radio, rules, train, validate
 from experiments.build import build
 from flq_jax import federated, keys
 from flq_jax.data import load
@@ -159,6 +159,14 @@ def test_cycles_by_hand():
     # 20 places x 18 weights and 21 of floats, 4 x 54 of W1 A2 G6, forward and backward.
     operations = (360 + 21) * 3 * 32 * 32 + 216 * (1 * 2 + 1 * 6 + 2 * 6)
     np.testing.assert_allclose(found, [50 * operations / 1024, 1.0])
+
+
+def test_the_work_of_many_epochs_is_beyond_i32():
+    client, sizes = small().client, np.array([6000, 0], np.int32)
+    client.epochs, client.batch = 10**6, 50
+    np.testing.assert_allclose(parts.gradients(client, sizes), [6e9, 0.0])
+    client.epochs = 0
+    np.testing.assert_allclose(parts.gradients(client, sizes), 50.0)
 
 
 def test_a_run_logs_seconds_and_joules(dataset, tmp_path):
