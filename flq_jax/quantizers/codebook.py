@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
-from flq_jax.quantizers.lloyd import design, of_source, require_levels
+from flq_jax.quantizers.densities import of_source, require_levels
+from flq_jax.quantizers.lloyd import design
 
 
 def lloyd_max(

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.base import Message, Quantizer
+from flq_jax.quantizers.densities import of_source
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
-from flq_jax.quantizers.lloyd import of_source
 from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
 
 _TWO_MEANS_STEPS = 3
