@@ -110,7 +110,7 @@ def codec(quantizer: Quantizer, entries: int) -> tuple[dict[str, list[float]], i
         },
         _REPEATS.value,
     )
-    return seconds, int(message.num_bits)
+    return seconds, layout.bits_of(message.num_bits)
 
 
 def fused(entries: int) -> Table:
@@ -165,7 +165,7 @@ def fused_seconds(
     @jax.jit
     def decode(stream, side):
         codes = bitstream.unpack(stream, layout.runs)
-        return known.decode(key, Message(codes, side, layout.num_bits))
+        return known.decode(key, Message(codes, side, layout.length))
 
     encode = encoder(known)
     stream, side = encode()

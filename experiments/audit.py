@@ -25,6 +25,7 @@ from flq_jax.quantizers import Message
 
 from .assembly.build import Run, build
 from .assembly.device_loop import Progress, counted
+from .assembly.model_fit import require_countable, require_fit
 from .options import command_line, validation
 from .process.console import tell
 from .process.errors import one_line_errors
@@ -71,7 +72,7 @@ def audit(run: Run, num_rounds: int) -> Audit:
             raise AssertionError(f"round {k}: bytes and messages gave different models")
         reported = rounds.metrics(sent, run.data.sizes.shape[0])
         reported = jax.tree.map(lambda leaf: np.asarray(leaf)[None], reported)
-        progress = counted(progress, reported, 1)._replace(state=state)
+        progress = counted(progress, run.links, reported, 1)._replace(state=state)
         wire_bytes += length
     ledger = progress.ledger
     _require("messages", ledger.lengths, wire_bytes)
@@ -135,6 +136,7 @@ def main(argv: list[str]) -> None:
         validation.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validation.require_samples(config, len(dataset.train_labels))
+        require_countable(config, require_fit(config.model, dataset))
         run = build(config, dataset)
     found = audit(run, config.rounds)
     up = uplink_bits(found.ledger, run.links, "payload", 32)

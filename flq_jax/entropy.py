@@ -47,6 +47,10 @@ def compress(codes: np.ndarray) -> bytes:
     """
     coder, models = _constriction()
     codes = np.asarray(codes)
+    if codes.size >= 2**32:
+        raise ValueError(
+            f"compress: needs fewer than 2**32 codes (u32 counts), got {codes.size:,}"
+        )
     if codes.size < 1 or codes.min() < 0 or codes.max() >= _LARGEST_ALPHABET:
         raise ValueError(
             f"compress: needs codes in 0..{_LARGEST_ALPHABET - 1}, at least one, got "

@@ -16,9 +16,9 @@ class Ledger(NamedTuple):
     """Totals since the first round, Python integers that never round or wrap.
 
     Attributes:
-        lengths: pairs (num_bits, uploads): how many messages of each length were sent,
+        lengths: pairs (bits, uploads): how many messages of each length were sent,
             the lost ones too.
-        broadcasts: (num_bits, rounds, uploads, listens): how many broadcasts of each
+        broadcasts: (bits, rounds, uploads, listens): how many broadcasts of each
             length there were, messages that came back, and clients that heard one.
     """
 
@@ -32,11 +32,12 @@ class Ledger(NamedTuple):
 
     @property
     def uplink_bits(self) -> int:
-        """Sum of the messages' `num_bits`."""
-        return sum(num_bits * uploads for num_bits, uploads in self.lengths)
+        """Bits of all messages that were sent."""
+        return sum(bits * uploads for bits, uploads in self.lengths)
 
     def add(
         self,
+        links: "Links",
         uplink_bits: np.ndarray,
         listeners: np.ndarray,
         downlink_bits: np.ndarray,
@@ -44,16 +45,19 @@ class Ledger(NamedTuple):
         """The ledger after further rounds.
 
         Args:
-            uplink_bits: each round's and client's message, i32[t, m], 0 for silence.
+            links: the messages' layouts, which tell the bits that a `num_bits` stands for.
+            uplink_bits: of each round's and client's message its `num_bits`, i32[t, m],
+                0 for silence.
             listeners: clients that heard each round's broadcast, i32[t].
-            downlink_bits: its length, i32[t].
+            downlink_bits: its `num_bits`, i32[t].
         """
         sent = np.asarray(uplink_bits)
-        lengths = zip(*np.unique(sent[sent > 0], return_counts=True), strict=True)
+        found = zip(*np.unique(sent[sent > 0], return_counts=True), strict=True)
+        lengths = ((links.uplink.bits_of(length), count) for length, count in found)
         uploads = np.count_nonzero(sent, axis=1)
         broadcasts = (
             (
-                length,
+                links.downlink.bits_of(length),
                 np.count_nonzero(downlink_bits == length),
                 np.sum(uploads[downlink_bits == length]),
                 np.sum(listeners[downlink_bits == length], dtype=np.int64),
@@ -96,15 +100,15 @@ def uplink_bits(ledger: Ledger, links: Links, count: str, float_bits: int) -> in
     Args:
         ledger: the totals.
         links: the messages' layouts.
-        count: "payload", what the messages' `num_bits` says; "laq", the codes alone, as
+        count: "payload", the messages' own bits; "laq", the codes alone, as
             Sun et al. (2019) and Feng, Ning et al. (2023) count.
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """
     total = 0
-    for num_bits, uploads in ledger.lengths:
-        layout = links.uplink.of_length(num_bits) or links.uplink
+    for bits, uploads in ledger.lengths:
+        layout = _layout_of(links.uplink, bits)
         sides = 32 * layout.num_sides if count == "laq" else 0
-        total += uploads * (num_bits - sides) * _widening(layout, float_bits)
+        total += uploads * (bits - sides) * _widening(layout, float_bits)
     return total
 
 
@@ -123,9 +127,9 @@ def downlink_bits(
         float_bits: how many bits an uncompressed float has, 32 or 64.
     """
     total = 0
-    for num_bits, *times in ledger.broadcasts:
-        layout = links.downlink.of_length(num_bits) or links.downlink
-        bits = num_bits + links.threshold_bits
+    for bits, *times in ledger.broadcasts:
+        layout = _layout_of(links.downlink, bits)
+        bits += links.threshold_bits
         if count == "laq":
             bits = layout.code_bits
         charged = times[DOWNLINKS.index(downlink)]
@@ -158,6 +162,11 @@ def every_convention(ledger: Ledger, links: Links) -> dict[str, dict[str, int]]:
             for bits in FLOAT_BITS
         },
     }
+
+
+def _layout_of(layout: Layout, bits: int) -> Layout:
+    """The option of that many bits; the layout itself if it has none."""
+    return next((each for each in layout.options if each.num_bits == bits), layout)
 
 
 def _widening(layout: Layout, float_bits: int) -> int:

@@ -8,10 +8,10 @@ A frame is, little-endian throughout:
               bits, see `bitstream`; the last byte's unused bits are 0
     check     CRC-32 of all that precedes, u32
 
-The payload is num_bits long, rounded up to a byte, and is what every convention counts;
-header and check, OVERHEAD_BYTES together, are counted by none, as in the literature.
-Silence has no payload. Where a layout has options, a frame is that of the option which
-made the message.
+The header's num_bits is the message's, in units of `Layout.unit` bits. The payload is as
+many bits long, rounded up to a byte, and is what every convention counts; header and
+check, OVERHEAD_BYTES together, are counted by none, as in the literature. Silence has no
+payload. Where a layout has options, a frame is that of the option which made the message.
 
 Version 3 sends widths that are no power of two field by field; up to version 2 every code
 stood whole, which takes a processor several times as long to read.
@@ -48,7 +48,8 @@ def pack(message: Message, layout: Layout) -> bytes:
     """One client's message as a frame.
 
     Args:
-        message: codes u8 or u32[num_codes], side f32[num_sides], num_bits i32[].
+        message: codes u8 or u32[num_codes], side f32[num_sides], num_bits i32[], in units
+            of the layout's `unit`.
         layout: of the quantizer that made it.
 
     Raises:
@@ -56,17 +57,17 @@ def pack(message: Message, layout: Layout) -> bytes:
             run, or is silent and not all zeros.
     """
     codes, sides = np.asarray(message.codes), np.asarray(message.side)
-    num_bits = int(message.num_bits)
+    length = int(message.num_bits)
     _require("codes", codes.shape == (layout.num_codes,), layout.num_codes, codes.shape)
     _require("codes", codes.dtype == _dtype(layout), _dtype(layout), codes.dtype)
     _require("side", sides.shape == (layout.num_sides,), layout.num_sides, sides.shape)
     _require("side", sides.dtype == np.float32, "float32", sides.dtype)
-    sent = _told(layout, num_bits)
+    sent = _told(layout, length)
     for bits, part in zip((bits for bits, _ in sent.runs), _parts(codes, sent)):
         widest = int(part.max(initial=0)).bit_length()
         _require("codes", widest <= bits, f"{bits} bits", widest)
     payload = ()
-    if num_bits:
+    if length:
         sides, unsent = np.split(sides.astype("<f4"), [sent.num_sides])
         _require("unsent sides", not unsent.view(np.uint32).any(), "zeros", unsent)
         stream = _packed(codes.astype(_dtype(sent), copy=False), sent.runs)
@@ -74,7 +75,7 @@ def pack(message: Message, layout: Layout) -> bytes:
     else:
         empty = not codes.any() and not sides.view(np.uint32).any()
         _require("a silent message", empty, "all zeros", "other codes or sides")
-    parts = _HEADER.pack(*_header(sent), num_bits), *payload
+    parts = _HEADER.pack(*_header(sent), length), *payload
     check = functools.reduce(lambda crc, part: zlib.crc32(part, crc), parts, 0)
     return b"".join((*parts, _CHECK.pack(check)))
 
@@ -92,18 +93,18 @@ def unpack(frame: bytes, layout: Layout) -> Message:
     """
     size = len(frame)
     _require("frame", size >= OVERHEAD_BYTES, f">= {OVERHEAD_BYTES} bytes", size)
-    *header, num_bits = _HEADER.unpack_from(frame)
+    *header, length = _HEADER.unpack_from(frame)
     _require("magic", header[0] == MAGIC, MAGIC, header[0])
     (check,) = _CHECK.unpack_from(frame, size - _CHECK.size)
     checked = memoryview(frame)[: -_CHECK.size]
     _require("CRC-32", zlib.crc32(checked) == check, "that of the frame", check)
-    sent = layout.of_length(num_bits) or layout
+    sent = layout.of_length(length) or layout
     _require("header", tuple(header) == _header(sent), _header(sent), header)
-    _told(layout, num_bits)
-    payload = checked[_HEADER.size :]
+    _told(layout, length)
+    payload, num_bits = checked[_HEADER.size :], layout.bits_of(length)
     wanted = payload_bytes(num_bits)
     _require("payload", len(payload) == wanted, f"{wanted} bytes", len(payload))
-    if not num_bits:
+    if not length:
         codes = np.zeros(layout.num_codes, _dtype(layout))
         return _message(codes, np.zeros(layout.num_sides, np.float32), 0)
     sides = np.zeros(layout.num_sides, np.float32)
@@ -112,18 +113,18 @@ def unpack(frame: bytes, layout: Layout) -> Message:
     unused = -num_bits % 8
     _require("padding", not unused or not stream[-1] >> 8 - unused, "zeros", "others")
     codes = _unpacked(stream, sent.runs)
-    return _message(jnp.asarray(codes, layout.code_dtype), sides, num_bits)
+    return _message(jnp.asarray(codes, layout.code_dtype), sides, length)
 
 
-def _told(layout: Layout, num_bits: int) -> Layout:
-    """The layout of a message of that length; of silence, the given one."""
-    lengths = [0, *(each.num_bits for each in layout.options or (layout,))]
-    _require("num_bits", num_bits in lengths, " or ".join(map(str, lengths)), num_bits)
-    return layout.of_length(num_bits) or layout
+def _told(layout: Layout, length: int) -> Layout:
+    """The layout of a message with that `num_bits`; of silence, the given one."""
+    lengths = 0, *layout.lengths
+    _require("num_bits", length in lengths, " or ".join(map(str, lengths)), length)
+    return layout.of_length(length) or layout
 
 
-def _message(codes, sides, num_bits: int) -> Message:
-    return Message(jnp.asarray(codes), jnp.asarray(sides), jnp.int32(num_bits))
+def _message(codes, sides, length: int) -> Message:
+    return Message(jnp.asarray(codes), jnp.asarray(sides), jnp.int32(length))
 
 
 def _header(layout: Layout) -> tuple:

@@ -79,6 +79,12 @@ def test_codes_outside_the_alphabet_are_refused(codes, came):
 
 
 @needs_constriction
+def test_more_codes_than_the_header_counts_are_refused():
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*32 codes .* 4,294,967,296"):
+        entropy.compress(np.broadcast_to(np.uint8(0), (2**32,)))
+
+
+@needs_constriction
 @pytest.mark.parametrize(
     "spoil, match",
     [

@@ -14,15 +14,31 @@ EIGHT = Layout.of("uniform8", 8, P, 2)
 def test_totals_are_exact_beyond_what_f32_and_i32_hold():
     big = np.full((3, 2), 2**31 - 1, np.int32)
     big[0, 0] = 0
-    more = big, np.full(3, 2), np.full(3, 2**31 - 1)
+    huge = Layout.of("huge", 1, 2**31 - 1)
+    links = Links(huge, huge)
+    more = links, big, np.full(3, 2), np.full(3, 2**31 - 1)
     total = Ledger().add(*more)
     assert total == Ledger(((2**31 - 1, 5),), ((2**31 - 1, 3, 5, 6),))
     assert total.uploads == 5 and total.uplink_bits == 5 * (2**31 - 1)
     assert total.add(*more).uplink_bits == 10 * (2**31 - 1)
-    links = Links(SIGN, Layout.of("huge", 1, 2**31 - 1))
     for way, times in zip(ledger.DOWNLINKS, (6, 10, 12), strict=True):
         found = ledger.downlink_bits(total.add(*more), links, "payload", way, 32)
         assert found == times * (2**31 - 1)
+
+
+def test_messages_of_a_billion_parameters_are_counted_to_the_bit():
+    """33 to the message, for a length that is no multiple of the unit."""
+    floats = identity().layout(10**9)
+    odd = Layout.of("odd", 33, 10**9 + 1)
+    links = Links(odd, floats)
+    sent = np.array([[odd.length, 0, odd.length]] * 3, np.int32)
+    heard = np.full(3, floats.length, np.int32)
+    assert odd.unit == floats.unit == 16
+    total = Ledger().add(links, sent, np.full(3, 2), heard)
+    assert ledger.counted(total, links, "payload", "broadcast_once", 64) == {
+        "uplink_bits": 6 * 33 * (10**9 + 1),
+        "downlink_bits": 3 * 64 * 10**9,
+    }
 
 
 def test_the_papers_cells_follow_from_its_convention():
@@ -56,8 +72,8 @@ def test_floats_may_have_64_bits_and_codes_may_not():
 def test_messages_of_several_widths_are_each_counted_as_what_they_are():
     mixed = one_of((sign(), identity())).layout(P)
     sent, heard = np.asarray([[P + 32, 0, 32 * P]] * 2), np.array([P + 32, 32 * P])
-    totals = Ledger().add(sent, np.full(2, 3), heard)
     links = Links(mixed, mixed)
+    totals = Ledger().add(links, sent, np.full(2, 3), heard)
     assert ledger.uplink_bits(totals, links, "payload", 32) == 2 * (33 * P + 32)
     assert ledger.uplink_bits(totals, links, "laq", 32) == 2 * 33 * P
     assert ledger.uplink_bits(totals, links, "laq", 64) == 2 * 65 * P

@@ -150,6 +150,19 @@ def test_bits_stand_least_significant_first():
     assert frame[22:24] == bytes([0b00_11_10_01, 0b1])
 
 
+def test_a_short_option_beside_one_of_2_34_bits_is_framed_in_their_unit():
+    """Eight codes of a byte are 64 bits, 8 units of 8: as the payload, 8 bytes."""
+    short, long = Layout.of("short", 8, 8), Layout.of("long", 2**30, 8, floats=True)
+    either = Layout("either", ((32, 8),), options=(short, long))
+    assert either.unit == 8 and short.num_bits == 64
+    message = Message(
+        np.arange(8, dtype=np.uint32), np.zeros(0, np.float32), np.int32(8)
+    )
+    frame = wire.pack(message, either)
+    assert len(frame) == wire.OVERHEAD_BYTES + 8
+    assert _same(wire.unpack(frame, either), message)
+
+
 @pytest.mark.parametrize("unused", [1 << 1, 1 << 7])
 def test_padding_that_is_not_zero_is_refused(unused):
     layout = Layout.of("any", 3, 3, 0)

@@ -14,6 +14,7 @@ from flq_jax.models import LayerCost
 from flq_jax.quantizers import Layout
 from flq_jax.wireless import cell as cells
 from flq_jax.wireless import channel, cost, planning, scheduling
+from flq_jax.wireless.bitwidth import as_lengths
 from flq_jax.wireless.cell import Cell, CellState
 
 NOISE_DBM_PER_HZ = -174.0
@@ -110,7 +111,7 @@ def cycles(
         network: the config's `network` group: the CPU's bit operations a cycle.
         layers: of the model, each with its multiply-adds an example and its widths.
         examples: that each client has, i32[m].
-        at_a_time: gradients that it takes in a round, i32[m], in examples.
+        at_a_time: gradients that it takes in a round, f32[m], in examples.
     """
     operations = sum(
         cost.training_bit_operations(
@@ -124,6 +125,15 @@ def cycles(
     work = jnp.where(examples > 0, at_a_time, 0)
     # Nobody computes for nothing: waking up takes a cycle.
     return jnp.maximum(work * operations / network.bit_operations_a_cycle, 1.0)
+
+
+def offered(uplink: Layout) -> tuple[Sequence[Layout], jax.Array]:
+    """The layouts that a client may be told to use, and their lengths in bits, i32[k].
+
+    ValueError if one is too long, see `as_lengths`.
+    """
+    parts = uplink.options or (uplink,)
+    return parts, as_lengths([part.num_bits for part in parts])
 
 
 def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
@@ -144,8 +154,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
         config.thrift,
         config.most_loss,
     )
-    parts = work.uplink.options or (work.uplink,)
-    lengths = jnp.asarray([part.num_bits for part in parts], jnp.int32)
+    parts, lengths = offered(work.uplink)
     clients = work.examples.size
     most = min(clients, config.blocks)
     value = jnp.maximum(work.examples, 1e-3).astype(jnp.float32)
@@ -169,7 +178,9 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             round_index=round_index,
             cycles=work.cycles,
             lengths=lengths,
-            downlink_s=cells.downlink_latency_s(cell, fading, work.downlink_bits),
+            downlink_s=cells.downlink_latency_s(
+                cell, fading, float(work.downlink_bits)
+            ),
             value=value * waited if config.worth == "age" else value,
             news=value**2 * state.news * waited,
             widths=tuple(part.widest for part in parts),

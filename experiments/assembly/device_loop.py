@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from flq_jax import federated, ledger
 from flq_jax.federated import Metrics, State
-from flq_jax.ledger import Ledger
+from flq_jax.ledger import Ledger, Links
 
 from .build import Run
 from .stacked_runs import Stack, over_runs, row, rows_of
@@ -63,6 +63,7 @@ def advancing(
     every = stack.configs[0].log.every
     # The states come out as they lie on the devices, lest the next call compile anew.
     lie = [jax.tree.map(lambda leaf: leaf.sharding, run.state) for run in stack.runs]
+    links = [run.links for run in stack.runs]
     everywhere = NamedSharding(stack.runs[0].mesh, PartitionSpec())
 
     def rounds_of_one(parts, root, data, state, start, count, target):
@@ -94,7 +95,7 @@ def advancing(
         )
         metrics, done, reached = jax.device_get((metrics, done, reached))
         return [
-            counted(progress, row(metrics, i), int(done[i]))._replace(
+            counted(progress, links[i], row(metrics, i), int(done[i]))._replace(
                 state=states[i],
                 stopped=f"residual {stack.configs[i].stop.residual:g} reached"
                 if reached[i]
@@ -160,13 +161,13 @@ def radio_figures(progress: Progress) -> dict[str, float]:
     }
 
 
-def counted(progress: Progress, metrics: Metrics, done: int) -> Progress:
+def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Progress:
     """The progress with the totals of the first `done` rounds of `metrics`."""
     metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
     return progress._replace(
         rounds=progress.rounds + done,
         ledger=progress.ledger.add(
-            metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
+            links, metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
         ),
         diverged=progress.diverged + int(np.sum(metrics.diverged)),
         overloads=progress.overloads + int(np.sum(metrics.overloads)),

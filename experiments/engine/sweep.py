@@ -14,7 +14,7 @@ from flq_jax.data import load
 
 from ..assembly import stacked_runs
 from ..assembly.build import split
-from ..assembly.model_fit import require_fit
+from ..assembly.model_fit import require_countable, require_fit
 from ..folder import claim
 from ..folder.record import Job
 from ..options import validation
@@ -31,12 +31,12 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
 
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
-            they do not allow, or for a model that does not take them, or a folder can't
-            be written to or holds another config, or one process of several is to watch
-            a client, or every run is in use.
+            they do not allow, or for a model that does not take them or is too large to
+            be counted, or a folder can't be written to or holds another config, or one
+            process of several is to watch a client, or every run is in use.
         DataError: a data set can't be read.
     """
-    datasets, fit, runs = {}, set(), []
+    datasets, sizes, runs = {}, {}, []
     for name, config in configs.items():
         if config.log.study != "none":
             peers.require_alone("log.study", config.log.study)
@@ -46,9 +46,9 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
         labels = datasets[where].train_labels
         validation.require_samples(config, len(labels))
         split(config, labels)
-        if (pair := (where, repr(config.model))) not in fit:
-            require_fit(config.model, datasets[where])
-            fit.add(pair)
+        if (pair := (where, repr(config.model))) not in sizes:
+            sizes[pair] = require_fit(config.model, datasets[where])
+        require_countable(config, sizes[pair])
         runs.append(Job(name, config, datasets[where], folder / name))
     why_not = [
         in_use(lambda run=run: claim.prepare(run.folder, run.config)) for run in runs

@@ -37,13 +37,13 @@ class Watched(NamedTuple):
         gradient: what it computed, f32[t, d].
         estimate: what the server made of its message, or of its silence, f32[t, d].
         entropy: bits a code of the message, f32[t]; NaN for silence.
-        num_bits: of the message, i32[t].
+        num_bits: the message's bits, i64[t].
     """
 
     gradient: jax.Array
     estimate: jax.Array
     entropy: jax.Array
-    num_bits: jax.Array
+    num_bits: np.ndarray
 
 
 def write(
@@ -111,9 +111,10 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
         seen = Watched(ravel_pytree(update)[0], estimate, entropy, message.num_bits)
         return rounds.serve(federation, round_keys, state, run.data, k, sent), seen
 
-    return jax.jit(lambda state: jax.lax.scan(step, state, jnp.arange(num_rounds))[1])(
-        run.state
-    )
+    watch = jax.jit(lambda state: jax.lax.scan(step, state, jnp.arange(num_rounds))[1])
+    watched = watch(run.state)
+    bits = [run.links.uplink.bits_of(length) for length in watched.num_bits]
+    return watched._replace(num_bits=np.array(bits, np.int64))
 
 
 def first_not_finite(watched: Watched) -> int:

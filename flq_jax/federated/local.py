@@ -61,8 +61,12 @@ class LocalUpdate(NamedTuple):
         return self.epochs > 0 or self.steps > 1
 
     def examples(self, sizes: jax.Array) -> jax.Array:
-        """Of how many examples it takes gradients in a round, i32[m], for sizes i32[m]."""
-        drawn = sizes if self.batch == 0 else jnp.full_like(sizes, self.batch)
+        """Of how many examples it takes gradients in a round, f32[m], for sizes i32[m].
+
+        All of them, in many epochs, may be more than i32 counts.
+        """
+        sizes = sizes.astype(jnp.float32)
+        drawn = sizes if self.batch == 0 else jnp.full_like(sizes, float(self.batch))
         return self.epochs * sizes + self.steps * drawn
 
 

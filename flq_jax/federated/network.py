@@ -53,7 +53,7 @@ class Network(NamedTuple):
         init: () -> state before the first round.
         plan: (key, state, round index i32[]) -> `Plan`, before anything is computed.
         settle: (key, state, plan, num_bits i32[s], news f32[s]) -> `Outcome`, once the
-            lengths of the messages are known, 0 for silence, of those who have nothing
+            lengths of the messages are known, see `Message`, 0 for silence, of those who have nothing
             to say as of those who do not take part; and what they are worth: by how
             much each moves the server's estimate of its client, ||q' - q||^2, or where
             it keeps none ||x||^2.

@@ -16,6 +16,7 @@ from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
 from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.quantizers import Message
+from flq_jax.quantizers.base import require_indices
 
 
 def init(federation: Federation, params: Any, clients: int) -> State:
@@ -25,7 +26,12 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         federation: what the run is made of.
         params: the initial model, any pytree of f32.
         clients: M.
+
+    Raises:
+        ValueError: the model is too large, see `require_indices`.
     """
+    sizes = [jnp.size(leaf) for leaf in jax.tree.leaves(params)]
+    require_indices("init", "the model's parameters", sum(sizes))
     theta, _ = ravel_pytree(params)
     client, server = federation.compressor.init(theta.size)
 

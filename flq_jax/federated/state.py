@@ -77,7 +77,7 @@ class Uplink(NamedTuple):
         who: the clients that the network asked, i32[s].
         messages: what each of them says, leading axis [s], see `heard`.
         arrived: whether the server hears of it, bool[s].
-        num_bits: length of what each of them sent, lost or not, i32[s].
+        num_bits: of what each of them sent, lost or not, i32[s], see `Message`.
         client_memory: of all clients, leading axis [m], see `State`.
         local_memory: likewise.
         network: what the network remembers.
@@ -86,7 +86,7 @@ class Uplink(NamedTuple):
             heard, f32[]; NaN if there is none.
         diverged: clients whose update was not finite, i32[].
         overloads: clients whose update lay outside the quantizer's range, i32[].
-        downlink_bits: length of the broadcast, i32[].
+        downlink_bits: the broadcast's `num_bits`, i32[], see `Message`.
         listeners: clients that heard it, i32[].
         seconds: see `Outcome`.
         joules: of all clients together, f32[].
@@ -119,7 +119,8 @@ class Metrics(NamedTuple):
 
     Attributes:
         loss, diverged, overloads, downlink_bits, listeners, seconds, joules: see `Uplink`.
-        uplink_bits: what each client sent, lost or not, i32[m]; 0 for the silent ones.
+        uplink_bits: the `num_bits` of what each client sent, lost or not, i32[m]; 0 for
+            the silent ones. Layouts tell the bits that it stands for, see `Message`.
         lost: messages that were sent and did not arrive, i32[].
     """
 

@@ -1,6 +1,8 @@
 """What crosses the link, and the pair of functions that makes and reads it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import jax
@@ -15,7 +17,8 @@ class Message(NamedTuple):
     Attributes:
         codes: integer codes, u8[...] or u32[...].
         side: side information such as ranges and norms, f32[s]; s may be 0.
-        num_bits: length as transmitted, i32[]; 0 when the client stays silent.
+        num_bits: length as transmitted, i32[], in units of its `Layout.unit` bits, which
+            is 1 below 2^31 bits; 0 when the client stays silent.
     """
 
     codes: jax.Array
@@ -79,10 +82,41 @@ class Layout(NamedTuple):
             return max(option.num_bits for option in self.options)
         return self.code_bits + 32 * self.num_sides
 
-    def of_length(self, num_bits: int) -> "Layout | None":
-        """The layout of messages of that length: itself or an option; None if neither."""
-        found = [each for each in self.options or (self,) if each.num_bits == num_bits]
-        return found[0] if found else None
+    @property
+    def unit(self) -> int:
+        """Bits that a message's `num_bits` counts as one: a power of two.
+
+        1 for messages below 2^31 bits, or 268 MB. Beyond, the least at which the longest
+        is counted below 2^31: JAX has no wider integers than i32, unless all that it
+        computes is twice as wide.
+        """
+        return 1 << max(0, self.num_bits.bit_length() - 31)
+
+    @property
+    def length(self) -> int:
+        """The `num_bits` of a message that is sent; of options, of the longest."""
+        return self.num_bits // self.unit
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """That of each option; of a layout without options, its own."""
+        return tuple(each.num_bits // self.unit for each in self.options or (self,))
+
+    def of_length(self, length: int) -> "Layout | None":
+        """The layout of messages with that `num_bits`, itself or an option, or None."""
+        found = zip(self.lengths, self.options or (self,))
+        return dict(found).get(int(length))
+
+    def bits_of(self, length: int) -> int:
+        """The bits, however many, of a message with that `num_bits`."""
+        sent = self.of_length(length)
+        return sent.num_bits if sent else int(length) * self.unit
+
+
+def joined(runs: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Runs (bits, count) with neighbours of the same width in one."""
+    groups = groupby(runs, key=itemgetter(0))
+    return tuple((bits, sum(count for _, count in group)) for bits, group in groups)
 
 
 def never(x: jax.Array) -> jax.Array:
@@ -130,6 +164,14 @@ def require_bits(where: str, bits: int, low: int = 1, high: int = 8) -> None:
     if isinstance(bits, bool) or not isinstance(bits, int) or not low <= bits <= high:
         raise ValueError(
             f"{where}: bits must be an integer in {low}..{high}, got {bits=}"
+        )
+
+
+def require_indices(where: str, what: str, count: int) -> None:
+    """Raises ValueError unless i32, JAX's integers, number `count` entries."""
+    if count >= 2**31:
+        raise ValueError(
+            f"{where}: {what} must be fewer than 2**31 (i32 indices), got {count:,}"
         )
 
 
@@ -192,7 +234,7 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
         return Message(
             jnp.concatenate([part.codes for part in parts]),
             jnp.concatenate([part.side for part in parts]),
-            sum(part.num_bits for part in parts),
+            jnp.int32(total.length),
         )
 
     def decode(key, message):

@@ -1,7 +1,6 @@
 """A quantizer applied to equal pieces: a range for every few hundred coordinates."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from math import prod
 
 import jax
@@ -11,6 +10,7 @@ from flq_jax.quantizers.base import (
     Layout,
     Message,
     Quantizer,
+    joined,
     never,
     require_measured,
 )
@@ -49,7 +49,7 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
         parts = pieces(d)
         runs = [(bits, n * count) for n, part in parts for bits, count in part.runs]
         sides = sum(n * part.num_sides for n, part in parts)
-        return Layout(f"{one.scheme}/{size}", _joined(runs), sides, one.floats)
+        return Layout(f"{one.scheme}/{size}", joined(runs), sides, one.floats)
 
     def split(x):
         return _cut(x, [(n, part.num_codes) for n, part in pieces(x.size)])
@@ -64,13 +64,13 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
         return Message(
             jnp.concatenate([part.codes.ravel() for part in parts]),
             jnp.concatenate([part.side.ravel() for part in parts]),
-            jnp.int32(layout(x.size).num_bits),
+            jnp.int32(layout(x.size).length),
         )
 
     def decode(key, message):
         parts = pieces(message.codes.size)
         sides = _cut(message.side, [(n, part.num_sides) for n, part in parts])
-        lengths = [jnp.full(n, part.num_bits, jnp.int32) for n, part in parts]
+        lengths = [jnp.full(n, part.length, jnp.int32) for n, part in parts]
         messages = map(Message, split(message.codes), sides, lengths)
         return jnp.concatenate(
             [
@@ -94,9 +94,3 @@ def _cut(vector: jax.Array, shapes: Sequence[tuple[int, ...]]) -> list[jax.Array
         vector[end - prod(shape) : end].reshape(shape)
         for end, shape in zip(ends, shapes)
     ]
-
-
-def _joined(runs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Runs with neighbours of the same width in one."""
-    groups = groupby(runs, key=lambda run: run[0])
-    return tuple((bits, sum(count for _, count in group)) for bits, group in groups)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
-from flq_jax.quantizers.lloyd import design, of_source, require_levels
+from flq_jax.quantizers.densities import of_source, require_levels
+from flq_jax.quantizers.lloyd import design
 
 
 def lloyd_max(
@@ -47,7 +48,7 @@ def lloyd_max(
         del key  # deterministic
         begin = None if start is None else start * jnp.mean(jnp.abs(x))
         table = design(x, levels, start=begin)
-        return Message(nearest(table, x), table, jnp.int32(layout(x.size).num_bits))
+        return Message(nearest(table, x), table, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key
@@ -94,7 +95,7 @@ def codebook(values: Sequence[float], name: str = "codebook") -> Quantizer:
         del key  # deterministic
         rms = jnp.sqrt(jnp.mean(jnp.square(x)))
         codes = nearest(jnp.asarray(table), x / jnp.where(rms > 0.0, rms, 1.0))
-        return Message(codes, rms[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, rms[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from flq_jax.quantizers.base import require_indices
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
@@ -24,7 +26,7 @@ def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     Args:
         key: a threefry2x32 key; ValueError otherwise. It is spent, as the checker of
             keys sees.
-        shape: of fewer than 2**32 words.
+        shape: of fewer than 2**31 words; ValueError otherwise.
     """
     a, b = _blocks(key, math.prod(shape))
     return (a ^ b).reshape(shape)
@@ -67,6 +69,7 @@ def _blocks(key: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """Threefry-2x32 of the counters (0, 0) to (0, count - 1), u32[count] each."""
     if (impl := str(jax.random.key_impl(key))) != "threefry2x32":
         raise ValueError(f"draws: key must be of threefry2x32, got {impl}")
+    require_indices("draws", "random words", count)
     jax.random.bits(key, (0,))  # shows `jax_debug_key_reuse` that the key is spent
     counter = lax.iota(jnp.uint32, count)
     return _threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter)

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.base import Message, Quantizer
+from flq_jax.quantizers.densities import of_source
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
-from flq_jax.quantizers.lloyd import of_source
 from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
 
 _TWO_MEANS_STEPS = 3
@@ -48,7 +48,7 @@ def drive(unbiased: bool = True) -> Quantizer:
         z = rotate(key, unit)
         scale = top * _scale(z, jnp.where(z >= 0.0, 1.0, -1.0), unbiased)
         codes = fold((z >= 0.0), equal_widths(1, x.size), x.size)
-        return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, scale[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         signs = unfold(message.codes, equal_widths(1, message.codes.size))
@@ -85,7 +85,7 @@ def drive_plus(unbiased: bool = True) -> Quantizer:
         scale = _scale(z, jnp.where(above, high, low), unbiased)
         codes = fold(above, equal_widths(1, x.size), x.size)
         side = top * scale * jnp.stack([low, high])
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         above = unfold(message.codes, equal_widths(1, message.codes.size)) > 0
@@ -128,13 +128,15 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
     def widths(d):
         n = padded_size(d)
         wider = max(round((bits - low) * n), 1)
-        return np.where(np.arange(n) < wider, low + 1, low)
+        return ((low + 1, wider), (low, n - wider))[: 1 + (wider < n)]
 
     def by_width(widths, of):
         """of(low + 1) where an entry has that width, of(low) elsewhere."""
-        if np.all(widths > low):
+        (_, wider), *others = widths
+        if not others:
             return of(low + 1)
-        return jnp.where(widths > low, of(low + 1), of(low))
+        n = wider + others[0][1]
+        return jnp.where(jnp.arange(n) < wider, of(low + 1), of(low))
 
     def estimate(codes, widths):
         return by_width(widths, lambda b: jnp.asarray(_gaussian(b))[codes])
@@ -150,7 +152,7 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
         codes = by_width(wide, lambda b: _nearest(normal, b))
         scale = top * _scale(z, estimate(codes, wide), unbiased)
         folded = fold(codes, wide, x.size)
-        return Message(folded, scale[None], jnp.int32(layout(x.size).num_bits))
+        return Message(folded, scale[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         key_rotation, key_offset = jax.random.split(key)

@@ -37,7 +37,7 @@ def fixed_point(bits: int, fraction: int) -> Quantizer:
     def encode(key, x):
         rounded = draws.rounded(key, jnp.clip(x / eps, -half, half - 1))
         codes = as_bytes(rounded + half)
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

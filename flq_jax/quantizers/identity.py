@@ -20,7 +20,7 @@ def identity() -> Quantizer:
     def encode(key, x):
         del key  # deterministic
         codes = jax.lax.bitcast_convert_type(x, jnp.uint32)
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

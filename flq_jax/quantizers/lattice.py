@@ -86,7 +86,7 @@ def uveqfed(
         dither = draws.uniform(key, x.shape)
         codes = _each_block(partial(_codes, q), shape, scaled, dither)
         side = jnp.where(s > 1e-37, s, 0.0)[None]
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         (s,) = message.side

@@ -143,7 +143,7 @@ def _rounding(
         number = cell + (draws.uniform(key, x.shape) < chance)
         codes = jnp.where(x < 0.0, top - number, top + number).astype(jnp.uint8)
         side = jnp.concatenate([scale[None], levels[1:num_sides]])
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -1,4 +1,4 @@
-"""Lloyd-Max design: the levels of least mean squared error, of samples or a density.
+"""Lloyd-Max design: the levels of least mean squared error of samples.
 
 At the optimum each level is the mean of what is rounded to it and each threshold lies
 half-way between two levels (Lloyd 1982, Max 1960); hence E[Q] = E[x], E[x Q] = E[Q^2]
@@ -9,19 +9,18 @@ program for each length, and not a loop for each call.
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from flq_jax.quantizers.normal import ndtr, ndtri
-
-BINS = 1024, 2048  # up to 2**16 samples, and above
+BINS = 1024, 2048  # up to `_FEW` samples, and above
 SWEEPS = 60, 16  # up to 16 levels, and above
 WARM_SWEEPS = 8  # from a codebook that is near
 RELAXATION = 1.6  # of a sweep; Lloyd's iteration alone is slow, and 2 is its limit
+_FEW = 2**16  # samples
+_PIECE = 2**12  # samples that are added up one by one, of more than a few
 _SMOOTH = 8  # bins to either side that the starting density averages over
 
 
@@ -112,7 +111,7 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     A power of two, whose products are exact: whether a compiler rounds `unit * level`
     before it adds it to something then makes no difference, and two programs agree.
     """
-    num_bins = BINS[x.size > 2**16]
+    num_bins = BINS[x.size > _FEW]
     if weights is None:
         mass, counted, least, most = jnp.ones(()), x, x, x
         total = jnp.float32(x.size)
@@ -137,13 +136,40 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     def bend(y):
         return jnp.clip((bent(y) - low) / width, 0.0, num_bins)
 
-    y = counted / unit
-    bins = jnp.minimum(bend(y).astype(jnp.int32), num_bins - 1)
-    moments = jnp.stack([jnp.broadcast_to(mass, x.shape), mass * y], axis=1)
-    sums = jnp.zeros((num_bins, 2)).at[bins].add(moments)
+    def sums_of(y, mass):
+        bins = jnp.minimum(bend(y).astype(jnp.int32), num_bins - 1)
+        moments = jnp.stack([mass, mass * y], axis=1)
+        return jnp.zeros((num_bins, 2)).at[bins].add(moments)
+
+    sums = _piecewise(sums_of, counted / unit, jnp.broadcast_to(mass, x.shape))
     edges = low + width * jnp.arange(num_bins + 1)
     edges = jnp.sign(edges) * s * jnp.expm1(jnp.abs(edges))
     return _Histogram(*sums.T, edges, bend), unit
+
+
+def _piecewise(
+    sums_of: Callable[[jax.Array, jax.Array], jax.Array], y: jax.Array, mass: jax.Array
+) -> jax.Array:
+    """sums_of(y, mass), of many samples piece by piece.
+
+    f32 counts to 2^24 and no further, and a million times 0.1 comes to 100,958 if one is
+    added to the others' sum after another. Here a sum is of one piece, and what their
+    sums' sum rounds away is added to the next of them (Kahan 1965).
+    """
+    if y.size <= _FEW:
+        return sums_of(y, mass)
+    missing = -y.size % _PIECE
+    pieces = [jnp.pad(v, (0, missing)).reshape(-1, _PIECE) for v in (y, mass)]
+
+    def add(carry, piece):
+        total, tail = carry
+        term = sums_of(*piece) + tail
+        longer = total + term
+        return (longer, term - (longer - total)), None
+
+    nothing = jnp.zeros_like(sums_of(pieces[0][0], pieces[1][0]))
+    (total, _), _ = jax.lax.scan(add, (nothing, nothing), pieces)
+    return total
 
 
 def _sweep(
@@ -151,22 +177,46 @@ def _sweep(
 ) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
     """Lloyd's step: levels f32[k] -> means of what is rounded to each, thresholds."""
     sums = jnp.stack([histogram.mass, histogram.first], axis=1)
-    below = jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(sums, axis=0)])
+    below = _running(sums)
     # What lies below a place in bin j is a line: its value and its slope, in one row.
-    lines = jnp.concatenate([below[:-1], sums], axis=1)
-    ends = below[:1], below[-1:]
+    lines = jnp.concatenate([*(term[:-1] for term in below), sums], axis=1)
 
     def sweep(c):
         thresholds = 0.5 * (c[1:] + c[:-1])
         place = histogram.bend(thresholds)
         cell = jnp.minimum(place.astype(jnp.int32), len(sums) - 1)
-        rows = lines[cell]
-        cut = rows[:, :2] + (place - cell)[:, None] * rows[:, 2:]
-        n, m = jnp.diff(jnp.concatenate([ends[0], cut, ends[1]]), axis=0).T
-        enough = n > 1e-6 * below[-1, 0]
+        *cuts, slope = jnp.split(lines[cell], len(below) + 1, axis=1)
+        cuts[-1] += (place - cell)[:, None] * slope
+        n, m = sum(
+            jnp.diff(jnp.concatenate([term[:1], cut, term[-1:]]), axis=0)
+            for term, cut in zip(below, cuts, strict=True)
+        ).T
+        enough = n > 1e-6 * below[0][-1, 0]
         return jnp.where(enough, m / jnp.where(enough, n, 1.0), c), thresholds
 
     return sweep
+
+
+def _running(sums: jax.Array) -> list[jax.Array]:
+    """The sums below each edge of the bins, as terms f32[n + 1, 2] that add up to them.
+
+    One term will do for a few samples, whose number f32 counts. Of many the second is
+    what the first has rounded away: without it the mean of a few of them would be the
+    quotient of two differences of large numbers.
+    """
+
+    def add(a, b):
+        (total_a, tail_a), (total_b, tail_b) = a, b
+        total = total_a + total_b
+        part = total - total_a
+        lost = (total_a - (total - part)) + (total_b - part)  # exactly (Knuth 1969)
+        return total, tail_a + tail_b + lost
+
+    if len(sums) == BINS[0]:
+        terms = [jnp.cumsum(sums, axis=0)]
+    else:
+        terms = jax.lax.associative_scan(add, (sums, jnp.zeros_like(sums)))
+    return [jnp.concatenate([jnp.zeros((1, 2)), term]) for term in terms]
 
 
 def _companded(histogram: _Histogram, levels: int) -> jax.Array:
@@ -179,99 +229,10 @@ def _companded(histogram: _Histogram, levels: int) -> jax.Array:
 def _density_cube_root(histogram: _Histogram) -> jax.Array:
     """The integral of the smoothed density^(1/3) up to each edge, f32[n + 1]."""
     width = jnp.maximum(jnp.diff(histogram.edges), 1e-30)
-    mass = jnp.cumsum(histogram.mass)
-    padded = jnp.pad(mass, (_SMOOTH + 1, _SMOOTH), mode="edge")
-    padded = padded.at[: _SMOOTH + 1].set(0.0)
-    smooth = padded[2 * _SMOOTH + 1 :] - padded[: -2 * _SMOOTH - 1]
-    density = jnp.maximum(smooth, 0.0) / (2 * _SMOOTH + 1) / width
+    window = 2 * _SMOOTH + 1
+    smooth = jax.lax.reduce_window(
+        histogram.mass, 0.0, jax.lax.add, (window,), (1,), "SAME"
+    )
+    density = smooth / window / width
     points = jnp.cumsum(jnp.cbrt(density) * width)
     return jnp.concatenate([jnp.zeros(1), points])
-
-
-@cache
-def of_source(source: str, levels: int) -> np.ndarray:
-    """The Lloyd-Max codebook of a density of zero mean and unit variance.
-
-    Newton's iteration on c_j = E[x | t_(j-1) < x <= t_j], t_j = (c_j + c_(j+1)) / 2, whose
-    Jacobian is tridiagonal; log-concave densities have one solution.
-
-    Args:
-        source: "gaussian" or "laplace"; ValueError otherwise.
-        levels: k, 2 to 256; ValueError otherwise.
-
-    Returns:
-        The levels in ascending order, f64[k].
-    """
-    if source not in _SOURCES:
-        raise ValueError(
-            f"of_source: source must be 'gaussian' or 'laplace', got {source=}"
-        )
-    require_levels("of_source", levels)
-    density, below, first_below, start = _SOURCES[source]
-    c = start((np.arange(levels) + 0.5) / levels)
-    for _ in range(50):
-        t = np.concatenate([[-np.inf], (c[1:] + c[:-1]) / 2, [np.inf]])
-        mass, first = np.diff(below(t)), np.diff(first_below(t))
-        mean, inner, f = first / mass, t[1:-1], density(t[1:-1])
-        up = 0.5 * f * (inner - mean[:-1]) / mass[:-1]  # d mean_j / d c_j = that by t_j
-        down = 0.5 * f * (mean[1:] - inner) / mass[1:]
-        slope = np.zeros((levels, levels))
-        index = np.arange(levels - 1)
-        slope[index, index] += up
-        slope[index, index + 1] += up
-        slope[index + 1, index + 1] += down
-        slope[index + 1, index] += down
-        # Two Laplace levels may shift together at no cost; the mean of the two is at 0.
-        jacobian = (1 + 1e-9) * np.eye(levels) - slope
-        step = np.linalg.solve(jacobian, mean - c)
-        step = 0.5 * (step - step[::-1])
-        c = c + step
-        if np.abs(step).max() < 1e-10:
-            break
-    return 0.5 * (c - c[::-1])
-
-
-def require_levels(where: str, levels: int) -> None:
-    """Raises ValueError unless `levels` is an integer in 2..256."""
-    if (
-        isinstance(levels, bool)
-        or not isinstance(levels, int)
-        or not 2 <= levels <= 256
-    ):
-        raise ValueError(f"{where}: levels must be an integer in 2..256, got {levels=}")
-
-
-def _normal(t: np.ndarray) -> np.ndarray:
-    return np.exp(-0.5 * t**2) / np.sqrt(2 * np.pi)
-
-
-def _laplace_below(t: np.ndarray) -> np.ndarray:
-    tail = 0.5 * np.exp(-np.sqrt(2) * np.abs(t))
-    return np.where(t < 0, tail, 1 - tail)
-
-
-def _laplace_first(t: np.ndarray) -> np.ndarray:
-    """The integral of u f(u) up to t: -(|t| + 1/sqrt 2) e^(-sqrt 2 |t|) / 2."""
-    far = np.minimum(np.abs(t), 1e3)
-    return -0.5 * (far + np.sqrt(0.5)) * np.exp(-np.sqrt(2) * far)
-
-
-def _laplace_start(u: np.ndarray) -> np.ndarray:
-    return -3 / np.sqrt(2) * np.sign(u - 0.5) * np.log1p(-2 * np.abs(u - 0.5))
-
-
-# source: density, its integral, that of x times it, quantiles of density^(1/3)
-_SOURCES = {
-    "gaussian": (
-        _normal,
-        ndtr,
-        lambda t: -_normal(t),
-        lambda u: np.sqrt(3) * ndtri(u),
-    ),
-    "laplace": (
-        lambda t: np.exp(-np.sqrt(2) * np.abs(t)) / np.sqrt(2),
-        _laplace_below,
-        _laplace_first,
-        _laplace_start,
-    ),
-}

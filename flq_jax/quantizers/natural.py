@@ -30,7 +30,7 @@ def natural() -> Quantizer:
         exponent = (word >> 23) & 0xFF
         up = ((word & 0x7FFFFF) > noise) & (exponent > 0) & (exponent < 254)
         codes = ((word >> 31) << 8) | (exponent + up.astype(jnp.uint32))
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

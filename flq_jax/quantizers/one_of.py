@@ -37,27 +37,30 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
 
     def layout(d):
         parts = tuple(option.layout(d) for option in options)
-        lengths = [part.num_bits for part in parts]
-        if len(set(lengths)) < len(lengths):
-            raise ValueError(f"one_of: options must differ in length, got {lengths=}")
         if any(part.num_codes != d for part in parts):
             codes = [part.num_codes for part in parts]
             raise ValueError(f"one_of: options must have {d} codes each, got {codes=}")
-        return Layout(
+        whole = Layout(
             f"one_of({'|'.join(part.scheme for part in parts)})",
             ((max(part.widest for part in parts), d),),
             max(part.num_sides for part in parts),
             options=parts,
         )
+        if len({0, *whole.lengths}) <= len(parts):  # 0 is silence
+            lengths, unit = [part.num_bits for part in parts], whole.unit
+            raise ValueError(
+                f"one_of: options must differ in length, in units of {unit} bits, and "
+                f"none be empty, got {lengths=}"
+            )
+        return whole
 
     def decode(key, message):
-        parts = layout(message.codes.size).options
-        lengths = jnp.asarray([part.num_bits for part in parts])
+        whole = layout(message.codes.size)
         each = [
             _decoded(option, part, jax.random.clone(key), message)
-            for option, part in zip(options, parts, strict=True)
+            for option, part in zip(options, whole.options, strict=True)
         ]
-        return _pick(jnp.argmax(message.num_bits == lengths), each)
+        return _pick(jnp.argmax(message.num_bits == jnp.asarray(whole.lengths)), each)
 
     def choose(round_index, choice):
         del round_index
@@ -65,7 +68,10 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
         def encode(key, x):
             whole = layout(x.size)
             # Of the messages that share the key one alone is sent.
-            each = [_encoded(o, whole, jax.random.clone(key), x) for o in options]
+            each = [
+                _encoded(option, whole, length, jax.random.clone(key), x)
+                for option, length in zip(options, whole.lengths, strict=True)
+            ]
             return _pick(choice, each)
 
         def overload(x):
@@ -82,14 +88,16 @@ def _pick(index: jax.Array, trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jax.lax.select_n(index, *leaves), *trees)
 
 
-def _encoded(option: Quantizer, whole: Layout, key: jax.Array, x: jax.Array) -> Message:
-    """The option's message in the common shape."""
+def _encoded(
+    option: Quantizer, whole: Layout, length: int, key: jax.Array, x: jax.Array
+) -> Message:
+    """The option's message in the common shape, and counted in the common unit."""
     message = option.encode(key, x)
     missing = whole.num_sides - message.side.size
     return Message(
         message.codes.astype(whole.code_dtype),
         jnp.pad(message.side, (0, missing)),
-        message.num_bits,
+        jnp.int32(length),
     )
 
 

@@ -28,7 +28,7 @@ def two_means() -> Quantizer:
         sums = jnp.stack([jnp.sum(jnp.minimum(x, 0.0)), jnp.sum(jnp.maximum(x, 0.0))])
         means = sums / jnp.maximum(counts, 1)
         codes = above.astype(jnp.uint8)
-        return Message(codes, means, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, means, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -66,7 +66,7 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
         above = z > deviation * threshold
         codes = fold(above, equal_widths(1, x.size), x.size)
         side = top * deviation[None]
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         key_rotation, key_shared, _ = jax.random.split(key, 3)

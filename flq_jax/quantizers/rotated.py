@@ -47,7 +47,7 @@ def rotated(quantizer: Quantizer) -> Quantizer:
         key_rotation, key = jax.random.split(key)
         message = quantizer.encode(key, rotate(key_rotation, x))
         codes = fold(message.codes, equal_widths(width, x.size), x.size)
-        return Message(codes, message.side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, message.side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         d = message.codes.size

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from flq_jax.quantizers import draws
+from flq_jax.quantizers.base import require_indices
 
 # Factors of the Hadamard matrix are products with matrices up to this size: on a CPU as
 # on a TPU a few small products outrun log2(d) passes of additions.
@@ -18,8 +19,10 @@ EXACT = lax.Precision.HIGHEST
 
 
 def padded_size(d: int) -> int:
-    """The least power of two that is `d` or more."""
-    return 1 << (d - 1).bit_length()
+    """The least power of two that is `d` or more; ValueError where d is above 2^30."""
+    n = 1 << (d - 1).bit_length()
+    require_indices("rotation", "entries, padded to a power of two,", n)
+    return n
 
 
 @jax.jit

@@ -5,6 +5,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers.base import require_indices
+
 _ROUNDS = 8  # of the Feistel network; even, so that its halves return to their places
 
 
@@ -25,13 +27,14 @@ def distinct(key: jax.Array, k: int, d: int) -> jax.Array:
     Args:
         key: of the draw.
         k: 0 to d; ValueError otherwise.
-        d: 1 to 2**31 - 1.
+        d: 1 to 2**31 - 1; ValueError otherwise.
 
     Returns:
         i32[k].
     """
     if not 0 <= k <= d:
         raise ValueError(f"distinct: k must be an integer in 0..d, got {k=} {d=}")
+    require_indices("distinct", "numbers to draw from", d)
     keys = jax.random.split(key)
     bits = max((d - 1).bit_length(), 2)
     round_keys = jax.random.bits(keys[0], (_ROUNDS,), jnp.uint32)

@@ -38,7 +38,7 @@ def sign(scale: float | None = None) -> Quantizer:
         del key  # deterministic
         side = jnp.mean(jnp.abs(x))[None] if measured else jnp.zeros(0)
         codes = (x >= 0.0).astype(jnp.uint8)
-        return Message(codes, side, jnp.int32(layout(x.size).num_bits))
+        return Message(codes, side, jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 from flq_jax.quantizers.sampling import distinct
 
 
@@ -16,7 +16,8 @@ def top_k(k: int, d: int) -> Quantizer:
 
     Args:
         k: 1 to d; ValueError otherwise.
-        d: length of x, which the decoder cannot tell from a message.
+        d: length of x, which the decoder cannot tell from a message, below 2**31;
+            ValueError otherwise.
 
     Returns:
         A `Quantizer` on f32[d]. A message is codes u8 or u32[k], the coordinates'
@@ -31,7 +32,7 @@ def top_k(k: int, d: int) -> Quantizer:
         del key  # deterministic
         indices = jax.lax.top_k(jnp.abs(x), k)[1]
         codes = indices.astype(jnp.uint8 if width <= 8 else jnp.uint32)
-        return Message(codes, x[indices], jnp.int32(layout.num_bits))
+        return Message(codes, x[indices], jnp.int32(layout.length))
 
     def decode(key, message):
         del key
@@ -48,7 +49,8 @@ def rand_k(k: int, d: int) -> Quantizer:
 
     Args:
         k: 1 to d; ValueError otherwise.
-        d: length of x, which the decoder cannot tell from a message.
+        d: length of x, which the decoder cannot tell from a message, below 2**31;
+            ValueError otherwise.
 
     Returns:
         A `Quantizer` on f32[d]. A message is no codes, u8[0], and f32[k] sides, the
@@ -62,7 +64,7 @@ def rand_k(k: int, d: int) -> Quantizer:
 
     def encode(key, x):
         codes = jnp.zeros(0, jnp.uint8)
-        return Message(codes, x[drawn(key)], jnp.int32(layout.num_bits))
+        return Message(codes, x[drawn(key)], jnp.int32(layout.length))
 
     def decode(key, message):
         return jnp.zeros(d).at[drawn(key)].set(d / k * message.side)
@@ -73,6 +75,7 @@ def rand_k(k: int, d: int) -> Quantizer:
 def _require(where: str, k: int, d: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d:
         raise ValueError(f"{where}: k must be an integer in 1..d, got {k=} {d=}")
+    require_indices(where, "coordinates", d)
 
 
 def _only(where: str, d: int, layout: Layout) -> Callable[[int], Layout]:

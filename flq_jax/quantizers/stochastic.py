@@ -53,7 +53,7 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
         position = levels * x / jnp.where(scale > 0.0, scale, 1.0)
         rounded = draws.rounded(key, jnp.clip(position, -levels, levels))
         codes = as_bytes(rounded + levels)
-        return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, scale[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -35,7 +35,7 @@ def tanh_grid(bits: int) -> Quantizer:
         largest = jnp.max(jnp.abs(mapped))
         unit = mapped / (2.0 * jnp.where(largest > 0.0, largest, 1.0)) + 0.5
         codes = as_bytes(jnp.round(top * unit))
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

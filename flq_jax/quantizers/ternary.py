@@ -35,7 +35,7 @@ def terngrad(clip: float = 2.5) -> Quantizer:
         chance = jnp.abs(clipped) / jnp.where(scale > 0.0, scale, 1.0)
         drawn = draws.uniform(key, x.shape) < chance
         codes = jnp.where(drawn, jnp.where(x < 0.0, 0, 2), 1).astype(jnp.uint8)
-        return Message(codes, scale[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, scale[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -62,7 +62,7 @@ def thc(
         unit = x / jnp.where(top > 0.0, top, 1.0)
         length = top * jnp.linalg.norm(unit)
         codes = _codes(key, grid, x, length)
-        return Message(codes, length[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, length[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key  # the rotation is of the run
@@ -126,7 +126,7 @@ def homomorphic_thc(
 
     def encode(key, x):
         codes = _codes(key, grid, x, jnp.float32(norm))
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key  # the rotation is of the run

@@ -78,7 +78,7 @@ def _measured(bits: int) -> Quantizer:
         del key  # deterministic
         radius = _resolved(jnp.max(jnp.abs(x)))
         codes = _codes(bits, x, radius)
-        return Message(codes, radius[None], jnp.int32(layout(x.size).num_bits))
+        return Message(codes, radius[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key
@@ -97,7 +97,7 @@ def _prescribed(name: str, bits: int, radius: jax.Array) -> Quantizer:
     def encode(key, x):
         del key  # deterministic
         codes = _codes(bits, jnp.clip(x, -radius, radius), radius)
-        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).num_bits))
+        return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

@@ -185,9 +185,8 @@ def _check_options(
 
 def _check_bits(layout: Layout, where: str, message: Message) -> None:
     """As long as the layout, or one of its options: the default's need not be longest."""
-    lengths = [each.num_bits for each in layout.options or (layout,)]
-    must, sent = " or ".join(map(str, lengths)), int(message.num_bits)
-    require("bits", sent in lengths, where, must, sent)
+    must, sent = " or ".join(map(str, layout.lengths)), int(message.num_bits)
+    require("bits", sent in layout.lengths, where, must, sent)
 
 
 def _check_estimate(

@@ -1,5 +1,6 @@
 """How many bits a client can afford: the largest width that fits, or silence."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -31,15 +32,24 @@ def message_lengths(
 ) -> jax.Array:
     """Length of a message at each width: width x parameters + 32 x sides, i32[k].
 
-    Floats (width 32) need no side information. A length beyond i32 is a ValueError.
+    Floats (width 32) need no side information. ValueError as in `as_lengths`.
     """
-    lengths = [w * num_parameters + (32 * num_sides if w < 32 else 0) for w in widths]
-    if max(lengths) >= 2**31:
+    return as_lengths(
+        [w * num_parameters + (32 * num_sides if w < 32 else 0) for w in widths]
+    )
+
+
+def as_lengths(num_bits: Sequence[int]) -> jax.Array:
+    """Lengths of messages as a plan counts them, i32[k]; ValueError from 2^31 bits on.
+
+    A block of 1 MHz at 10 bits a second and hertz would take 215 s for one of those.
+    """
+    if max(num_bits) >= 2**31:
         raise ValueError(
-            f"message_lengths: bits must fit an int32, got {max(lengths)} for "
-            f"{num_parameters=}"
+            "wireless: a client's message must be shorter than 2**31 bits (i32), got "
+            f"{max(num_bits):,}"
         )
-    return jnp.asarray(lengths, jnp.int32)
+    return jnp.asarray(num_bits, jnp.int32)
 
 
 def widest(

@@ -51,8 +51,8 @@ def test_bytes_on_the_wire_are_those_of_the_ledger(name):
 def test_a_ledger_that_counts_otherwise_is_caught(monkeypatch):
     add = ledger.Ledger.add
 
-    def short(self, uplink_bits, listeners, downlink_bits):
-        return add(self, uplink_bits - 8 * (uplink_bits > 0), listeners, downlink_bits)
+    def short(self, links, uplink_bits, *rest):
+        return add(self, links, uplink_bits - 8 * (uplink_bits > 0), *rest)
 
     monkeypatch.setattr(ledger.Ledger, "add", short)
     with pytest.raises(AssertionError, match="messages: ledger .* bytes, on the wire"):

@@ -9,6 +9,9 @@ from flq_jax import federated
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.federated.downlink import downlink_state
 from flq_jax.quantizers import (
+    Layout,
+    Message,
+    Quantizer,
     geometric,
     identity,
     segmented,
@@ -91,6 +94,21 @@ def test_innovations_are_error_feedback_on_the_updates(key):
         update, error = told(theta - before, error)
         model, before = model + np.asarray(update), theta
         np.testing.assert_allclose(heard[k], model, rtol=1e-4, atol=1e-4)
+
+
+def test_a_broadcast_beyond_2_31_bits_is_heard(key):
+    """Three tensors of 2^30 bits each: as a sum in i32 that is below 0, or silence."""
+
+    def encode(key, x):
+        message = identity().encode(key, x)
+        return Message(message.codes, message.side, jnp.int32(2**30))
+
+    long = Quantizer(encode, identity().decode, lambda d: Layout.of("long", 2**30, d))
+    down = federated.compressed(direct(segmented(long, (1, 1, 1))))
+    theta = np.float32([1.0, -2.0, 3.0])
+    sent = hearing(down)(key, theta, downlink_state(down, theta), np.int32(0))
+    np.testing.assert_array_equal(sent.model, theta)
+    assert down.compressor.layout(3).bits_of(sent.message.num_bits) == 3 * 2**30
 
 
 def test_what_is_heard_stays_by_the_model(key):

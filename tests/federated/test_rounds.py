@@ -293,6 +293,16 @@ def test_a_loop_stops_after_the_round_that_reaches_the_target():
     np.testing.assert_allclose(metrics.loss[:3], [24.375, 6.375, 1.875], rtol=1e-6)
 
 
+def started(d):
+    """The shapes of a state of two clients, for a model of d parameters."""
+    halves = [jax.ShapeDtypeStruct((d // 2,), jnp.float32)] * 2
+    return jax.eval_shape(lambda p: federated.init(federation(), p, 2), halves)
+
+
+def test_a_model_of_a_billion_parameters_has_a_state():
+    assert started(10**9).params.shape == (10**9,)
+
+
 @pytest.mark.parametrize(
     "make, match",
     [
@@ -301,6 +311,10 @@ def test_a_loop_stops_after_the_round_that_reaches_the_target():
         (lambda: federated.gradient(quadratic, -1), "batch=-1"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 0, 1), "batch=0"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 1, 0), "epochs=0"),
+        (
+            lambda: started(2**31),
+            r"init: .* fewer than 2\*\*31 \(i32 indices\), got 2,147",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):

@@ -58,6 +58,11 @@ def test_a_key_is_spent(key, use):
         jax.jit(twice)(key)
 
 
+def test_more_words_than_have_an_index_are_refused(key):
+    with pytest.raises(ValueError, match=r"random words .* got 4,294,967,296"):
+        draws.bits(key, (2**16, 2**16))
+
+
 def test_keys_of_other_generators_are_refused():
     with pytest.raises(ValueError, match="threefry2x32, got rbg"):
         draws.bits(jax.random.key(0, impl="rbg"), (2,))

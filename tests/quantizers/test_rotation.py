@@ -74,9 +74,9 @@ def test_lengths_that_are_no_power_of_two_are_refused():
 def test_folding_keeps_every_bit(d):
     n = padded_size(d)
     ends = (0, 1), (1, 1), (3, 4), (8, 8)
-    widths = [np.where(np.arange(n) < n // 3, high, low) for low, high in ends]
-    rng = np.random.default_rng(0)
-    codes = [rng.integers(0, 2**each).astype(np.uint32) for each in widths]
+    widths = [((high, n // 3), (low, n - n // 3)) for low, high in ends]
+    rng, apart = np.random.default_rng(0), [np.repeat(*zip(*each)) for each in widths]
+    codes = [rng.integers(0, 2**each).astype(np.uint32) for each in apart]
 
     @jax.jit
     def there_and_back(codes):
@@ -86,9 +86,15 @@ def test_folding_keeps_every_bit(d):
     for each, code, folded, back in zip(widths, codes, *there_and_back(codes)):
         layout = folded_layout("any", each, d, 0)
         assert folded.shape == (d,) == (layout.num_codes,)
-        assert layout.code_bits == each.sum()
+        assert layout.code_bits == sum(bits * count for bits, count in each)
         np.testing.assert_array_equal(back, code)
 
 
 def test_equal_widths_are_those_of_the_padded_vector():
-    np.testing.assert_array_equal(equal_widths(3, 5), np.full(8, 3))
+    assert equal_widths(3, 5) == ((3, 8),)
+
+
+def test_what_has_no_index_when_padded_is_refused():
+    assert padded_size(2**30) == 2**30
+    with pytest.raises(ValueError, match="fewer than 2\\*\\*31 .*got 2,147,483,648"):
+        padded_size(2**30 + 1)

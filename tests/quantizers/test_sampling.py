@@ -55,3 +55,8 @@ def test_neighbours_are_scattered(key):
 def test_more_than_there_are_is_refused(key):
     with pytest.raises(ValueError, match="k must be an integer in 0..d, got k=4 d=3"):
         distinct(key, 4, 3)
+
+
+def test_more_than_have_an_index_are_refused(key):
+    with pytest.raises(ValueError, match=r"2\*\*31 \(i32 indices\), got 2,147,483,648"):
+        distinct(key, 4, 2**31)

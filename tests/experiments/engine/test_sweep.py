@@ -198,6 +198,15 @@ def test_a_split_that_the_examples_do_not_allow_leaves_no_folder(
     assert "\n" not in str(error.value) and not (tmp_path / "runs").exists()
 
 
+def test_a_model_without_numbers_for_its_parameters_leaves_no_folder(tmp_path):
+    large = quick(**{"model.name": "mlp", "model.hidden": (2**20, 2**12)})
+    with pytest.raises(
+        ConfigError, match="config.model.name: mlp of 5,118,.* 2\\*\\*31"
+    ):
+        sweep.prepared({"a": quick(), "b": large}, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_model_that_takes_no_such_images_leaves_no_folder(tmp_path):
     configs = {"a": quick(), "b": quick(**{"model.name": "svhn"})}
     with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
