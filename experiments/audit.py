@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, logging
 
 from experiments import options, validate
-from experiments.build import Run, build
+from experiments.build import Run, build, split
 from experiments.chunk import Progress, counted
 from experiments.console import tell
 from experiments.ledger import Ledger, downlink_bits, uplink_bits
@@ -133,6 +133,8 @@ def main(argv: list[str]) -> None:
         validate.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validate.require_samples(config, len(dataset.train_labels))
+        parts = split(config, dataset.train_labels)
+        validate.require_batch(config, map(len, parts))
         run = build(config, dataset)
     found = audit(run, config.rounds)
     up = uplink_bits(found.ledger, run.links, "payload", 32)

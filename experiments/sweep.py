@@ -24,9 +24,10 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
 
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
-            they do not allow, or for a model that does not take them, or a folder can't
-            be written to or holds another config, or one process of several is to watch
-            a client, or every run is in use.
+            they do not allow, or for minibatches far larger than any client's share, or for
+            a model that does not take them, or a folder can't be written to or holds
+            another config, or one process of several is to watch a client, or every run
+            is in use.
         DataError: a data set can't be read.
     """
     datasets, fit, runs = {}, set(), []
@@ -38,7 +39,7 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
             datasets[where] = load(*where)
         labels = datasets[where].train_labels
         validate.require_samples(config, len(labels))
-        split(config, labels)
+        validate.require_batch(config, map(len, split(config, labels)))
         if (pair := (where, repr(config.model))) not in fit:
             require_fit(config.model, datasets[where])
             fit.add(pair)

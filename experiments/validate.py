@@ -15,6 +15,8 @@ class ConfigError(ValueError):
     """An option that cannot be; the message is one line that starts with its name."""
 
 
+# Examples drawn at once, as a multiple of those that there are.
+MOST_DRAWS = 10
 TYPES = {
     bool: "true or false",
     int: "an integer",
@@ -77,6 +79,27 @@ def require_samples(config: ConfigDict, num_samples: int) -> None:
         raise ConfigError(
             "config.clients: must be at most the number of training examples "
             f"({num_samples}), got {config.clients}"
+        )
+
+
+def require_batch(config: ConfigDict, sizes: Iterable[int]) -> None:
+    """Raises `ConfigError` if a minibatch is far larger than every client's share.
+
+    Drawn with replacement it may exceed a share, whose gradient costs less and tells
+    more; beyond `MOST_DRAWS` times the largest that is no choice but a slip, and its
+    cost has no bound. Local epochs and fixed batches take what there is, and no more.
+
+    Args:
+        config: validated.
+        sizes: how many examples each client has.
+    """
+    client, largest = config.client, max(sizes)
+    drawn = client.draw == "examples" and not client.epochs
+    if drawn and client.batch > MOST_DRAWS * largest:
+        raise ConfigError(
+            f"config.client.batch: must be at most {MOST_DRAWS} times the {largest} "
+            f"examples of the largest client, or 0 for all that a client has, got "
+            f"{client.batch}"
         )
 
 

@@ -116,6 +116,8 @@ BAD = [
     ("data.alpha", 1e10, r"in \(0, 1e9\], got 10000000000.0"),
     ("accounting.float_bits", 16, "32 or 64, got 16"),
     ("log.every", 0, "got 0"),
+    ("compressor.lazy_history", 10**8, r"in 1..10000, got 100000000"),
+    ("network.blocks", 2**31 - 1, r"in 1..10000, got 2147483647"),
     ("log.checkpoint_every", 70, "a multiple of config.log.every=50"),
 ]
 
@@ -157,3 +159,25 @@ def test_more_clients_than_examples_are_refused():
     config.clients = 60001
     with pytest.raises(ConfigError, match=r"training examples \(60000\), got 60001"):
         validate.require_samples(config, 60000)
+
+
+@pytest.mark.parametrize(
+    "options, fits",
+    [
+        ({"client.batch": 2**31 - 1}, False),
+        ({"client.batch": 2001}, False),
+        ({"client.batch": 2000}, True),
+        ({"client.batch": 2**31 - 1, "client.epochs": 1}, True),
+        ({"client.batch": 2**31 - 1, "client.draw": "batches"}, True),
+        ({"client.batch": 0}, True),
+    ],
+)
+def test_a_minibatch_far_larger_than_any_share_is_refused(options, fits):
+    config = _config()
+    config.update_from_flattened_dict(options)
+    if fits:
+        validate.require_batch(config, [3, 200])
+        return
+    match = rf"10 times the 200 examples .*, got {options['client.batch']}$"
+    with pytest.raises(ConfigError, match=match):
+        validate.require_batch(config, [3, 200])
