@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from configs import default
 from experiments.combinations import COMBINATIONS
 from experiments.rules import RULES
+from flq_jax.single import single
 
 
 class ConfigError(ValueError):
@@ -31,15 +32,21 @@ def validate(config: ConfigDict) -> None:
 
     It must have the options of `configs.default`, no more and no fewer, each of the
     default's type (an integer may stand for a number), each by its rule, and together
-    by the combinations.
+    by the combinations. A number must keep its rule as a 32-bit float, see `single`.
     """
     require_options(config)
+    defaults = flatten(default.get_config())
     for option, value in flatten(config).items():
         rule = RULES[option]
         if not rule.holds(value):
             raise ConfigError(
                 f"config.{option}: must be {rule.must}, got {value!r}"
                 f"{did_you_mean(value, rule.choices)}"
+            )
+        if isinstance(defaults[option], float) and not rule.holds(single(value)):
+            raise ConfigError(
+                f"config.{option}: must be {rule.must}, and be so as a 32-bit float, "
+                f"got {value!r:.60}"
             )
     for option, holds, must in COMBINATIONS:
         if not holds(config):

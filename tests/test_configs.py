@@ -181,3 +181,30 @@ def test_a_minibatch_far_larger_than_any_share_is_refused(options, fits):
     match = rf"10 times the 200 examples .*, got {options['client.batch']}$"
     with pytest.raises(ConfigError, match=match):
         validate.require_batch(config, [3, 200])
+
+
+NUMBERS = [k for k, v in validate.flatten(_config()).items() if isinstance(v, float)]
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+def test_a_number_that_a_device_does_not_hold_is_refused(option):
+    """Finite and positive for Python, infinite and 0 in f32."""
+    for value in (1e39, 1e-46):
+        config = _config()
+        config.update_from_flattened_dict({option: value})
+        with pytest.raises(ConfigError, match=f"config.{option}: must be") as error:
+            validate.validate(config)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+def test_a_share_that_is_1_on_a_device_is_refused():
+    config = _config()
+    config.compressor.momentum = 1 - 1e-9
+    with pytest.raises(ConfigError, match=r"in \[0, 1\), and be so as a 32-bit float"):
+        validate.validate(config)
+
+
+def test_infinity_is_a_clip():
+    config = _config()
+    config.compressor.clip = float("inf")
+    validate.validate(config)
