@@ -23,7 +23,7 @@ from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax.quantizers import Message
 
-from .assembly.build import Run, build
+from .assembly.build import Run, build, split
 from .assembly.device_loop import Progress, counted
 from .assembly.model_fit import require_countable, require_fit
 from .options import command_line, validation
@@ -136,6 +136,8 @@ def main(argv: list[str]) -> None:
         validation.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validation.require_samples(config, len(dataset.train_labels))
+        parts = split(config, dataset.train_labels)
+        validation.require_batch(config, map(len, parts))
         require_countable(config, require_fit(config.model, dataset))
         run = build(config, dataset)
     found = audit(run, config.rounds)

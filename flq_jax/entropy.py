@@ -65,30 +65,49 @@ def compress(codes: np.ndarray) -> bytes:
     return header + encoder.get_compressed().astype("<u4").tobytes()
 
 
-def decompress(data: bytes) -> np.ndarray:
+def decompress(data: bytes, most: int) -> np.ndarray:
     """The codes that `compress` was given, i64[d].
 
     Args:
-        data: from `compress`; ValueError if it is too short or its counts disagree.
+        data: any bytes; those of `compress` hold d themselves.
+        most: how many codes there may be. Ten bytes can ask for 2**32 - 1 of them; the
+            receiver knows how many a message has, see `Layout.num_codes`.
+
+    Raises:
+        ValueError: the bytes are not from `compress`, damaged, or of more than `most`
+            codes, which is found before any memory is asked for.
     """
     coder, models = _constriction()
-    if len(data) < _HEADER.size:
-        raise ValueError(f"decompress: needs {_HEADER.size} bytes, got {len(data)}")
+    _require("length", len(data) >= _HEADER.size, f">= {_HEADER.size} bytes", len(data))
     size, symbols = _HEADER.unpack_from(data)
+    _require("number of codes", 1 <= size <= most, f"in 1..{most}", size)
+    _require("alphabet", symbols <= _LARGEST_ALPHABET, _LARGEST_ALPHABET, symbols)
     body = _HEADER.size + 4 * symbols
-    if len(data) < body or (len(data) - body) % 4:
-        raise ValueError(f"decompress: needs {body} bytes and words, got {len(data)}")
+    whole = len(data) >= body and (len(data) - body) % 4 == 0
+    _require("length", whole, f"{body} bytes and words", len(data))
     counts = np.frombuffer(data, "<u4", symbols, _HEADER.size).astype(np.int64)
-    if counts.sum() != size:
-        raise ValueError(
-            f"decompress: counts must add up to {size}, got {counts.sum()}"
-        )
+    _require("sum of counts", counts.sum() == size, size, counts.sum())
+    words = np.frombuffer(data, "<u4", offset=body).astype(np.uint32)
     present = np.flatnonzero(counts)
     if len(present) == 1:
+        _require("words", not words.size, "none for one symbol", words.size)
         return np.full(size, present[0])
-    words = np.frombuffer(data, "<u4", offset=body).astype(np.uint32)
-    decoded = coder.RangeDecoder(words).decode(_model(models, counts), size)
-    return present[decoded]
+    decoder = coder.RangeDecoder(words)
+    try:
+        codes = present[decoder.decode(_model(models, counts), size)]
+    except AssertionError as error:  # what constriction calls an impossible word
+        raise ValueError(
+            f"decompress: words must be of a coder, got {error}"
+        ) from error
+    came = np.bincount(codes, minlength=symbols)
+    _require("counts", np.array_equal(came, counts), "those told", "others")
+    _require("words", decoder.maybe_exhausted(), "used up", "some that are left over")
+    return codes
+
+
+def _require(what: str, holds: bool, must: object, came: object) -> None:
+    if not holds:
+        raise ValueError(f"decompress: {what} must be {must}, got {came}")
 
 
 def _model(models, counts: np.ndarray):

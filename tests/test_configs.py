@@ -127,6 +127,8 @@ BAD = [
     ("data.alpha", 1e10, r"in \(0, 1e9\], got 10000000000.0"),
     ("accounting.float_bits", 16, "32 or 64, got 16"),
     ("log.every", 0, "got 0"),
+    ("compressor.lazy_history", 10**8, r"in 1..10000, got 100000000"),
+    ("network.blocks", 2**31 - 1, r"in 1..10000, got 2147483647"),
     ("log.checkpoint_every", 70, "a multiple of config.log.every=50"),
 ]
 
@@ -168,3 +170,52 @@ def test_more_clients_than_examples_are_refused():
     config.clients = 60001
     with pytest.raises(ConfigError, match=r"training examples \(60000\), got 60001"):
         validation.require_samples(config, 60000)
+
+
+@pytest.mark.parametrize(
+    "options, fits",
+    [
+        ({"client.batch": 2**31 - 1}, False),
+        ({"client.batch": 2001}, False),
+        ({"client.batch": 2000}, True),
+        ({"client.batch": 2**31 - 1, "client.epochs": 1}, True),
+        ({"client.batch": 2**31 - 1, "client.draw": "batches"}, True),
+        ({"client.batch": 0}, True),
+    ],
+)
+def test_a_minibatch_far_larger_than_any_share_is_refused(options, fits):
+    config = _config()
+    config.update_from_flattened_dict(options)
+    if fits:
+        validation.require_batch(config, [3, 200])
+        return
+    match = rf"10 times the 200 examples .*, got {options['client.batch']}$"
+    with pytest.raises(ConfigError, match=match):
+        validation.require_batch(config, [3, 200])
+
+
+NUMBERS = [k for k, v in flatten(_config()).items() if isinstance(v, float)]
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+def test_a_number_that_a_device_does_not_hold_is_refused(option):
+    """Finite and positive for Python, infinite and 0 in f32."""
+    for value in (1e39, 1e-46):
+        config = _config()
+        config.update_from_flattened_dict({option: value})
+        with pytest.raises(ConfigError, match=f"config.{option}: must be") as error:
+            validation.validate(config)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+def test_a_share_that_is_1_on_a_device_is_refused():
+    config = _config()
+    config.compressor.momentum = 1 - 1e-9
+    with pytest.raises(ConfigError, match=r"in \[0, 1\), and be so as a 32-bit float"):
+        validation.validate(config)
+
+
+def test_infinity_is_a_clip():
+    config = _config()
+    config.compressor.clip = float("inf")
+    validation.validate(config)

@@ -9,17 +9,18 @@ ROOT = pathlib.Path(__file__).parent.parent
 # room: the rooms of flq_jax that it may import
 MAY_IMPORT = {
     "keys": set(),
-    "quantizers": set(),
-    "compressors": {"quantizers"},
+    "single": set(),
+    "quantizers": {"single"},
+    "compressors": {"quantizers", "single"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream"},
     "ledger": {"quantizers"},
     "entropy": set(),
     "data": set(),
     "kernels": set(),
-    "wireless": set(),
-    "models": {"quantizers", "kernels"},
-    "federated": {"compressors", "quantizers", "keys", "data"},
+    "wireless": {"single"},
+    "models": {"quantizers", "kernels", "single"},
+    "federated": {"compressors", "quantizers", "keys", "data", "single"},
     "testing": {"compressors", "quantizers", "wire"},
 }
 # room of experiments: those below it; what lies at the top are the commands

@@ -17,6 +17,8 @@ from flq_jax.ledger import Ledger, Links
 from .build import Run
 from .stacked_runs import Stack, over_runs, row, rows_of
 
+MOST_BYTES = 2**26  # of a call's figures: 760,000 rounds of ten clients
+
 
 class Progress(NamedTuple):
     """Where a run stands.
@@ -51,9 +53,11 @@ class Progress(NamedTuple):
 def advancing(
     stack: Stack, targets: Sequence[float], vmapped: bool | None = None
 ) -> Callable[[Sequence[Progress]], list[Progress]]:
-    """Every run's progress -> the same at its next evaluation, in one call on the device.
+    """Every run's progress -> the same at its next evaluation.
 
-    Runs may stand at different rounds; one that wants no further round stays.
+    Runs may stand at different rounds; one that wants no further round stays. It is one
+    call on the device, or several where the figures of all the rounds between two
+    evaluations would take more than `MOST_BYTES`.
 
     Args:
         stack: the runs.
@@ -61,6 +65,7 @@ def advancing(
         vmapped: see `over_runs`.
     """
     every = stack.configs[0].log.every
+    capacity = most_rounds(stack)
     # The states come out as they lie on the devices, lest the next call compile anew.
     lie = [jax.tree.map(lambda leaf: leaf.sharding, run.state) for run in stack.runs]
     links = [run.links for run in stack.runs]
@@ -68,7 +73,7 @@ def advancing(
 
     def rounds_of_one(parts, root, data, state, start, count, target):
         step = functools.partial(federated.round_step, parts.federation, root, data)
-        return federated.run_rounds(step, state, start, count, every, target)
+        return federated.run_rounds(step, state, start, count, capacity, target)
 
     @functools.partial(
         jax.jit, donate_argnames="states", out_shardings=(lie, *(everywhere,) * 3)
@@ -78,19 +83,13 @@ def advancing(
         states, *rest = each_run(shared, arrays, rows_of(states), *each)
         return [row(states, i) for i in range(len(lie))], *rest
 
-    def advance(all_progress: Sequence[Progress]) -> list[Progress]:
-        counts = [
-            min(every - progress.rounds % every, config.rounds - progress.rounds)
-            if progress.wanted(config)
-            else 0
-            for progress, config in zip(all_progress, stack.configs, strict=True)
-        ]
+    def piece(all_progress: Sequence[Progress], counts: list[int]) -> list[Progress]:
         states, metrics, done, reached = rounds(
             stack.shared,
             stack.arrays,
             [progress.state for progress in all_progress],
             np.array([progress.rounds for progress in all_progress], np.int32),
-            np.array(counts, np.int32),
+            np.array([min(count, capacity) for count in counts], np.int32),
             np.array(targets, np.float32),
         )
         metrics, done, reached = jax.device_get((metrics, done, reached))
@@ -104,7 +103,35 @@ def advancing(
             for i, progress in enumerate(all_progress)
         ]
 
+    def advance(all_progress: Sequence[Progress]) -> list[Progress]:
+        ends = [
+            min(progress.rounds + every - progress.rounds % every, config.rounds)
+            for progress, config in zip(all_progress, stack.configs, strict=True)
+        ]
+        while True:
+            counts = [
+                0 if progress.stopped else max(0, end - progress.rounds)
+                for progress, end in zip(all_progress, ends, strict=True)
+            ]
+            all_progress = piece(all_progress, counts)
+            if max(counts) <= capacity:
+                return all_progress
+
     return advance
+
+
+def most_rounds(stack: Stack) -> int:
+    """How many rounds' figures one call on the device holds: 1 or more.
+
+    As many as lie between two evaluations, but no more than there are to do, and than
+    `MOST_BYTES` hold: what a round reports is about a number for each client.
+    """
+    bytes_a_round = (
+        4 * len(stack.runs) * (stack.configs[0].clients + len(Metrics._fields))
+    )
+    rounds = max(config.rounds for config in stack.configs)
+    fit = max(1, MOST_BYTES // bytes_a_round)
+    return min(stack.configs[0].log.every, rounds, fit)
 
 
 def measuring(

@@ -31,9 +31,10 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
 
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
-            they do not allow, or for a model that does not take them or is too large to
-            be counted, or a folder can't be written to or holds another config, or one
-            process of several is to watch a client, or every run is in use.
+            they do not allow, or for minibatches far larger than any client's share, or for
+            a model that does not take them or is too large to be counted, or a folder
+            can't be written to or holds another config, or one process of several is to
+            watch a client, or every run is in use.
         DataError: a data set can't be read.
     """
     datasets, sizes, runs = {}, {}, []
@@ -45,7 +46,7 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
             datasets[where] = load(*where)
         labels = datasets[where].train_labels
         validation.require_samples(config, len(labels))
-        split(config, labels)
+        validation.require_batch(config, map(len, split(config, labels)))
         if (pair := (where, repr(config.model))) not in sizes:
             sizes[pair] = require_fit(config.model, datasets[where])
         require_countable(config, sizes[pair])

@@ -114,7 +114,7 @@ RULES = {
     "compressor.lazy": ANY,
     "compressor.lazy_rule": one_of("laq", "clag"),
     "compressor.lazy_zeta": at_least(0),
-    "compressor.lazy_history": integer(1),
+    "compressor.lazy_history": integer(1, 10_000),  # as many floats are summed a round
     "compressor.lazy_weight": at_least(0),
     "compressor.lazy_max_silence": integer(1),
     "compressor.lazy_error_weight": at_least(0),
@@ -125,7 +125,7 @@ RULES = {
     "network.scheduler": one_of(*SCHEDULERS),
     "network.scheduled": integer(1),
     "network.budget_bits": integer(1),
-    "network.blocks": integer(1),
+    "network.blocks": integer(1, 10_000),  # each client's worth on each is compared
     "network.assignment": one_of("hungarian", "random"),
     "network.worth": one_of("examples", "age"),
     "network.effort": one_of("least", "budget", "full"),

@@ -1,16 +1,20 @@
 """Whether a config can be run: every option by its rule, and all of them together."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from configs import default
+from flq_jax.single import single
 
 from ..process.errors import ConfigError
 from .combinations import COMBINATIONS
 from .names import did_you_mean, flatten
 from .rules import RULES
 
+# Examples drawn at once, as a multiple of those that there are.
+MOST_DRAWS = 10
 TYPES = {
     bool: "true or false",
     int: "an integer",
@@ -25,15 +29,21 @@ def validate(config: ConfigDict) -> None:
 
     It must have the options of `configs.default`, no more and no fewer, each of the
     default's type (an integer may stand for a number), each by its rule, and together
-    by the combinations.
+    by the combinations. A number must keep its rule as a 32-bit float, see `single`.
     """
     require_options(config)
+    defaults = flatten(default.get_config())
     for option, value in flatten(config).items():
         rule = RULES[option]
         if not rule.holds(value):
             raise ConfigError(
                 f"config.{option}: must be {rule.must}, got {value!r}"
                 f"{did_you_mean(value, rule.choices)}"
+            )
+        if isinstance(defaults[option], float) and not rule.holds(single(value)):
+            raise ConfigError(
+                f"config.{option}: must be {rule.must}, and be so as a 32-bit float, "
+                f"got {value!r:.60}"
             )
     for option, holds, must in COMBINATIONS:
         if not holds(config):
@@ -73,6 +83,27 @@ def require_samples(config: ConfigDict, num_samples: int) -> None:
         raise ConfigError(
             "config.clients: must be at most the number of training examples "
             f"({num_samples}), got {config.clients}"
+        )
+
+
+def require_batch(config: ConfigDict, sizes: Iterable[int]) -> None:
+    """Raises `ConfigError` if a minibatch is far larger than every client's share.
+
+    Drawn with replacement it may exceed a share, whose gradient costs less and tells
+    more; beyond `MOST_DRAWS` times the largest that is no choice but a slip, and its
+    cost has no bound. Local epochs and fixed batches take what there is, and no more.
+
+    Args:
+        config: validated.
+        sizes: how many examples each client has.
+    """
+    client, largest = config.client, max(sizes)
+    drawn = client.draw == "examples" and not client.epochs
+    if drawn and client.batch > MOST_DRAWS * largest:
+        raise ConfigError(
+            f"config.client.batch: must be at most {MOST_DRAWS} times the {largest} "
+            f"examples of the largest client, or 0 for all that a client has, got "
+            f"{client.batch}"
         )
 
 

@@ -4,7 +4,9 @@ The file holds a JSON header (`header`) and one array for each parameter tensor:
 the bits of W-bit codes one after another, least significant first, in bytes.
 """
 
+import io
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -15,11 +17,14 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
+from flq_jax.data.npz import read_arrays
+from flq_jax.data.reading import opened, reason
 from flq_jax.models import layer_costs
 from flq_jax.models.integers import weight_codes
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 
 from ..assembly import build
+from ..options.rules import RULES
 from ..process.whole_files import replacing
 
 FORMAT = "flq_jax packed model 1"
@@ -50,8 +55,7 @@ def save(
     layers = {cost.name: cost.bits.weights for cost in layer_costs(model, image)}
     arrays, tensors, counts = {}, {}, {}
     for name, value in flatten_dict(params, sep="/").items():
-        layer, _, tensor = name.rpartition("/")
-        bits = layers[layer] if tensor == "kernel" else FULL_PRECISION
+        bits = _width(name, layers)
         tensors[name] = {"bits": bits, "shape": list(value.shape)}
         counts[bits] = counts.get(bits, 0) + value.size
         if bits == FULL_PRECISION:
@@ -86,20 +90,61 @@ def load(path: pathlib.Path) -> tuple[nn.Module, Any, tuple[int, ...]]:
     w = atanh(T v / n) for the value v in -n..n, and w = T v for one bit.
 
     Raises:
-        ValueError: if the file is of another format.
+        OSError: the file can't be read.
+        ValueError: it is damaged, or of another format. No bytes raise anything else,
+            and none take more memory than the file's length can stand for.
     """
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    header = json.loads(arrays.get("header", np.zeros(0, np.uint8)).tobytes() or b"{}")
+    with opened(path) as file:
+        data = file.read()
+    try:
+        return _loaded(read_arrays(io.BytesIO(data)))
+    except Exception as error:  # neither numpy nor flax name what bytes may raise
+        raise ValueError(
+            f"{path}: must be an intact {FORMAT!r}, got "
+            f"{type(error).__name__}: {reason(error):.300}"
+        ) from error
+
+
+def _loaded(arrays: dict[str, np.ndarray]) -> tuple[nn.Module, Any, tuple[int, ...]]:
+    text = arrays.pop("header", np.zeros(0, np.uint8)).tobytes()
+    header = json.loads(text or b"{}")
     if header.get("format") != FORMAT:
-        raise ValueError(f"{path}: must be a {FORMAT!r}, got {header.get('format')!r}")
-    params = {
-        name: _restored(arrays[name], **tensor)
-        for name, tensor in header["tensors"].items()
-    }
+        raise ValueError(f"a file of format {header.get('format')!r}")
+    for option, value in header["model"].items():
+        if not RULES[f"model.{option}"].holds(value):
+            raise ValueError(f"a model whose {option} is {value!r}")
     model = build.classifier(ConfigDict(header["model"]), header["num_classes"])
-    image = tuple(header["image"])
+    image, tensors = tuple(header["image"]), header["tensors"]
+    _require("tensors", {*tensors} == {*arrays}, [*arrays], [*tensors])
+    expected = _expected(model, image)
+    told = {name: (each["bits"], each["shape"]) for name, each in tensors.items()}
+    _require("tensors", told == expected, expected, told)
+    params = {name: _restored(arrays[name], **tensors[name]) for name in tensors}
     return model.clone(packed=True), unflatten_dict(params, sep="/"), image
+
+
+def _expected(
+    model: nn.Module, image: tuple[int, ...]
+) -> dict[str, tuple[int, list[int]]]:
+    """Width and shape of each of the model's tensors; nothing is computed."""
+    example = jax.ShapeDtypeStruct((1, *image), jnp.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), example)["params"]
+    layers = {cost.name: cost.bits.weights for cost in layer_costs(model, image)}
+    return {
+        name: (_width(name, layers), list(value.shape))
+        for name, value in flatten_dict(shapes, sep="/").items()
+    }
+
+
+def _width(name: str, layers: dict[str, int]) -> int:
+    """Bits of a tensor's entries; `layers` has those of each layer's kernel."""
+    layer, _, tensor = name.rpartition("/")
+    return layers[layer] if tensor == "kernel" else FULL_PRECISION
+
+
+def _require(what: str, holds: bool, must: object, came: object) -> None:
+    if not holds:
+        raise ValueError(f"{what} {came}, which must be {must}")
 
 
 def stablehlo(model: nn.Module, params: Any, shape: tuple[int, ...]) -> bytes:
@@ -113,8 +158,14 @@ def stablehlo(model: nn.Module, params: Any, shape: tuple[int, ...]) -> bytes:
 
 def _restored(array: np.ndarray, bits: int, shape: list[int], **scale) -> jax.Array:
     if bits == FULL_PRECISION:
+        _require("an array", array.dtype == np.float32, np.float32, array.dtype)
+        _require("an array", [*array.shape] == shape, shape, array.shape)
         return jnp.asarray(array)
-    steps, size = 2**bits - 1, int(np.prod(shape))
+    steps, size = 2**bits - 1, math.prod(shape)
+    held = array.dtype == np.uint8 and array.shape == (-(-bits * size // 8),)
+    _require("an array", held, f"the bytes of {size} codes of {bits} bits", array.shape)
+    finite = 0 <= scale["range"] <= float(np.finfo(np.float32).max)
+    _require("a range", finite, "finite", scale["range"])
     bit_rows = np.unpackbits(array, count=bits * size, bitorder="little")
     codes = np.packbits(bit_rows.reshape(size, bits), axis=1, bitorder="little")
     values = (2.0 * codes.reshape(shape) - steps) / steps * scale["range"]

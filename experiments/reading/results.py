@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import statistics
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -184,9 +185,19 @@ def mean_sd(values: Iterable[float | None], digits: str = ".4g") -> str:
 
 
 def markdown(table: list[list[str]]) -> str:
-    """A table, its first line the header, as Markdown."""
-    head, *lines = ["| " + " | ".join(line) + " |" for line in table]
+    """A table, its first line the header, as Markdown; a cell's text is no markup."""
+    cells = [[_plain(cell) for cell in line] for line in table]
+    head, *lines = ["| " + " | ".join(line) + " |" for line in cells]
     return "\n".join([head, "|" + "---|" * len(table[0]), *lines]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """The text with what Markdown would read as markup escaped, in one line.
+
+    An underscore within a word is none, so that most names stay as they are.
+    """
+    escaped = re.sub(r"[\\|`*<>\[\]&~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return " ".join(escaped.split())
 
 
 def _shared_name(group: Group) -> str:

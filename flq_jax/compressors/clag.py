@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from flq_jax.compressors.base import Compressor
 from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
+from flq_jax.single import single
 
 
 class Last(NamedTuple):
@@ -44,7 +45,7 @@ def clag(compressor: Compressor, zeta: float = 1.0) -> Compressor:
         compressor: see `triggered`.
         zeta: 0 or more, finite; ValueError otherwise.
     """
-    if not 0.0 <= zeta < math.inf:
+    if not 0.0 <= single(zeta) < math.inf:
         raise ValueError(f"clag: zeta must be finite and 0 or more, got {zeta=}")
 
     def init(d):

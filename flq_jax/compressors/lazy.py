@@ -1,5 +1,6 @@
 """Messages that are worth sending, and silence otherwise."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 from flq_jax.compressors.base import Compressor
 from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
+from flq_jax.single import single
 
 
 class Patience(NamedTuple):
@@ -58,9 +60,9 @@ def lazy(
             f"{max_silence=}"
         )
     numbers = [w for w in (weight, error_weight) if not isinstance(w, jax.Array)]
-    if not all(number >= 0.0 for number in numbers):
+    if not all(0.0 <= single(number) < math.inf for number in numbers):
         raise ValueError(
-            f"lazy: weights must be 0 or more, got {weight=} {error_weight=}"
+            f"lazy: weights must be finite and 0 or more, got {weight=} {error_weight=}"
         )
 
     def speaks(candidate, memory, broadcast):

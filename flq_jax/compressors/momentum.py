@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.compressors.base import NO_BROADCAST, Compressor
+from flq_jax.single import single
 
 
 class MomentumMemory(NamedTuple):
@@ -41,7 +42,7 @@ def momentum(beta: float, compressor: Compressor) -> Compressor:
         )
     if compressor.scheduled:
         raise ValueError("momentum: takes no grid with a prescribed radius")
-    if not 0.0 <= beta < 1.0:
+    if not 0.0 <= single(beta) < 1.0:
         raise ValueError(f"momentum: beta must be in [0, 1), got {beta=}")
 
     def init(d):

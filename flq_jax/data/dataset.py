@@ -56,7 +56,9 @@ def make_dataset(
 
     Raises:
         DataError: for other types or shapes, counts of inputs and labels that differ,
-            labels outside 0..K-1, or floats that are not finite in f32.
+            labels outside 0..K-1, or floats that are not finite in f32. Likewise for what
+            would be trained on and hardly be meant: labels that start at 1 (if K is not
+            given), floats from 0 to 255, and images with their channels first.
     """
     source = name if source is None else source
     inputs = train_inputs, test_inputs
@@ -69,9 +71,12 @@ def make_dataset(
             f"{source}: train and test inputs must have one type and row shape, got "
             f"{_type(inputs[0])} and {_type(inputs[1])}"
         )
+    _require_scaled(f"{source}: train inputs", inputs[0])
+    _require_channels_last(f"{source}: train inputs", inputs[0])
     train_labels = _labels(f"{source}: train labels", train_labels, inputs[0])
     test_labels = _labels(f"{source}: test labels", test_labels, inputs[1])
     if num_classes is None:
+        _require_zero(f"{source}: labels", train_labels, test_labels)
         num_classes = min(int(train_labels.max(initial=0)) + 1, MAX_CLASSES)
     _require_range(f"{source}: train labels", train_labels, num_classes)
     _require_range(f"{source}: test labels", test_labels, num_classes)
@@ -101,7 +106,9 @@ def _inputs(where: str, array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind != "f":
-        raise DataError(f"{where}: must be uint8 or floats, got {_type(array)}")
+        bytes_ = array.dtype.kind in "iu" and 0 <= array.min() <= array.max() <= 255
+        hint = "; these are bytes, store them as uint8" if bytes_ else ""
+        raise DataError(f"{where}: must be uint8 or floats, got {_type(array)}{hint}")
     with np.errstate(over="ignore"):  # an overflow is not finite, which is said below
         array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
@@ -110,6 +117,33 @@ def _inputs(where: str, array: np.ndarray) -> np.ndarray:
             f"{np.count_nonzero(~np.isfinite(array))} entries that are not"
         )
     return array
+
+
+def _require_scaled(where: str, inputs: np.ndarray) -> None:
+    """Raises for floats that are bytes: a model would see 255 where it expects 1."""
+    if inputs.dtype != np.uint8 and inputs.max() == 255 and inputs.min() >= 0:
+        raise DataError(
+            f"{where}: floats must be scaled, for images to 0..1, got {_type(inputs)} "
+            "from 0 to 255; divide by 255, or store them as uint8"
+        )
+
+
+def _require_channels_last(where: str, inputs: np.ndarray) -> None:
+    """Raises for [n, 1 or 3, h, w]: a convolution would slide over the colours."""
+    if inputs.ndim == 4 and inputs.shape[1] in (1, 3) and min(inputs.shape[2:]) > 4:
+        raise DataError(
+            f"{where}: images must be [n, h, w, c], got {_type(inputs)}, whose channels "
+            "come first; np.moveaxis(inputs, 1, -1) puts them last"
+        )
+
+
+def _require_zero(where: str, *labels: np.ndarray) -> None:
+    """Raises if none is 0: there would be one class more than there are."""
+    low, high = min(map(np.min, labels)), max(map(np.max, labels))
+    if low > 0:
+        raise DataError(
+            f"{where}: must start at 0, got {low}..{high}; subtract {low} from all"
+        )
 
 
 def _labels(where: str, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -126,8 +160,10 @@ def _labels(where: str, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
 def _require_range(where: str, labels: np.ndarray, num_classes: int) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
+        from_one = low == 1 and high == num_classes
         raise DataError(
             f"{where}: must be in 0..{num_classes - 1}, got labels from {low} to {high}"
+            + "; subtract 1 from labels that start at 1" * from_one
         )
 
 

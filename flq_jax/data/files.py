@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.idx import read_idx
+from flq_jax.data.npz import read_arrays
+from flq_jax.data.reading import exists, opened, reason, shown
 
 # The standard names, with the number of dimensions of each.
 IDX_FILES = {
@@ -19,7 +19,6 @@ IDX_FILES = {
     "t10k-labels-idx1-ubyte": 1,
 }
 NPZ_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
-ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # with and without members
 
 
 def load_idx(
@@ -58,14 +57,14 @@ def load_npz(name: str, path: str | os.PathLike) -> Dataset:
             also `make_dataset`.
     """
     try:
-        arrays = _npz_arrays(path)
-    # numpy and zipfile name no closed list of what damaged bytes may raise.
-    except Exception as error:
+        with opened(path) as file:
+            arrays = read_arrays(file, NPZ_ARRAYS)
+    except Exception as error:  # see `read_arrays`
         raise DataError(
-            f"{path}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, got "
-            f"{_one_line(error)}"
+            f"{shown(path)}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, "
+            f"got {reason(error)}"
         ) from error
-    return make_dataset(name, *arrays, source=str(path))
+    return make_dataset(name, *arrays.values(), source=str(path))
 
 
 def load_folder(name: str, folder: str | os.PathLike) -> Dataset:
@@ -75,9 +74,9 @@ def load_folder(name: str, folder: str | os.PathLike) -> Dataset:
         DataError: if there is neither; see also `load_npz` and `load_idx`.
     """
     npz = Path(folder, f"{name}.npz")
-    if npz.exists():
+    if exists(npz):
         return load_npz(name, npz)
-    if not any(_plain_or_gz(folder, file).exists() for file in IDX_FILES):
+    if not any(exists(_plain_or_gz(folder, file)) for file in IDX_FILES):
         raise DataError(
             f"{folder}: must hold {name}.npz or {', '.join(IDX_FILES)} (plain or .gz), "
             "got none of them"
@@ -85,22 +84,6 @@ def load_folder(name: str, folder: str | os.PathLike) -> Dataset:
     return load_idx(name, folder)
 
 
-def _npz_arrays(path: str | os.PathLike) -> list[np.ndarray]:
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic not in ZIP_MAGICS:  # or numpy would try it as an array or a pickle
-        raise ValueError(f"a file that begins with {magic}, no zip archive")
-    with np.load(path, allow_pickle=False) as archive:
-        missing = [key for key in NPZ_ARRAYS if key not in archive]
-        if missing:
-            raise ValueError(f"{archive.files} without {missing}")
-        return [archive[key] for key in NPZ_ARRAYS]
-
-
 def _plain_or_gz(folder: str | os.PathLike, file: str) -> Path:
     plain = Path(folder, file)
-    return plain if plain.exists() else Path(folder, f"{file}.gz")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return plain if exists(plain) else Path(folder, f"{file}.gz")

@@ -17,6 +17,7 @@ import zlib
 import numpy as np
 
 from flq_jax.data.errors import DataError
+from flq_jax.data.reading import opened, reason, require_memory, shown
 
 DTYPES = {
     0x08: np.dtype("u1"),
@@ -52,12 +53,20 @@ def read_idx(
             promises.
     """
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             data = file.read()
+        packed = data.startswith(GZIP_MAGIC)
+        data = _gunzip(path, data) if packed else data
+    except DataError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise DataError(f"{path}: must be a readable file, got {error}") from error
-    if data.startswith(GZIP_MAGIC):
-        data = _gunzip(path, data)
+        raise DataError(
+            f"{shown(path)}: must be a readable file, got {reason(error)}"
+        ) from error
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: must fit in memory, got a file that is larger"
+        ) from error
     if sha256 is not None:
         came = hashlib.sha256(data).hexdigest()
         if came != sha256:
@@ -121,7 +130,10 @@ def _gunzip(path, packed: bytes) -> bytes:
         head = peek.decompress(packed, MAX_HEADER)
         if len(head) < MAX_HEADER:
             _require_end(path, peek, head)
-        expected = _length(*_header(path, head))
+        shape, dtype = _header(path, head)
+        expected = _length(shape, dtype)
+        # zlib puts blocks together, which takes twice their length.
+        require_memory(f"{path}: shape {shape}", 2 * expected)
         stream = zlib.decompressobj(GZIP_BITS)
         data = stream.decompress(packed, min(expected + 1, 2**62))
     except zlib.error as error:

@@ -111,8 +111,9 @@ def one_of_fixed(key: jax.Array, shard: ClientData, batch: int) -> Batch:
 
     All are as likely; the last may be short. A client that draws the same one twice has
     no news of it but the model's own movement, which a lazy rule sees (LAQ's released
-    code: 12 batches of 500 a worker).
+    code: 12 batches of 500 a worker). A batch larger than the shard is all of it.
     """
+    batch = min(batch, shard.labels.shape[0])
     rows = below(key, -(-shard.sizes // batch), ()) * batch + jnp.arange(batch)
     return taken(shard, rows, rows < shard.sizes)
 
@@ -151,7 +152,8 @@ def local_epochs(
     Args:
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
         optimizer: the client optimizer; its state starts anew each round.
-        batch: examples per step, 1 or more; ValueError otherwise.
+        batch: examples per step, 1 or more; ValueError otherwise. One that is larger
+            than the client's share takes all of it, and costs no more.
         epochs: passes over the client's examples, 1 or more; ValueError otherwise.
 
     Returns:
@@ -165,11 +167,13 @@ def local_epochs(
         )
 
     def update(key, params, shard):
-        steps = -(-shard.labels.shape[0] // batch)
+        capacity = shard.labels.shape[0]
+        size = min(batch, capacity)
+        steps = -(-capacity // size)
 
         def epoch(carry, number):
             key_order, key_noise = jax.random.split(jax.random.fold_in(key, number))
-            rows, present = ordered(key_order, shard, steps, batch)
+            rows, present = ordered(key_order, shard, steps, size)
 
             def step(carry, index):
                 local, opt_state, total = carry
@@ -185,7 +189,7 @@ def local_epochs(
 
         start = params, optimizer.init(params), jnp.float32(0.0)
         (local, _, total), _ = jax.lax.scan(epoch, start, jnp.arange(epochs))
-        num_steps = jnp.maximum(epochs * -(-shard.sizes // batch), 1)
+        num_steps = jnp.maximum(epochs * -(-shard.sizes // size), 1)
         return total / num_steps, jax.tree.map(jnp.subtract, params, local)
 
     return stateless(update, batch=batch, epochs=epochs)

@@ -1,10 +1,13 @@
 """Adam whose second moment freezes, so that momenta may be sent in few bits."""
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from flq_jax.single import single
 
 
 class OneBitAdamState(NamedTuple):
@@ -81,11 +84,11 @@ def onebit_adam(
     """
     if warm_up < 1:
         raise ValueError(f"onebit_adam: warm_up must be 1 or more, got {warm_up=}")
-    if not (0.0 <= b1 < 1.0 and 0.0 <= b2 < 1.0):
+    if not (0.0 <= single(b1) < 1.0 and 0.0 <= single(b2) < 1.0):
         raise ValueError(f"onebit_adam: b1 and b2 must be in [0, 1), got {b1=} {b2=}")
-    given = isinstance(step, jax.Array) or step > 0.0
-    if not (given and eps > 0.0):
-        raise ValueError(f"onebit_adam: must be above 0, got {step=} {eps=}")
+    given = isinstance(step, jax.Array) or 0.0 < single(step) < math.inf
+    if not (given and 0.0 < single(eps) < math.inf):
+        raise ValueError(f"onebit_adam: must be finite and above 0, got {step=} {eps=}")
 
     def init(params):
         def zeros():

@@ -66,9 +66,8 @@ def layer_costs(model: nn.Module, image: Sequence[int]) -> list[LayerCost]:
         return y
 
     with nn.intercept_methods(look):
-        variables = jax.eval_shape(
-            model.init, jax.random.key(0), jnp.zeros((1, *image))
-        )
+        example = jax.ShapeDtypeStruct((1, *image), jnp.float32)
+        variables = jax.eval_shape(model.init, jax.random.key(0), example)
     layers = {name: {} for name in seen}
     for (*path, tensor), leaf in flatten_dict(variables["params"]).items():
         layers.setdefault("/".join(path), {})[tensor] = leaf.size

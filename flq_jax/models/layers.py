@@ -1,5 +1,6 @@
 """Layers whose weights, inputs and gradients have a few bits."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -16,6 +17,7 @@ from flq_jax.quantizers.straight_through import (
     quantize_weights,
     require_precision,
 )
+from flq_jax.single import single
 
 # Kernels are stored [out, in]: the gradients of many clients at once are then cheaper.
 glorot_uniform = nn.initializers.glorot_uniform(in_axis=1, out_axis=0)
@@ -73,9 +75,9 @@ class LowBitLayer(nn.Module, kw_only=True):
     packed: bool = False
 
     def __post_init__(self):
-        if not self.input_range > 0.0:
+        if not 0.0 < single(self.input_range) < math.inf:
             raise ValueError(
-                f"{type(self).__name__}: input_range must be above 0, got "
+                f"{type(self).__name__}: input_range must be finite and above 0, got "
                 f"input_range={self.input_range}"
             )
         super().__post_init__()

@@ -1,11 +1,14 @@
 """What a client minimises, and what the server reports."""
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+
+from flq_jax.single import single
 
 
 def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.Array]:
@@ -28,8 +31,10 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
         of whose loss only the penalty remains. `key` feeds the noise of rounded
         gradients, None leaves it out.
     """
-    if not l2 >= 0.0:
-        raise ValueError(f"classification_loss: l2 must be 0 or more, got {l2=}")
+    if not 0.0 <= single(l2) < math.inf:
+        raise ValueError(
+            f"classification_loss: l2 must be finite and 0 or more, got {l2=}"
+        )
 
     def loss(params, inputs, labels, weights, key=None):
         rngs = None if key is None else {"gradient": key}

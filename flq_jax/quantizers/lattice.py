@@ -12,6 +12,7 @@ import numpy as np
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, never, require_bits
 from flq_jax.quantizers.rotation import EXACT
+from flq_jax.single import single
 
 
 class Lattice(NamedTuple):
@@ -72,7 +73,7 @@ def uveqfed(
             f"uveqfed: lattice must be one of {', '.join(LATTICES)}, got {lattice=}"
         )
     require_bits("uveqfed", bits, low=2)
-    if reach is not None and not 0.0 < reach < math.inf:
+    if reach is not None and not 0.0 < single(reach) < math.inf:
         raise ValueError(f"uveqfed: reach must be positive and finite, got {reach=}")
     q, shape = 2**bits, LATTICES[lattice]
     name = f"uveqfed-{lattice}{bits}" + ("" if reach is None else f"-{float(reach)}")

@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.single import single
 
 
 def sign(scale: float | None = None) -> Quantizer:
@@ -26,7 +27,7 @@ def sign(scale: float | None = None) -> Quantizer:
         measured, f32[1] side; it costs d + 32 bits, or d bits. With a measured scale
         x = 0 decodes to exactly 0.
     """
-    if scale is not None and not 0.0 < scale < math.inf:
+    if scale is not None and not 0.0 < single(scale) < math.inf:
         raise ValueError(f"sign: scale must be positive and finite, got {scale=}")
     measured = scale is None
     name = "sign" if measured else f"sign-scale{float(scale)}"

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.single import single
 
 
 def terngrad(clip: float = 2.5) -> Quantizer:
@@ -21,7 +22,7 @@ def terngrad(clip: float = 2.5) -> Quantizer:
         A `Quantizer` on f32[d]. A message is u8[d] codes 0, 1, 2, 1 standing for zero,
         and f32[1] side = s; it costs 2 d + 32 bits. x = 0 decodes to exactly 0.
     """
-    if not clip > 0.0:
+    if not single(clip) > 0.0:
         raise ValueError(f"terngrad: clip must be positive, got {clip=}")
 
     def layout(d):

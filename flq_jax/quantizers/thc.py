@@ -12,6 +12,7 @@ from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtri
 from flq_jax.quantizers.rotation import rotate, unrotate
+from flq_jax.single import single
 
 
 class Homomorphic(NamedTuple):
@@ -111,7 +112,7 @@ def homomorphic_thc(
         two, without side information.
     """
     grid = _checked(bits, granularity, outside, seed)
-    if not 0.0 < norm < np.inf:
+    if not 0.0 < single(norm) < np.inf:
         raise ValueError(f"thc: norm must be positive and finite, got {norm=}")
     name = f"thc{bits}-{granularity}-{float(outside)}-{seed}-norm{float(norm)}"
 
@@ -202,7 +203,7 @@ def _checked(bits: int, granularity: int, outside: float, seed: int) -> _Grid:
             "thc: granularity must be an integer in 2**bits - 1..255, got "
             f"{granularity=} {bits=}"
         )
-    if not 0.0 < outside < 1.0:
+    if not 0.0 < single(outside) < 1.0:
         raise ValueError(f"thc: outside must be in (0, 1), got {outside=}")
     reach = float(-ndtri(outside / 2.0))  # not of 1 - outside / 2, which may round to 1
     table = np.array(best_table(2**bits, granularity, reach))

@@ -1,11 +1,13 @@
 """The uniform grid, with a measured radius (LAQ) or a prescribed one (Magnusson)."""
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
+from flq_jax.single import single
 
 _LEAST = 3e-36  # a radius: 255 times the least normal float
 
@@ -58,9 +60,9 @@ def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
         scale: K > 0, the radius of round 0, in the units of x; ValueError otherwise.
         rate: alpha in (0, 1]; ValueError otherwise.
     """
-    if not scale > 0.0:
-        raise ValueError(f"geometric: scale must be positive, got {scale=}")
-    if not 0.0 < rate <= 1.0:
+    if not 0.0 < single(scale) < math.inf:
+        raise ValueError(f"geometric: scale must be positive and finite, got {scale=}")
+    if not 0.0 < single(rate) <= 1.0:
         raise ValueError(f"geometric: rate must be in (0, 1], got {rate=}")
 
     def radius(k):

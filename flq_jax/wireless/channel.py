@@ -9,6 +9,8 @@ import math
 import jax
 import jax.numpy as jnp
 
+from flq_jax.single import single
+
 
 def from_db(db: jax.Array | float) -> jax.Array:
     """10^(db / 10): a ratio; of dBm, 1000 times the watts."""
@@ -88,7 +90,7 @@ def rician_gain(key: jax.Array, shape: tuple, factor: float) -> jax.Array:
         factor: K, the line of sight's share over the rest, 0 (Rayleigh) or more and
             finite; ValueError otherwise.
     """
-    if not 0.0 <= factor < math.inf:
+    if not 0.0 <= single(factor) < math.inf:
         raise ValueError(
             f"rician_gain: the factor must be finite and 0 or more, got {factor=}"
         )
@@ -118,8 +120,10 @@ def poisson_sir(
         (mean, fading): the signal over the interference before the signal's own fading,
         and that fading; their product is the signal-to-interference ratio.
     """
-    if not exponent > 2.0:
-        raise ValueError(f"poisson_sir: exponent must be above 2, got {exponent=}")
+    if not 2.0 < single(exponent) < math.inf:
+        raise ValueError(
+            f"poisson_sir: exponent must be finite and above 2, got {exponent=}"
+        )
     key_place, key_others, key_own = jax.random.split(key, 3)
     steps = jax.random.exponential(key_place, (*shape, num_interferers + 1))
     received = jnp.power(jnp.cumsum(steps, axis=-1), -exponent / 2.0)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.single import single
 from flq_jax.wireless.assignment import (
     NO_BLOCK,
     assign_blocks,
@@ -61,9 +62,9 @@ def policy(
         raise ValueError(f"policy: blocks must be one of {BLOCKS}, got {blocks=}")
     if effort not in EFFORTS:
         raise ValueError(f"policy: effort must be one of {EFFORTS}, got {effort=}")
-    if not 0.0 <= thrift < 1.0:
+    if not 0.0 <= single(thrift) < 1.0:
         raise ValueError(f"policy: thrift must be in [0, 1), got {thrift=}")
-    if not 0.0 < most_loss <= 1.0:
+    if not 0.0 < single(most_loss) <= 1.0:
         raise ValueError(f"policy: most_loss must be in (0, 1], got {most_loss=}")
     return Policy(scheduler, blocks, effort, thrift, most_loss)
 

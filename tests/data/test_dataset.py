@@ -50,7 +50,29 @@ BROKEN = {
     "label type": ({"test_labels": np.zeros(2)}, r"integers\[n\], got float64\[2\]"),
     "negative": ({"train_labels": np.full(6, -1)}, "train labels.*from -1 to -1"),
     "unseen": ({"test_labels": np.array([0, 3])}, "test labels.*0..2.*from 0 to 3"),
-    "wraps": ({"train_labels": np.full(6, 2**32)}, "0..65535.*to 4294967296"),
+    "from 1": (
+        {"train_labels": np.arange(6) % 3 + 1, "test_labels": np.array([1, 3])},
+        "labels: must start at 0, got 1..3; subtract 1 from all",
+    ),
+    "test from 1": (
+        {"test_labels": np.array([1, 3])},
+        "1 to 3; subtract 1 from labels",
+    ),
+    "bytes as floats": (
+        {"train_inputs": np.linspace(0, 255, 24, dtype="f4").reshape(6, 2, 2)}
+        | {"test_inputs": np.zeros((2, 2, 2), "f4")},
+        r"got float32\[6, 2, 2\] from 0 to 255; divide by 255, or store",
+    ),
+    "bytes as integers": (
+        {"train_inputs": np.full((6, 2), 255)},
+        r"got int64\[6, 2\]; these are bytes, store them as uint8",
+    ),
+    "channels first": (
+        {"train_inputs": np.zeros((6, 3, 8, 5), "u1")}
+        | {"test_inputs": np.zeros((2, 3, 8, 5), "u1")},
+        r"must be \[n, h, w, c\], got uint8\[6, 3, 8, 5\].*np.moveaxis",
+    ),
+    "wraps": ({"train_labels": np.array([0] + [2**32] * 5)}, "0..65535.*to 4294967296"),
 }
 
 
@@ -63,6 +85,21 @@ def test_arrays_that_do_not_fit_are_refused(changes, message):
 def test_labels_beyond_the_given_classes_are_refused():
     with pytest.raises(DataError, match=r"0..1, got labels from 0 to 2"):
         make_dataset("small", **arrays(), num_classes=2)
+
+
+def test_given_classes_may_lack_the_first():
+    changes = {"train_labels": np.full(6, 1), "test_labels": np.array([1, 2])}
+    assert make_dataset("small", **arrays(**changes), num_classes=3).num_classes == 3
+
+
+@pytest.mark.parametrize(
+    "shape, low, high",
+    [((2, 2), -255.0, 255.0), ((2, 2), 0.0, 1.0), ((8, 8, 3), 0, 1), ((3, 3, 3), 0, 1)],
+)
+def test_what_only_looks_odd_is_accepted(shape, low, high):
+    inputs = np.linspace(low, high, 6 * np.prod(shape)).reshape(6, *shape)
+    made = make_dataset("f", **arrays(train_inputs=inputs, test_inputs=inputs[:2]))
+    assert made.train_inputs.shape == inputs.shape
 
 
 def test_digest_sees_every_array_its_type_and_its_shape():

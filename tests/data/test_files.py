@@ -1,10 +1,14 @@
 """A user's own folder: IDX files or an npz file, and what is wrong with it."""
 
+import contextlib
 import gzip
 import io
+import os
 import pickle
 import struct
+import zipfile
 
+import hostile
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 
 from flq_jax.data.errors import DataError
 from flq_jax.data.files import IDX_FILES, NPZ_ARRAYS, load_folder, load_idx, load_npz
+from flq_jax.data.idx import read_idx
 
 RNG = np.random.default_rng(0)
 ARRAYS = (
@@ -153,3 +158,80 @@ def test_a_damaged_npz_is_refused_or_harmless(tmp_path, data):
         assert "\n" not in str(error)
     else:
         assert_is_arrays(came)
+
+
+def promising(shape, members=NPZ_ARRAYS, descr="|u1"):
+    """An archive of headers without entries."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in members:
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array_header_1_0(
+                    member, {"descr": descr, "fortran_order": False, "shape": shape}
+                )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**32, 2**32), (1,), (-1, -1)])
+def test_headers_that_promise_what_is_not_there_are_refused(tmp_path, shape):
+    """Two kilobytes would have numpy ask for a terabyte."""
+    path = tmp_path / "own.npz"
+    path.write_bytes(promising(shape))
+    with pytest.raises(DataError, match="train_inputs.npy of shape"):
+        load_npz("own", path)
+
+
+def test_members_that_promise_more_than_deflate_can_hold_are_refused(tmp_path):
+    """The directory's length of the first member, which stands 24 bytes into its entry."""
+    data = bytearray(npz_bytes())
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = (2**32 - 2).to_bytes(4, "little")
+    path = tmp_path / "own.npz"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"\d+ bytes that promise 42949\d+"):
+        load_npz("own", path)
+
+
+def test_arrays_by_columns_and_of_no_entries_are_read(tmp_path):
+    by_columns = np.asfortranarray(ARRAYS[0])
+    path = tmp_path / "own.npz"
+    path.write_bytes(npz_bytes(arrays=[by_columns, *ARRAYS[1:]]))
+    assert_is_arrays(load_npz("own", path))
+    path.write_bytes(npz_bytes(arrays=[ARRAYS[0][:0], *ARRAYS[1:]]))
+    with pytest.raises(DataError, match=r"at least one entry, got uint8\[0, 4, 4\]"):
+        load_npz("own", path)
+
+
+@pytest.mark.parametrize("where", ["folder", "name"])
+def test_a_name_of_5000_letters_is_a_data_error(tmp_path, where):
+    name, folder = "own", tmp_path
+    if where == "folder":
+        folder = tmp_path / ("x" * 5000)
+    else:
+        name = "x" * 5000
+    with pytest.raises(DataError, match="must be a readable file.*too long") as error:
+        load_folder(name, folder)
+    assert len(str(error.value)) < 400
+
+
+def test_a_fifo_of_that_name_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "own.npz")
+    with pytest.raises(DataError, match="no regular file"):
+        load_folder("own", tmp_path)
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.repro)])
+def test_hostile_archives_and_idx_files_are_data_errors(tmp_path, count):
+    rng = np.random.default_rng(0)
+    npz = [npz_bytes(save) for save in (np.savez, np.savez_compressed)]
+    write_idx(tmp_path, ".gz")
+    idx = [(tmp_path / f"{file}.gz").read_bytes() for file in IDX_FILES]
+    idx += [gzip.decompress(data) for data in idx]
+    path = tmp_path / "file"
+    for i in range(count):
+        path.write_bytes(hostile.damaged(npz[i % 2], rng))
+        with contextlib.suppress(DataError):
+            load_npz("own", path)
+        path.write_bytes(hostile.damaged(idx[i % 8], rng))
+        with contextlib.suppress(DataError):
+            read_idx(path)

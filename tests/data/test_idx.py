@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import struct
 import zlib
 
@@ -186,3 +187,41 @@ def test_a_flipped_bit_under_gzip_never_changes_the_entries(write, bit):
         flipped[i] ^= 1 << bit
         came = array_or_data_error(write(bytes(flipped)))
         assert came is None or np.array_equal(came, SMALL)
+
+
+def test_a_file_larger_than_memory_is_refused_before_it_is_unpacked(write, monkeypatch):
+    """A machine of 1,000 bytes; of 1,000,000 entries of zeros gzip leaves 1,000."""
+    path = write(gzip.compress(header(10**6) + bytes(10**6)))
+    assert read_idx(path).shape == (10**6,)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 10, "SC_PHYS_PAGES": 100}.get)
+    with pytest.raises(DataError, match=r"shape \(1000000,\): must fit .* 1,000 bytes"):
+        read_idx(path)
+
+
+def test_memory_that_is_not_given_is_a_data_error(write, monkeypatch):
+    class Stream:
+        def __init__(self, wbits):
+            del wbits
+
+        def decompress(self, data, max_length):
+            raise MemoryError
+
+    monkeypatch.setattr(zlib, "decompressobj", Stream)
+    with pytest.raises(DataError, match="must fit in memory"):
+        read_idx(write(PACKED))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "long name"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, kind):
+    """A FIFO would be waited for, and zeros of a device never end."""
+    path = {
+        "fifo": tmp_path / "fifo",
+        "folder": tmp_path,
+        "device": "/dev/zero",
+        "long name": tmp_path / ("x" * 5000),
+    }[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    with pytest.raises(DataError, match="must be a readable file") as error:
+        read_idx(path)
+    assert len(str(error.value)) < 400

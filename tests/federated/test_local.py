@@ -4,6 +4,7 @@ import re
 
 import jax
 import numpy as np
+import optax
 
 from flq_jax import models
 from flq_jax.data.clients import ClientData
@@ -94,6 +95,29 @@ def test_bytes_become_floats_once_a_round():
     images = rf"f32\[({clients},{batch}|{clients * batch}),.*784\]\S* convert\(.*"
     conversions = re.findall(images, program)
     assert len(conversions) == 1, conversions
+
+
+def test_a_fixed_batch_larger_than_the_shard_is_all_of_it():
+    shard, key = _shard(13, capacity=20), jax.random.key(0)
+    ours = jax.jit(local.one_of_fixed, static_argnums=2)(key, shard, 2**31 - 1)
+    assert ours.labels.shape == (20,)
+    np.testing.assert_array_equal(ours.labels[:13], np.arange(13))
+    np.testing.assert_allclose(ours.weights, [1 / 13] * 13 + [0] * 7, rtol=1e-6)
+
+
+def test_local_epochs_of_a_batch_larger_than_the_shard_cost_the_shard():
+    """Steps of all 13 examples, as with a batch of as many; none of 2^31 rows."""
+
+    def loss(params, inputs, labels, weights, key):
+        del labels, key
+        assert inputs.shape[0] == 20
+        return weights @ jax.numpy.square(inputs[:, 0, 0] - params)
+
+    def ended(batch):
+        update = local.local_epochs(loss, optax.sgd(0.1), batch, epochs=3)
+        return jax.jit(update)(jax.random.key(0), 1.0, _shard(13, capacity=20))
+
+    np.testing.assert_array_equal(ended(2**31 - 1), ended(20))
 
 
 def _shard(size, capacity):

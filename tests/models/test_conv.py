@@ -102,5 +102,7 @@ def test_other_inputs_are_refused(key, bad):
 
 
 def test_ranges_below_zero_are_refused():
-    with pytest.raises(ValueError, match="QuantConv: input_range must be above 0.*=0"):
+    with pytest.raises(
+        ValueError, match="QuantConv: input_range must be finite and above 0.*=0"
+    ):
         QuantConv(4, input_range=0)

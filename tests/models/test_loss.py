@@ -132,5 +132,7 @@ def test_predictions_are_counted():
 
 @pytest.mark.parametrize("l2", (-0.1, float("nan")))
 def test_negative_penalties_are_refused(l2):
-    with pytest.raises(ValueError, match=f"l2 must be 0 or more, got l2={l2}"):
+    with pytest.raises(
+        ValueError, match=f"l2 must be finite and 0 or more, got l2={l2}"
+    ):
         classification_loss(Logistic(), l2)

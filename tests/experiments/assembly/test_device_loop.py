@@ -3,9 +3,11 @@
 import math
 
 import jax
+import numpy as np
 import pytest
 
 from configs import mnist_ef_sign
+from experiments.assembly import device_loop
 from experiments.assembly.device_loop import Progress, advancing, measuring
 from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
@@ -29,3 +31,40 @@ def test_nothing_is_compiled_after_the_first_chunk(clients, caplog):
     assert progress[0].rounds == 12
     assert any("rounds" in text for text in compiled[0])
     assert compiled[1:] == [[], []]
+
+
+def small(**options):
+    config = mnist_ef_sign.get_config()
+    config.clients, config.client.batch, config.rounds = 1, 5, 12
+    config.update_from_flattened_dict(options)
+    return stacked([config], data.synthetic(train=40, test=10))
+
+
+@pytest.mark.parametrize(
+    "every, rounds, most", [(5, 12, 5), (10**8, 12, 12), (2**31 - 1, 2**31 - 1, 20)]
+)
+def test_a_call_holds_no_more_rounds_than_there_are_to_do(
+    every, rounds, most, monkeypatch
+):
+    """Nine figures and one client's are 40 bytes a round."""
+    monkeypatch.setattr(device_loop, "MOST_BYTES", 20 * 40)
+    stack = small(**{"log.every": every, "rounds": rounds})
+    assert device_loop.most_rounds(stack) == most
+
+
+def test_an_interval_in_pieces_is_the_interval(monkeypatch):
+    """Twelve rounds in one call, and in three; and no further once a target is reached."""
+    stack = small(**{"log.every": 2**31 - 1})
+    began = jax.device_get(stack.runs[0].state)
+
+    def ended(bytes_, target=-math.inf):
+        monkeypatch.setattr(device_loop, "MOST_BYTES", bytes_)
+        state = jax.device_put(began, jax.tree.map(lambda x: x.sharding, lies))
+        (progress,) = advancing(stack, [target])([Progress(0, state)])
+        return progress
+
+    lies = jax.tree.map(lambda leaf: leaf.copy(), stack.runs[0].state)
+    whole, pieces = ended(10**6), ended(5 * 40)
+    assert whole.rounds == pieces.rounds == 12
+    jax.tree.map(np.testing.assert_array_equal, whole, pieces)
+    assert ended(5 * 40, target=math.inf).rounds == 1

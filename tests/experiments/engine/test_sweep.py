@@ -214,6 +214,12 @@ def test_a_model_that_takes_no_such_images_leaves_no_folder(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_minibatch_that_no_client_has_leaves_no_folder(tmp_path):
+    with pytest.raises(ConfigError, match="config.client.batch: .*200 .*, got 1000000"):
+        sweep.prepared({"a": quick(**{"client.batch": 10**6})}, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
     (tmp_path / "seeds.py").write_text(SWEEP)
     args = [

@@ -1,5 +1,11 @@
 """A model written at its true width is the model that was trained."""
 
+import contextlib
+import json
+import os
+import zipfile
+
+import hostile
 import jax
 import numpy as np
 import pytest
@@ -47,9 +53,116 @@ def test_file_holds_every_weight_at_its_width(
 def test_another_file_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(
-        ValueError, match="must be a 'flq_jax packed model 1', got None"
+        ValueError, match="must be an intact 'flq_jax packed model 1', got .* None"
     ):
         packed_model.load(tmp_path / "other.npz")
+
+
+@pytest.fixture
+def written(drawn, config, images, tmp_path):
+    """(path, header, arrays) of a model with kernels of three bits."""
+    config.update({"weight_bits": 3})
+    params = drawn(build.classifier(config, 5), images)["params"]
+    path = tmp_path / "model.npz"
+    packed_model.save(path, config, params, 5, (12, 12))
+    with np.load(path) as file:
+        arrays = dict(file)
+    return path, json.loads(arrays.pop("header").tobytes()), arrays
+
+
+def wide(kernel):
+    """The dimension that the widest kernel's header tells is 2^40."""
+
+    def spoil(header, arrays):
+        header["tensors"][kernel]["shape"][-1] = 2**40
+
+    return spoil
+
+
+def changed(*path, to):
+    def spoil(header, arrays):
+        *way, last = path
+        for key in way:
+            header = header[key]
+        header[last] = to
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        wide("conv_1/kernel"),  # 1 TiB of zeros, had numpy its way
+        changed("image", to=[2**20, 2**20]),  # 4 TiB of one image
+        changed("image", to="12"),
+        changed("num_classes", to=None),
+        changed("num_classes", to=2**40),
+        changed("model", to=[]),
+        changed("model", "name", to="other"),
+        changed("model", "weight_bits", to=9),
+        changed("model", "no_option", to=9),
+        changed("tensors", to={}),
+        changed("tensors", "conv_1/kernel", "bits", to=32),
+        changed("tensors", "conv_1/kernel", "range", to=float("nan")),
+        changed("tensors", "conv_1/kernel", "range", to=1e39),
+        changed("tensors", "conv_1/kernel", to=None),
+        lambda header, arrays: header["tensors"]["conv_1/kernel"].pop("range"),
+        lambda header, arrays: arrays.pop("conv_1/bias"),
+        lambda header, arrays: arrays.update({"conv_1/bias": np.zeros(5, "f4")}),
+        lambda header, arrays: arrays.update({"conv_1/bias": np.zeros(4, "f8")}),
+        lambda header, arrays: arrays.update({"conv_1/kernel": np.zeros(9, "u1")}),
+        lambda header, arrays: arrays.update({"more": np.zeros(9, "u1")}),
+    ],
+)
+def test_a_header_that_does_not_fit_its_arrays_is_a_value_error(written, spoil):
+    path, header, arrays = written
+    spoil(header, arrays)
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), "u1"), **arrays)
+    with pytest.raises(ValueError, match=f"{path}: must be an intact") as error:
+        packed_model.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_array_that_promises_a_terabyte_is_a_value_error(written):
+    """A member's header alone; numpy would allocate what it says."""
+    path, *_ = written
+    told = {"descr": "|u1", "fortran_order": False, "shape": (2**40,)}
+    with zipfile.ZipFile(path, "a") as archive, archive.open("more.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, told)
+    with pytest.raises(ValueError, match="more.npy of shape"):
+        packed_model.load(path)
+
+
+@pytest.mark.parametrize(
+    "text", [b"[]", b"1", b"{", b"\xff", b"[" * 100_000, b'{"format": ' + b"9" * 5000]
+)
+def test_a_header_that_is_none_is_a_value_error(tmp_path, text):
+    np.savez(tmp_path / "model.npz", header=np.frombuffer(text, "u1"))
+    with pytest.raises(ValueError, match="must be an intact"):
+        packed_model.load(tmp_path / "model.npz")
+
+
+def test_what_is_no_file_is_an_os_error(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in tmp_path, tmp_path / "fifo", tmp_path / "absent":
+        with pytest.raises(OSError):
+            packed_model.load(path)
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(20_000, marks=pytest.mark.repro)])
+def test_damaged_files_are_value_errors(written, count):
+    """In the archive, and in the header of a whole one, which no checksum sees."""
+    path, header, arrays = written
+    rng, good = np.random.default_rng(0), path.read_bytes()
+    text = json.dumps(header).encode()
+    for i in range(count):
+        if i % 2:
+            path.write_bytes(hostile.damaged(good, rng))
+        else:
+            other = np.frombuffer(hostile.damaged(text, rng), "u1")
+            np.savez(path, header=other, **arrays)
+        with contextlib.suppress(ValueError):
+            packed_model.load(path)
 
 
 def test_program_names_every_platform(drawn, config, images):

@@ -81,6 +81,13 @@ def test_a_name_is_not_markup(tmp_path):
     assert "<script>" not in html and "a&lt;b&gt;&amp;c" in html
 
 
+def test_a_name_is_no_markdown_either(tmp_path):
+    leave(tmp_path / "a|<b>&*c*", seed=0)
+    groups = results.grouped(results.read(tmp_path))
+    text = page.written(groups, "title", 0.9)["report.md"]
+    assert text.splitlines()[2].startswith(r"| a\|\<b\>\&\*c\* | ")
+
+
 class _Balance(html.parser.HTMLParser):
     """The tags that are open, in order; raises if another one is closed."""
 

@@ -176,3 +176,20 @@ def test_the_cost_of_an_accuracy_is_that_of_the_first_line_with_it(tmp_path):
 )
 def test_mean_and_spread_say_how_many_never_came(values, text):
     assert results.mean_sd(values) == text
+
+
+@pytest.mark.parametrize(
+    "text, written",
+    [
+        ("mnist_flq_binary × 2", "mnist_flq_binary × 2"),
+        ("a|b", r"a\|b"),
+        ("a\nb", "a b"),
+        ("<b>&amp;", r"\<b\>\&amp;"),
+        ("*a* `b` ~~c~~ $d$", r"\*a\* \`b\` \~\~c\~\~ \$d\$"),
+        ("![x](http://y)", r"!\[x\](http://y)"),
+        ("_a_ __b__ c__d", r"\_a\_ \_\_b\_\_ c\_\_d"),
+        ("a\\|", r"a\\\|"),
+    ],
+)
+def test_the_text_of_a_cell_is_no_markdown(text, written):
+    assert results.markdown([["name"], [text]]).splitlines()[2] == f"| {written} |"
