@@ -27,6 +27,17 @@ def validate(config: ConfigDict) -> None:
     default's type (an integer may stand for a number), each by its rule, and together
     by the combinations.
     """
+    require_values(config)
+    for option, holds, must in COMBINATIONS:
+        if not holds(config):
+            raise ConfigError(
+                f"config.{option}: must be {must.format(c=config)}, "
+                f"got {flatten(config)[option]!r}"
+            )
+
+
+def require_values(config: ConfigDict) -> None:
+    """Raises `ConfigError` unless each option by itself can be."""
     require_options(config)
     for option, value in flatten(config).items():
         rule = RULES[option]
@@ -35,12 +46,20 @@ def validate(config: ConfigDict) -> None:
                 f"config.{option}: must be {rule.must}, got {value!r}"
                 f"{did_you_mean(value, rule.choices)}"
             )
-    for option, holds, must in COMBINATIONS:
-        if not holds(config):
-            raise ConfigError(
-                f"config.{option}: must be {must.format(c=config)}, "
-                f"got {flatten(config)[option]!r}"
-            )
+
+
+def from_json(options: dict[str, Any]) -> ConfigDict:
+    """The config of these options, as `config.json` has them, the others the default's.
+
+    Raises:
+        ConfigError: one is of another type than the default's.
+    """
+    config = default.get_config()
+    try:
+        config.update(options)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ConfigError(f"config: {' '.join(str(error).split())}") from error
+    return config
 
 
 def require_options(config: ConfigDict) -> None:
