@@ -10,7 +10,7 @@ import pytest
 
 from experiments.process import compilation_cache
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def files(folder):
