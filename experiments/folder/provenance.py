@@ -14,6 +14,8 @@ import jax
 from ..options import command_line
 
 PACKAGES = ("flq_jax", "jax", "jaxlib", "flax", "optax", "numpy")
+# Of a run that a version began which did not note it in checkpoints.
+NOT_RECORDED = {"source": "not recorded", "versions": {}, "device": "not recorded"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -39,7 +41,7 @@ def since(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The provenance of a run that one process began and another goes on with.
 
     Args:
-        before: the run's so far; empty if it is not known.
+        before: the run's so far; empty if this process begins it.
         now: this process's.
 
     Returns:

@@ -20,7 +20,7 @@ from ..reading.run_files import ended
 from . import tensorboard
 from .checkpoints import Checkpoints, NotThisRuns
 from .metrics import MetricsLog
-from .provenance import provenance, since
+from .provenance import NOT_RECORDED, provenance, since
 
 
 class Job(NamedTuple):
@@ -205,15 +205,11 @@ def resumed(
             f"counted {', '.join(sorted(unknown))}"
         )
     fields["ledger"] = Ledger(**fields["ledger"])
-    progress, before = Progress(state=state, **fields), kept.get("provenance", {})
-    if not progress.wanted(job.config):
-        return (
-            progress,
-            kept["rows"],
-            kept["seconds"],
-            before or since({}, provenance()),
-        )
-    return progress, kept["rows"], kept["seconds"], since(before, provenance())
+    progress = Progress(state=state, **fields)
+    origin = kept.get("provenance")
+    if progress.wanted(job.config) or not origin:
+        origin = since(origin or NOT_RECORDED, provenance())
+    return progress, kept["rows"], kept["seconds"], origin
 
 
 def clients_of_a_cell(

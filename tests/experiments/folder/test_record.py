@@ -116,6 +116,18 @@ def test_what_is_drawn_does_not_stand_before_the_summary(
     assert "left out, OSError(28, 'No space left on device')" in line
 
 
+@pytest.mark.parametrize("rounds, source", [(6, "a"), (2, "b")])
+def test_who_computes_the_last_round_is_the_origin(
+    rounds, source, built, tmp_path, monkeypatch
+):
+    config, dataset, run = built
+    monkeypatch.setattr(record, "provenance", lambda: ORIGIN | {"source": "b"})
+    kept = record.note(Progress(rounds, run.state), [ROW], 1.0) | {"provenance": ORIGIN}
+    job = record.Job("", config, dataset, tmp_path)
+    *_, origin = record.resumed(job, run, Kept(run, kept))
+    assert origin["source"] == source and ("earlier" in origin) == (source == "b")
+
+
 class Kept:
     """A checkpoint of round 2 with this note."""
 
@@ -132,8 +144,9 @@ def test_a_checkpoint_of_other_examples_or_of_another_version_is_refused(
     config, dataset, run = built
     job = record.Job("", config, dataset, tmp_path)
     kept = record.note(Progress(2, run.state), [ROW], 1.0)
-    progress, rows, *_ = record.resumed(job, run, Kept(run, kept))
+    progress, rows, _, origin = record.resumed(job, run, Kept(run, kept))
     assert (progress.rounds, rows) == (2, [ROW])
+    assert [before["source"] for before in origin["earlier"]] == ["not recorded"]
     with pytest.raises(ConfigError, match="SHA-256 0123456789ab..., got"):
         other = kept | {"data_sha256": "0123456789abcdef"}
         record.resumed(job, run, Kept(run, other))
