@@ -131,8 +131,8 @@ def main(argv: list[str]) -> None:
     """Audits the config of the command line."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    config = command_line.config()
     with one_line_errors(DataError):
+        config = command_line.config()
         validation.validate(config)
         dataset = load(config.data.name, config.data.dir)
         validation.require_samples(config, len(dataset.train_labels))

@@ -27,10 +27,11 @@ from .options import command_line, validation
 from .options.names import did_you_mean
 from .options.rules import PARTITIONS
 from .process import signals
-from .process.console import tell
+from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
+from .process.whole_files import replace
 from .reading import figures, results
-from .reading.results import Group
+from .reading.results import Group, Result
 
 _POLICIES = flags.DEFINE_list(
     "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
@@ -124,20 +125,23 @@ def main(argv: list[str]) -> None:
         for config in asked.values():
             validation.validate(config)
         runs = sweep.prepared(asked, folder)
-    with signals.ending(command_line.command()):
+    with signals.ending(command_line.command()), one_line_errors():
         failures = sweep.run_all(runs)
     groups = finished(folder, asked)
     table = results.markdown(compared(groups, _TARGET.value))
-    (folder / "policies.md").write_text(table)
+    replace(folder / "policies.md", table)
     for group in groups:
         first = group.results[0]
-        figures.cell_map(
-            first.summary["cell"], folder / f"{first.name}.png", first.name
-        )
+        told(f"map of {first.name}", draw)(first, folder)
     tell(table)
     if failures:
         tell(f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}")
         sys.exit(1)
+
+
+def draw(run: Result, folder: pathlib.Path) -> None:
+    """The map of a run's cell, `NAME.png`."""
+    figures.cell_map(run.summary["cell"], folder / f"{run.name}.png", run.name)
 
 
 def finished(folder: pathlib.Path, names: Container[str]) -> list[Group]:

@@ -6,7 +6,6 @@
 TPU.
 """
 
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
-from configs import default
 from flq_jax import data, keys, models
 from flq_jax.data.clients import scaled
 from flq_jax.federated import State, heard
@@ -25,11 +23,11 @@ from flq_jax.quantizers.straight_through import FULL_PRECISION
 
 from .assembly.build import Run, build, classifier
 from .folder.checkpoints import Checkpoints
-from .options import command_line
+from .options import command_line, validation
 from .process import console
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replacing
-from .reading import packed_model
+from .reading import packed_model, run_files
 
 _OUT = flags.DEFINE_string("out", "model.npz", "The exported model's file.")
 _STABLEHLO = flags.DEFINE_string("stablehlo", None, "The exported program's file.")
@@ -105,14 +103,19 @@ def written_config(folder: pathlib.Path) -> ConfigDict:
     file = folder / "config.json"
     if not file.is_file():
         raise ConfigError(f"--workdir: must be a run's folder, no file {file}")
-    config = default.get_config()
-    config.update(json.loads(file.read_text()))
+    try:
+        config = validation.from_json(run_files.load(file))
+        validation.require_values(config)
+    except ValueError as error:
+        raise ConfigError(f"--workdir: {file}: {error}") from error
     return config
 
 
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:
     """(finished rounds, state) of the newest whole checkpoint; `ConfigError` if none."""
-    found = Checkpoints(folder / "checkpoints", console.tell).restore(like=run.state)
+    checkpoints = Checkpoints(folder / "checkpoints", console.tell, reading=True)
+    found = checkpoints.restore(like=run.state)
+    checkpoints.close()
     if found is None:
         raise ConfigError(f"--workdir: must hold a checkpoint, got {folder}")
     return found[:2]

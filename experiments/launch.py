@@ -4,14 +4,14 @@
     python -m experiments.launch --config=... --workdir=... --on=slurm --partition=cpu
 
 The runs are gathered as `experiments.main` gathers them, at most `--together` in a
-process; each process is that command with `--runs`. Here there are as many at a time as
+process; each is that command with `--runs`, and with the configs as they are now, of
+which it finds a copy in `.submitted`: the config file may change meanwhile. Here there are as many at a time as
 the cores allow, `--cores` for each. On Slurm they are one job array (the extra [slurm]);
 a task that is out of time or preempted saves, is requeued and goes on from there, and
 the command returns as soon as the array is submitted. Finished runs are not launched
 again. SIGINT and SIGTERM come to all processes here: each saves and ends.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags, logging
 
-from .options import command_line, validation
+from .options import command_line, submitted, validation
 from .process import signals
 from .process.console import tell
 from .process.errors import one_line_errors
@@ -34,7 +34,6 @@ _PARTITION = flags.DEFINE_string("partition", None, "Slurm's; none: its default.
 _MINUTES = flags.DEFINE_integer("minutes", 60, "Slurm's time limit of a task.", 1)
 _MEMORY = flags.DEFINE_integer("memory_gb", 4, "Slurm's memory of a task.", 1)
 _MOST = flags.DEFINE_integer("most", 100, "Tasks of the array at a time.", 1)
-OWN = ("on", "cores", "partition", "minutes", "memory_gb", "most")
 STOP_AHEAD_S = 60  # so long before its time is over a task is told to save
 POLL_S = 0.1  # between two looks at the processes
 
@@ -77,19 +76,20 @@ class Task:
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
-def commands(argv: Sequence[str], runs: Sequence[Sequence[str]]) -> list[list[str]]:
+def commands(
+    file: pathlib.Path, folder: pathlib.Path, runs: Sequence[Sequence[str]]
+) -> list[list[str]]:
     """A command line for each list of names of runs.
 
     Args:
-        argv: this command's arguments; its own flags are left out.
+        file: what is submitted: they read no config file.
+        folder: --workdir.
         runs: names of those that share a process; one empty name stands for a run that
             is not of a sweep.
     """
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in OWN:
-        own.add_argument(f"--{name}", f"-{name}")
-    _, rest = own.parse_known_args(list(argv))
-    base = [sys.executable, "-m", "experiments.main", *rest]
+    base = [sys.executable, "-m", "experiments.main"]
+    base += [f"--submitted={file}", f"--workdir={folder}"]
+    base += [f"--together={command_line.together()}"]
     return [
         [*base, f"--runs={','.join(names)}"] if any(names) else base for names in runs
     ]
@@ -183,10 +183,25 @@ def main(argv: list[str]) -> None:
         launch(command_line.workdir())
 
 
+def submit(
+    runs: Sequence, origin: dict[str, str], folder: pathlib.Path
+) -> pathlib.Path:
+    """Leaves the runs' configs as they are now, for the processes to read: the file."""
+    return submitted.write(
+        submitted.Submission(
+            **origin,
+            configs={run.name: run.config for run in runs},
+            digests={run.name: run.dataset.digest for run in runs},
+        ),
+        folder,
+    )
+
+
 def launch(folder: pathlib.Path) -> None:
     """Launches what is not finished of the command line's runs, which lie in the folder."""
     with one_line_errors():
-        configs = command_line.runs()
+        command_line.refuse_all_but("config", "workdir", "together", "runs")
+        origin, configs = command_line.origin(), command_line.runs()
         for config in configs.values():
             validation.validate(config)
     from flq_jax.data import DataError
@@ -195,9 +210,10 @@ def launch(folder: pathlib.Path) -> None:
 
     with one_line_errors(DataError):
         runs = sweep.prepared(configs, folder)
-    wanted = [run for run in runs if not sweep.finished(run)]
-    stacks = sweep.stacks(wanted, command_line.together())
-    lines = commands(sys.argv[1:], [[run.name for run in stack] for stack in stacks])
+        wanted = [run for run in runs if not sweep.finished(run)]
+        stacks = sweep.stacks(wanted, command_line.together())
+        names = [[run.name for run in stack] for stack in stacks]
+        lines = commands(submit(wanted, origin, folder), folder, names)
     if not lines:
         elsewhere = len(configs) - len(runs)
         tell(

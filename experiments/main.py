@@ -33,7 +33,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
-    from .engine import sweep
+    from .engine import agreement, sweep
     from .process import compilation_cache, console, peers
     from .reading import model_costs
 
@@ -46,7 +46,8 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
         if coordinator:
             peers.join(coordinator, *which)
             console.console.quiet = not peers.first_of_us()
-        runs = sweep.prepared(configs, folder)
+            agreement.require_same_options(configs, folder, command_line.together())
+        runs = sweep.prepared(configs, folder, command_line.digests())
     try:
         with one_line_errors():
             failures = sweep.run_all(runs, command_line.together())

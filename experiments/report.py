@@ -10,6 +10,8 @@ import sys
 from absl import app, flags
 
 from .options import command_line
+from .process import console
+from .process.whole_files import replace
 from .reading import page, results
 
 _ACCURACY = flags.DEFINE_float(
@@ -28,13 +30,11 @@ def main(argv: list[str]) -> None:
             f"error: --workdir: no run with a metrics line in {folder}", file=sys.stderr
         )
         sys.exit(2)
-    left_out = results.without_a_line(folder)
-    for name, other in results.repeats(runs).items():
-        left_out[name] = f"repeats {other}"
+    left_out = results.left_out(folder, runs)
     title = folder.resolve().name
     for name, text in page.written(groups, title, _ACCURACY.value, left_out).items():
-        (folder / name).write_text(text)
-        print(folder / name)
+        replace(folder / name, text)
+        console.tell(f"{folder / name}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from absl import app
 
 from .options import command_line
 from .process import console
+from .process.whole_files import replace
 from .reading import results
 from .reading.results import Result
 
@@ -97,19 +98,21 @@ def main(argv: list[str]) -> None:
     console.table([HEADER, *lines])
     remarks = [f"- {p.method}, {p.rounds} rounds: {p.remark}." for p in PRINTED]
     text = results.markdown([HEADER, *lines]) + "\n" + "\n".join(remarks) + "\n"
-    (folder / "table1.md").write_text(text)
-    print(folder / "table1.md")
+    replace(folder / "table1.md", text)
+    console.tell(f"{folder / 'table1.md'}")
 
 
 def of(runs: list[Result], prefix: str, rounds: int) -> list[Found]:
     """What the runs of this name have after so many rounds; unfinished ones left out."""
-    return [
-        at(run, row)
-        for run in runs
-        if run.name.startswith(prefix) and run.summary
-        for row in run.rows
-        if row["round"] == rounds
-    ]
+    found = []
+    for run in runs:
+        rows = [row for row in run.rows if row["round"] == rounds]
+        if run.name.startswith(prefix) and run.summary and rows:
+            try:
+                found.append(at(run, rows[0]))
+            except (LookupError, TypeError, ZeroDivisionError) as error:
+                console.tell(f"{run.name} is left out: summary.json: {error!r}")
+    return found
 
 
 def at(run: Result, row: dict) -> Found:

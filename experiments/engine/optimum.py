@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,7 +34,10 @@ def kept(
     try:
         known = json.loads(path.read_text())
         optimum = float(known.pop("optimum"))
+        known = known if math.isfinite(optimum) else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        known = None
+    except (OverflowError, RecursionError):  # JSON, but of no number or value that is
         known = None
     if peers.any_of_us(known != of):
         optimum = solve()

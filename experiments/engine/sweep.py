@@ -1,59 +1,75 @@
 """An experiment is a list of runs; a single run is a list of one."""
 
 import contextlib
-import json
 import pathlib
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 from ml_collections import ConfigDict
 
-from flq_jax.data import load
+from flq_jax.data import DataError, load
+from flq_jax.data.dataset import Dataset
 
 from ..assembly import stacked_runs
 from ..assembly.build import split
 from ..assembly.model_fit import require_countable, require_fit
 from ..folder import claim
+from ..folder.provenance import provenance
 from ..folder.record import Job
 from ..options import validation
 from ..process import console, peers
 from ..process.errors import ConfigError
-from ..reading import results
-from . import host_loop
+from ..process.whole_files import replace
+from ..reading import results, run_files
+from . import agreement, host_loop, taking
 
 
-def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
+def prepared(
+    configs: dict[str, ConfigDict],
+    folder: pathlib.Path,
+    digests: Mapping[str, str] = {},
+) -> list[Job]:
     """Reads the data and makes the folders of all runs, before the first one starts.
 
-    Runs that another process has are told and left to it.
+    Runs that another process has are told and left to it, and those of equal configs are
+    told. One of a sweep whose folder is damaged stays in the list, and fails by itself.
+
+    Args:
+        configs: name -> config, validated.
+        folder: what the runs' folders lie in.
+        digests: of the data that runs were submitted with, by name.
 
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
             they do not allow, or for minibatches far larger than any client's share, or for
             a model that does not take them or is too large to be counted, or a folder
             can't be written to or holds another config, or one process of several is to
-            watch a client, or every run is in use.
+            watch a client or was started with other data than those submitted or than
+            the other processes, or every run is in use.
         DataError: a data set can't be read.
     """
-    datasets, sizes, runs = {}, {}, []
-    for name, config in configs.items():
+    for config in configs.values():
         if config.log.study != "none":
             peers.require_alone("log.study", config.log.study)
+    datasets, sizes, runs = loaded(configs.values()), {}, []
+    for name, config in configs.items():
         where = config.data.name, config.data.dir
-        if where not in datasets:
-            datasets[where] = load(*where)
-        labels = datasets[where].train_labels
-        validation.require_samples(config, len(labels))
-        validation.require_batch(config, map(len, split(config, labels)))
+        dataset = datasets[where]
+        if (then := digests.get(name, dataset.digest)) != dataset.digest:
+            raise ConfigError(
+                "config.data.dir: must be the examples that were submitted, SHA-256 "
+                f"{then[:12]}..., got {dataset.digest[:12]}..."
+            )
+        validation.require_samples(config, len(dataset.train_labels))
+        shares = split(config, dataset.train_labels)
+        validation.require_batch(config, map(len, shares))
         if (pair := (where, repr(config.model))) not in sizes:
-            sizes[pair] = require_fit(config.model, datasets[where])
+            sizes[pair] = require_fit(config.model, dataset)
         require_countable(config, sizes[pair])
-        runs.append(Job(name, config, datasets[where], folder / name))
-    why_not = [
-        in_use(lambda run=run: claim.prepare(run.folder, run.config)) for run in runs
-    ]
+        runs.append(Job(name, config, dataset, folder / name))
+    agreement.tell_repeats(configs)
+    why_not = [taking.in_use(lambda run=run: taking.prepare(run)) for run in runs]
     if all(why_not):
         raise claim.InUse(why_not[0])
     for reason in filter(None, why_not):
@@ -61,40 +77,22 @@ def prepared(configs: dict[str, ConfigDict], folder: pathlib.Path) -> list[Job]:
     return [run for run, reason in zip(runs, why_not, strict=True) if not reason]
 
 
-def in_use(take: Callable[[], Any]) -> str:
-    """Has the first of us take a run: why it can't, or an empty string.
-
-    All of several processes must ask, and have the same answer but for its words.
-
-    Raises:
-        ConfigError: the run can't be had by anyone.
-    """
-    reason, refused = "", None
+def loaded(configs: Iterable[ConfigDict]) -> dict[tuple[str, str], Dataset]:
+    """Every data set once, (name, folder) -> it; the same for all processes."""
+    datasets, unread = {}, None
     try:
-        if peers.first_of_us():
-            take()
-    except claim.InUse as error:
-        reason = str(error)
-    except ConfigError as error:
-        refused = error
-    if peers.any_of_us(refused is not None):
-        raise refused or ConfigError("--workdir: the first process can't use it")
-    if peers.any_of_us(bool(reason)):
-        return reason or "--workdir: it is in use"
-    return ""
-
-
-def hold(run: Job, held: contextlib.ExitStack) -> str:
-    """Takes a run's folder for as long as `held` is open: why it can't, or nothing.
-
-    Since it was prepared another process may have left another config there.
-    """
-
-    def take():
-        held.enter_context(claim.held(run.folder))
-        claim.claim(run.folder, run.config)
-
-    return in_use(take)
+        for config in configs:
+            where = config.data.name, config.data.dir
+            if where not in datasets:
+                datasets[where] = load(*where)
+    except DataError as error:
+        unread = error
+    if peers.any_of_us(unread is not None):
+        raise unread or DataError(
+            "config.data: another process can't read the examples"
+        )
+    agreement.require_same_data(datasets)
+    return datasets
 
 
 def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
@@ -112,12 +110,9 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     Returns:
         The names of those that failed.
     """
+    provenance()  # before files and checkout change
     if [run.name for run in runs] == [""]:
-        (run,) = runs
-        with contextlib.ExitStack() as held:
-            if reason := hold(run, held):
-                raise claim.InUse(reason)
-            console.summary_table(host_loop.train(run.config, run.dataset, run.folder))
+        alone(*runs)
         return []
     wanted = [run for run in runs if not finished(run)]
     done, failures = len(runs) - len(wanted), []
@@ -127,27 +122,60 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
         )
         console.tell(f"{', '.join(job.name for job in jobs)} ({place} {len(runs)})")
         with contextlib.ExitStack() as held:
-            if mine := taken(jobs, held):
-                failures += failing(mine)
+            mine, damaged = taken(jobs, held)
+            failures += damaged + (failing(mine) if mine else [])
         done += len(jobs)
-    folders = sorted(run.folder for run in runs)  # of others, other processes write
+    console.told("table", show)(runs)
+    return failures
+
+
+def alone(run: Job) -> None:
+    """Runs a config that is no sweep, and shows its end; `ConfigError` if it can't."""
+    with contextlib.ExitStack() as held:
+        if reason := taking.hold(run, held):
+            raise claim.InUse(reason)
+        try:
+            end = host_loop.train(run.config, run.dataset, run.folder)
+        except OSError as error:
+            if jax.process_count() > 1:
+                raise
+            raise ConfigError(
+                f"--workdir: {run.folder}: {error.strerror or error}; the same command "
+                "goes on from the last checkpoint"
+            ) from error
+        console.told("table", console.summary_table)(end)
+
+
+def show(runs: Sequence[Job]) -> None:
+    """Prints the table of the runs, those of other processes left out."""
+    folders = sorted(run.folder for run in runs)
     groups = results.grouped(r for folder in folders for r in results.read(folder))
     if groups:
         from ..reading.page import summary_table  # Matplotlib and jinja2
 
         console.table(summary_table(groups, 0.9))
-    return failures
 
 
-def taken(jobs: Sequence[Job], held: contextlib.ExitStack) -> list[Job]:
-    """The runs that are still wanted and free, held from here on; others are told."""
-    mine = []
+def taken(
+    jobs: Sequence[Job], held: contextlib.ExitStack
+) -> tuple[list[Job], list[str]]:
+    """The runs that are still wanted and free, held from here on; others are told.
+
+    Beside them the names of those whose folders are damaged or can't be written to.
+    """
+    mine, damaged = [], []
     for job in jobs:
-        if reason := hold(job, held):
+        try:
+            reason = taking.hold(job, held)
+        except taking.Unusable as error:
+            console.tell(f"{job.name} failed: {error}")
+            damaged.append(job.name)
+            continue
+        if reason:
             console.tell(f"{reason}, and left to it")
-        elif not finished(job):
+        elif not finished(job, tell=False):
             mine.append(job)
-    return mine
+    return mine, damaged
 
 
 def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
@@ -164,27 +192,42 @@ def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
 
 def failing(jobs: Sequence[Job]) -> list[str]:
     """Runs them together, and one by one if that fails: the names of those that do."""
-    notes = [job.folder / "failure.txt" for job in jobs]
-    for note in notes:
-        note.unlink(missing_ok=True)
+    for job in jobs:
+        with contextlib.suppress(OSError):
+            (job.folder / "failure.txt").unlink(missing_ok=True)
     try:
         host_loop.train_together(jobs)
     except Exception as error:
         if jax.process_count() > 1:  # they would go on out of step
             raise
+        what = " ".join(repr(error).split())[:200]
         if len(jobs) > 1:
-            console.tell(f"together they failed: {error!r:.200}; now one by one")
+            console.tell(f"together they failed: {what}; now one by one")
             return [name for job in jobs for name in failing([job])]
-        notes[0].write_text(traceback.format_exc())
-        console.tell(f"{jobs[0].name} failed: {error!r:.200}; see {notes[0]}")
+        console.tell(f"{jobs[0].name} failed: {what}{noted(jobs[0])}")
         return [jobs[0].name]
     return []
 
 
-def finished(run: Job) -> bool:
-    """Whether the run has done all the rounds that its config asks for."""
-    path = run.folder / "summary.json"
-    if not path.exists():
+def noted(job: Job) -> str:
+    """Leaves the traceback of what is being handled; what a line says of that."""
+    note = job.folder / "failure.txt"
+    try:
+        replace(note, traceback.format_exc())
+    except OSError as error:  # the disk may be full
+        return f"; {note} can't be written: {error.strerror}"
+    return f"; see {note}"
+
+
+def finished(run: Job, tell: bool = True) -> bool:
+    """Whether the run has done all the rounds that its config asks for.
+
+    A damaged summary says nothing of it, which is told: the run ends anew.
+    """
+    try:
+        end = run_files.summary(run.folder / "summary.json")
+    except ValueError as error:
+        if tell:
+            console.tell(f"{run.folder}: {error}; it is written anew")
         return False
-    summary = json.loads(path.read_text())
-    return bool(summary["stopped"]) or summary["round"] >= run.config.rounds
+    return run_files.is_finished(end, run.config.rounds)

@@ -1,63 +1,78 @@
 """Checkpoints that are whole or not used: orbax, and a digest of what was saved."""
 
+import contextlib
 import copy
-import hashlib
-import json
 import logging
 import pathlib
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import NamedSharding
 
 from ..process import peers
+from ..process.errors import ConfigError
+from .leaves import by_path, digest, shape, stored
 
 KEPT = 3
+# Orbax takes some other characters of a path for a pattern, and loses what it saves.
+PLAIN_PATH = r"[\w/.,=+@%~ -]+"
+
+
+class NotThisRuns(ConfigError):
+    """The checkpoints are of other leaves than the run's state: other shapes or names."""
 
 
 class Checkpoints:
     """The checkpoints of one run, by round.
 
-    A checkpoint holds the leaves of the state and a JSON-able note (ledger, all rows of
-    the metrics file), with the SHA-256 of both. Orbax writes it beside the others and
-    renames it when it is complete. Of several processes each writes and reads its own
-    clients' rows, all of them in one folder, and they need not be as many as before.
+    A checkpoint holds the leaves of the state, each by its path in it, and a JSON-able
+    note (ledger, all rows of the metrics file), with the SHA-256 of both. Orbax writes
+    it beside the others and renames it when it is complete. Of several processes each
+    writes and reads its own clients' rows, all of them in one folder, and they need not
+    be as many as before. Earlier versions named leaves by their position; such
+    checkpoints are read so, and told.
 
     Args:
         folder: where they lie; made by the first `save`.
         tell: called with one line for each checkpoint that can't be used.
+        reading: only look: nothing in the folder is made, moved or removed.
     """
 
-    def __init__(self, folder: pathlib.Path, tell: Callable[[str], None]):
+    def __init__(
+        self, folder: pathlib.Path, tell: Callable[[str], None], reading: bool = False
+    ):
         self._folder = folder.absolute()
         self._tell = tell
-        self._manager = None
+        self._reading = reading
+        self._manager, self._alias = None, None
 
     def save(self, round_index: int, state: Any, note: dict[str, Any]) -> None:
-        """Saves `state`, in the background, as of `round_index` finished rounds."""
+        """Saves `state`, in the background, as of `round_index` finished rounds.
+
+        Raises:
+            OSError: this one or one before could not be written.
+        """
         # Copies: meanwhile the buffers of `state` are donated to the next round, and
         # the lists of `note` grow.
-        leaves = [jnp.array(leaf, copy=True) for leaf in jax.tree.leaves(state)]
+        leaves = by_path(jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state))
         note = copy.deepcopy(note)
         args = _orbax().args
-        self._open().save(
-            round_index,
-            args=args.Composite(
-                state=args.StandardSave(_named(leaves)),
-                note=args.JsonSave(
-                    {
-                        "note": note,
-                        "state_sha256": _digest(leaves),
-                        "sha256": _digest(leaves, note),
-                    }
-                ),
+        composite = args.Composite(
+            state=args.StandardSave(stored(leaves)),
+            note=args.JsonSave(
+                {
+                    "note": note,
+                    "state_sha256": digest(leaves),
+                    "sha256": digest(leaves, note),
+                }
             ),
-            force=True,
         )
+        with _writing():
+            self._open().save(round_index, args=composite, force=True)
 
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest checkpoint that is whole.
@@ -66,30 +81,43 @@ class Checkpoints:
             like: a state of the same shapes, on the devices where it shall lie.
 
         Returns:
-            (finished rounds, state, note), or None if there is no whole checkpoint. The
-            broken ones are set aside in `broken_checkpoints`, beside their folder, and told.
+            (finished rounds, state, note), or None if there is no whole checkpoint.
+            Newer ones are told, and set aside in `broken_checkpoints`, beside their
+            folder, unless this is only to look.
+
+        Raises:
+            NotThisRuns: none is this state's, and some are another's; nothing is moved.
         """
+        found, useless = None, {}
         for round_index in self._rounds():
-            found, reason = None, ""
-            try:
-                found = self._read(round_index, like)
-            except Exception as error:  # noqa: BLE001 a broken file may raise anything
-                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-            if not peers.any_of_us(found is None):
-                return round_index, *found
+            found, error = self._agreed(round_index, like)
+            if found is not None:
+                break
+            useless[round_index] = error
+        others = [e for e in useless.values() if isinstance(e, NotThisRuns)]
+        if found is None and others:
+            raise others[0]
+        for broken, error in useless.items():
             self._tell(
-                f"checkpoint of round {round_index} is broken and was set aside "
-                f"({reason or 'another process cannot read it'})"
+                f"checkpoint of round {broken} is broken and "
+                f"{'left out' if self._reading else 'was set aside'} ({error})"
             )
-            self._set_aside(round_index)
-        return None
+            if not self._reading:
+                self._set_aside(broken)
+        return None if found is None else (round_index, *found)
 
     def close(self) -> None:
-        """Waits until what was saved is on disk."""
-        if self._manager is not None:
-            self._manager.wait_until_finished()
-            self._manager.close()
-            self._manager = None
+        """Waits until what was saved is on disk; OSError if it can't be written."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            with _writing():
+                try:
+                    manager.wait_until_finished()
+                finally:
+                    manager.close()
+        if self._alias is not None:
+            self._alias.cleanup()
+            self._alias = None
 
     def _rounds(self) -> Iterator[int]:
         if not self._folder.is_dir():
@@ -97,30 +125,60 @@ class Checkpoints:
         names = [path.name for path in self._folder.iterdir()]
         return iter(sorted((int(n) for n in names if n.isdigit()), reverse=True))
 
-    def _read(self, round_index: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        args = _orbax().args
-        leaves, treedef = jax.tree.flatten(like)
-        shapes = [
-            jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
-            for leaf in leaves
-        ]
-        found = self._open().restore(
+    def _agreed(self, round_index: int, like: Any) -> tuple[tuple | None, Exception]:
+        """((state, note) or None, why not): the same for each of several processes."""
+        found, error = None, ValueError("another process cannot read it")
+        try:
+            found = self._read(round_index, like)
+        except NotThisRuns as other:
+            error = other
+        except Exception as broken:  # noqa: BLE001 a broken file may raise anything
+            lines = str(broken).splitlines() or [type(broken).__name__]
+            error = ValueError(lines[0][:120])
+        if peers.any_of_us(isinstance(error, NotThisRuns)):
+            if not isinstance(error, NotThisRuns):
+                error = NotThisRuns("--workdir: the checkpoints are not this run's")
+            return None, error
+        if peers.any_of_us(found is None):
+            return None, error
+        leaves, note = found
+        same = note["sha256"] == digest(leaves, note["note"])
+        if peers.any_of_us(not same):
+            return None, ValueError("its SHA-256 is not the one it was saved with")
+        state = jax.tree.unflatten(jax.tree.structure(like), [x for _, x in leaves])
+        return (state, note["note"]), error
+
+    def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
+        """(named leaves, note), unless its shapes are others."""
+        args, manager = _orbax().args, self._open()
+        there = _shapes_there(manager.directory / str(round_index) / "state")
+        leaves = by_path(like)
+        if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):
+            leaves = [(f"leaf{i:04d}", leaf) for i, (_, leaf) in enumerate(leaves)]
+        here = {k: shape(leaf) for k, leaf in stored(leaves).items()}
+        if differ := [k for k in here | there if here.get(k) != there.get(k)]:
+            name = differ[0]
+            raise NotThisRuns(
+                f"--workdir: the checkpoint of round {round_index} in {self._folder} is "
+                f"not this run's: {name} is {there.get(name, 'missing')} there, "
+                f"{here.get(name, 'missing')} here; another config or version left it"
+            )
+        wanted = {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+            for name, leaf in stored(leaves).items()
+        }
+        found = manager.restore(
             round_index,
             args=args.Composite(
-                state=args.StandardRestore(_named(shapes)), note=args.JsonRestore()
+                state=args.StandardRestore(wanted), note=args.JsonRestore()
             ),
         )
+        if leaves[0][0] == "leaf0000":
+            self._tell(
+                f"checkpoint of round {round_index}: leaves by position, as of old"
+            )
         # Orbax stores no arrays without entries; there is nothing to restore in them.
-        leaves = [
-            found.state.get(f"leaf{i:04d}", leaf) for i, leaf in enumerate(leaves)
-        ]
-        for leaf, wanted in zip(leaves, shapes):
-            if (leaf.shape, leaf.dtype) != (wanted.shape, wanted.dtype):
-                raise ValueError(f"it holds {leaf.shape}, not {wanted.shape}")
-        note = found.note["note"]
-        if _digest(leaves, note) != found.note["sha256"]:
-            raise ValueError("its SHA-256 is not the one it was saved with")
-        return jax.tree.unflatten(treedef, leaves), note
+        return [(k, found.state.get(k, leaf)) for k, leaf in leaves], found.note
 
     def _set_aside(self, round_index: int) -> None:
         self.close()
@@ -134,38 +192,46 @@ class Checkpoints:
     def _open(self):
         if self._manager is None:
             orbax = _orbax()
+            how = (
+                {"read_only": True}
+                if self._reading
+                else {"max_to_keep": KEPT, "create": True}
+            )
             self._manager = orbax.CheckpointManager(
-                self._folder,
-                options=orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True),
+                self._plain_path(), options=orbax.CheckpointManagerOptions(**how)
             )
         return self._manager
 
-
-def _named(leaves: list[Any]) -> dict[str, Any]:
-    return {f"leaf{i:04d}": leaf for i, leaf in enumerate(leaves) if leaf.size}
-
-
-def _digest(leaves: list[jax.Array], note: dict[str, Any] | None = None) -> str:
-    """SHA-256 of the note and of all leaves, those of clients by their rows' SHA-256."""
-    digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
-    for leaf in leaves:
-        digest.update(f"{leaf.dtype}{leaf.shape}".encode())
-        spread = isinstance(leaf.sharding, NamedSharding) and any(leaf.sharding.spec)
-        digest.update(_row_digests(leaf) if spread else np.asarray(leaf).tobytes())
-    return digest.hexdigest()
+    def _plain_path(self) -> pathlib.Path:
+        """The folder's path, or another one that leads there and is no pattern."""
+        if re.fullmatch(PLAIN_PATH, str(self._folder)):
+            return self._folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._alias = tempfile.TemporaryDirectory(prefix="flq_jax-")
+        path = pathlib.Path(self._alias.name) / "checkpoints"
+        path.symlink_to(self._folder, target_is_directory=True)
+        return path
 
 
-def _row_digests(leaf: jax.Array) -> bytes:
-    """The SHA-256 of each row along the leading axis, wherever it lies."""
-    parts = sorted(leaf.addressable_shards, key=lambda part: part.index[0].start or 0)
-    rows = [row for part in parts for row in np.asarray(part.data)]
-    digests = b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
-    return peers.gathered(np.frombuffer(digests, np.uint8)).tobytes()
+def _shapes_there(folder: Any) -> dict[str, str]:
+    """What a checkpoint's leaves are, by name."""
+    found = _orbax().StandardCheckpointHandler().metadata(folder)
+    return {name: shape(leaf) for name, leaf in dict(found).items()}
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Orbax's and TensorStore's ways to say that a file can't be written, as OSError."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise OSError(f"a checkpoint can't be written: {line:.200}") from error
 
 
 def _orbax():
     """Imported when first needed: it takes as long as many a run's first chunk."""
     import orbax.checkpoint
 
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # what fails is raised too
     return orbax.checkpoint

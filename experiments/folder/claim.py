@@ -12,12 +12,18 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from ..options.names import flatten
+from ..process import console
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
+from ..reading import run_files
 
 
 class InUse(ConfigError):
     """Another process has the run's folder."""
+
+
+class Damaged(ConfigError):
+    """The folder's config can't be read."""
 
 
 def resolve(config: ConfigDict) -> dict[str, Any]:
@@ -58,26 +64,29 @@ def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
 
     The same config with more rounds is welcome: the run is prolonged. Not so if its
     step is scheduled by the number of rounds. Any config is where nothing was computed:
-    there is neither a line of metrics nor a checkpoint.
+    there is neither a line of metrics nor a checkpoint. That another one is replaced
+    then is told.
 
     Raises:
         ConfigError: the folder holds another config.
+        Damaged: there is a file for it, but it holds none.
     """
     path, new = workdir / "config.json", resolve(config)
     try:
-        old = json.loads(path.read_text()) if path.exists() else None
-        if not isinstance(old, (dict, type(None))):
-            raise ValueError("it holds no options")  # noqa: TRY004 as for broken JSON
+        old = run_files.load(path) if path.exists() else new
     except ValueError as error:
-        raise ConfigError(f"--workdir: {path} is no config: {error}") from error
-    if old is None or _prolonged(old, new) or not _computed(workdir):
+        raise Damaged(f"--workdir: {path} is no config: {error}") from error
+    changed = differences(old, new)
+    if changed and not _prolonged(old, new):
+        told = f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}"
+        if _computed(workdir):
+            raise ConfigError(
+                f"--workdir: {workdir} holds a run of another config ({told}): take "
+                "another --workdir"
+            )
+        console.tell(f"{path}: of a run that computed nothing, replaced ({told})")
+    if changed or not path.exists():
         write_json(path, new)
-    elif changed := differences(old, new):
-        raise ConfigError(
-            f"--workdir: {workdir} holds a run of another config ("
-            f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}): take another "
-            "--workdir"
-        )
 
 
 @contextlib.contextmanager
@@ -118,7 +127,8 @@ def _computed(workdir: pathlib.Path) -> bool:
 def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether `new` is `old` with more rounds, of which the earlier ones know nothing."""
     return (
-        old | {"rounds": 0} == new | {"rounds": 0}
-        and old.get("rounds", 0) < new["rounds"]
+        isinstance(old.get("rounds"), int)
+        and old | {"rounds": 0} == new | {"rounds": 0}
+        and old["rounds"] < new["rounds"]
         and new["server"]["schedule"] == "constant"
     )

@@ -14,11 +14,13 @@ from ..assembly import cell_network
 from ..assembly.build import Run
 from ..assembly.device_loop import Progress
 from ..process import console, peers
+from ..process.errors import ConfigError
 from ..process.whole_files import write_json
+from ..reading.run_files import ended
 from . import tensorboard
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, NotThisRuns
 from .metrics import MetricsLog
-from .provenance import provenance
+from .provenance import NOT_RECORDED, provenance, since
 
 
 class Job(NamedTuple):
@@ -41,6 +43,7 @@ class Record:
     """The folder of one run, from where it has the run to its end.
 
     The summary of a run that is to be prolonged is removed: it tells that all is done.
+    A run that has its summary is left as it is: it was ended by who computed it.
 
     Args:
         job: what is asked for.
@@ -50,8 +53,11 @@ class Record:
     def __init__(self, job: Job, run: Run):
         self.job, self._run = job, run
         self._checkpoints = Checkpoints(job.folder / "checkpoints", console.tell)
-        self.progress, rows, self._seconds = resumed(run, self._checkpoints)
-        self._saved = self.progress.rounds
+        found = resumed(job, run, self._checkpoints)
+        self.progress, rows, self._seconds, self._origin = found
+        self._saved, self._ended = self.progress.rounds, None
+        if not self.wanted:
+            self._ended = ended(job.folder / "summary.json", self.progress.rounds)
         self._rows, self._sinks = list(rows), []
         if peers.first_of_us():
             if self.wanted:
@@ -59,7 +65,7 @@ class Record:
             self._sinks.append(MetricsLog(job.folder, rows).write)
             if job.config.log.tensorboard:
                 writer = tensorboard.scalars(job.folder, self.progress.rounds)
-                self._sinks.append(writer)
+                self._sinks.append(console.told("tensorboard", writer))
 
     @property
     def wanted(self) -> bool:
@@ -97,7 +103,10 @@ class Record:
     def save(self) -> None:
         """Saves a checkpoint, in the background, unless there is one of this round."""
         if self._saved != self.progress.rounds:
-            noted = note(self.progress, self._rows, self._seconds)
+            noted = note(self.progress, self._rows, self._seconds) | {
+                "provenance": self._origin,
+                "data_sha256": self.job.dataset.digest,
+            }
             self._checkpoints.save(self.progress.rounds, self.progress.state, noted)
             self._saved = self.progress.rounds
 
@@ -106,25 +115,41 @@ class Record:
         self._checkpoints.close()
 
     def finish(self) -> None:
-        """Leaves the last checkpoint, the figures, the study and the summary."""
+        """Leaves the last checkpoint, the figures, the study and the summary.
+
+        A figure or study that fails is told, and stops neither.
+        """
         self.save()
         self.close()
-        if not peers.first_of_us():
+        if self._ended or not peers.first_of_us():
             return
-        # Matplotlib, not before the first round
-        from ..reading import figures, studies
-
+        console.told("figures", self._draw)()
+        console.told("study", self._study)()
         folder = self.job.folder
-        figures.curves(self._rows, folder / "figures", folder.name)
-        rounds = self.progress.rounds
-        studies.write(self.job.config, self.job.dataset, folder / "figures", rounds)
         write_json(folder / "summary.json", self.summary())  # last: all is done
 
+    def _draw(self) -> None:
+        from ..reading import figures  # Matplotlib, not before the first round
+
+        folder = self.job.folder
+        figures.curves(self._rows, folder / "figures", folder.absolute().name)
+
+    def _study(self) -> None:
+        from ..reading import studies
+
+        job, rounds = self.job, self.progress.rounds
+        studies.write(job.config, job.dataset, job.folder / "figures", rounds)
+
     def summary(self) -> dict[str, Any]:
-        """The end of a run: its figures, counted in every way, and where they are from."""
+        """The end of a run: its figures, counted in every way, and where they are from.
+
+        Of a run that had ended it is what was written then.
+        """
+        if self._ended:
+            return self._ended
         job, run, progress = self.job, self._run, self.progress
         return {
-            "name": job.folder.name,
+            "name": job.folder.absolute().name,
             **self.row,
             "stopped": progress.stopped,
             "parameters": run.state.params.size,
@@ -141,7 +166,7 @@ class Record:
                 "sha256": run.partition.digest,
             },
             **clients_of_a_cell(job.config, run, progress),
-            **provenance(),
+            **self._origin,
         }
 
 
@@ -153,15 +178,38 @@ def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:
     return {"progress": kept, "rows": rows, "seconds": seconds}
 
 
-def resumed(run: Run, checkpoints: Checkpoints) -> tuple[Progress, list, float]:
-    """Where the run stands on disk: (progress, metrics rows, seconds spent)."""
+def resumed(
+    job: Job, run: Run, checkpoints: Checkpoints
+) -> tuple[Progress, list, float, dict[str, Any]]:
+    """Where the run stands on disk: (progress, metrics rows, seconds, provenance).
+
+    Raises:
+        NotThisRuns: its checkpoints are of another state, or of another version.
+        ConfigError: they are of other examples.
+    """
     found = checkpoints.restore(like=run.state)
     if found is None:
-        return Progress(0, run.state), [], 0.0
+        return Progress(0, run.state), [], 0.0, since({}, provenance())
     rounds, state, kept = found
     console.tell(f"resuming after round {rounds}")
-    fields = kept["progress"] | {"ledger": Ledger(**kept["progress"]["ledger"])}
-    return Progress(state=state, **fields), kept["rows"], kept["seconds"]
+    here = job.dataset.digest
+    if (there := kept.get("data_sha256", here)) != here:
+        raise ConfigError(
+            f"config.data.dir: must be the examples that {job.folder} was begun with, "
+            f"SHA-256 {there[:12]}..., got {here[:12]}..."
+        )
+    fields = dict(kept["progress"])
+    if unknown := set(fields) - set(Progress._fields):
+        raise NotThisRuns(
+            f"--workdir: the checkpoints of {job.folder} are another version's, which "
+            f"counted {', '.join(sorted(unknown))}"
+        )
+    fields["ledger"] = Ledger(**fields["ledger"])
+    progress = Progress(state=state, **fields)
+    origin = kept.get("provenance")
+    if progress.wanted(job.config) or not origin:
+        origin = since(origin or NOT_RECORDED, provenance())
+    return progress, kept["rows"], kept["seconds"], origin
 
 
 def clients_of_a_cell(

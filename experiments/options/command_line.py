@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib.util
+import inspect
 import pathlib
 import re
 import shlex
@@ -16,6 +17,7 @@ from ml_collections import ConfigDict, config_flags
 from configs import default
 
 from ..process.errors import ConfigError, one_line_errors
+from . import submitted
 from .names import did_you_mean, flatten
 from .validation import require_options
 
@@ -28,6 +30,9 @@ _WORKDIR = flags.DEFINE_string(
 _TOGETHER = flags.DEFINE_integer(
     "together", 8, "Most runs of a sweep that share one compiled program.", 1
 )
+flags.DEFINE_string(
+    "submitted", None, "What experiments.launch submitted, instead of --config."
+)
 _RUNS = flags.DEFINE_list("runs", None, "Only these runs of a sweep, by name.")
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "HOST:PORT of the first of several processes, or auto."
@@ -39,9 +44,11 @@ _SUMMARY = flags.DEFINE_bool(
 )
 _HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
 OWN_FLAGS = (
-    "config", "workdir", "together", "runs", "coordinator", "processes", "process",
+    "config", "submitted", "workdir", "together", "runs", "coordinator", "processes", "process",
     "summary", "config_help",
 )  # fmt: skip
+# Other files beside the runs' folders.
+TAKEN = "slurm", "report.html", "report.md", "table1.md", "policies.md"
 
 USAGE = (
     "python -m experiments.main --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
@@ -50,6 +57,8 @@ USAGE = (
 
 def config() -> ConfigDict:
     """The config of the command line, overrides included."""
+    if _CONFIG.value is None:
+        raise ConfigError("--config: a config file must be given")
     return _CONFIG.value
 
 
@@ -62,6 +71,8 @@ def workdir(name: str = "") -> pathlib.Path:
     """The run's folder: --workdir, or runs/ and the name, or the config file's."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
+    if file := _last(sys.argv, "submitted"):
+        return pathlib.Path(file).parent.parent
     return pathlib.Path("runs") / (name or pathlib.Path(config_file(sys.argv)).stem)
 
 
@@ -70,6 +81,20 @@ def command() -> str:
     spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
     program = ["-m", spec.name] if spec else sys.argv[:1]
     return shlex.join(["python", *program, *sys.argv[1:]])
+
+
+def origin() -> dict[str, str]:
+    """What the runs are about, and the command that asked for them."""
+    if found := submission():
+        return {"about": found.about, "command": found.command}
+    file = config_file(sys.argv)
+    return {"about": about(file) if file else "", "command": command()}
+
+
+def digests() -> dict[str, str]:
+    """The digest of the data that each run was submitted with; empty if none was."""
+    found = submission()
+    return found.digests if found else {}
 
 
 def together() -> int:
@@ -113,9 +138,15 @@ def parse(argv: Sequence[str]) -> list[str]:
             sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
         file = config_file(argv)
-        if not file:
+        waited = _last(argv, "submitted")
+        if waited and any(re.match(r"--?config[.=]|--?config$", arg) for arg in argv):
+            raise ConfigError(
+                "--submitted: holds the configs, --config must not be given"
+            )
+        if not file and not waited:
             raise ConfigError(f"--config: a config file must be given; usage: {USAGE}")
-        require_known(argv, flatten(load(file)))
+        if file:
+            require_known(argv, flatten(load(file)))
     return parse_flags(argv)
 
 
@@ -146,13 +177,23 @@ def refuse_all_but(*names: str) -> None:
 
 def config_file(argv: Sequence[str]) -> str:
     """The value of the last --config, or an empty string."""
-    file = ""
+    return _last(argv, "config")
+
+
+def submission() -> submitted.Submission | None:
+    """What was submitted, with --submitted; it may be asked for before flags are parsed."""
+    file = _last(sys.argv, "submitted")
+    return submitted.read(file) if file else None
+
+
+def _last(argv: Sequence[str], name: str) -> str:
+    value = ""
     for arg, following in zip(argv, [*argv[1:], ""]):
-        if match := re.fullmatch(r"--?config=(.*)", arg):
-            file = match[1]
-        elif arg in ("--config", "-config"):
-            file = following
-    return file
+        if match := re.fullmatch(f"--?{name}=(.*)", arg):
+            value = match[1]
+        elif arg in (f"--{name}", f"-{name}"):
+            value = following
+    return value
 
 
 def runs() -> dict[str, ConfigDict]:
@@ -163,13 +204,20 @@ def runs() -> dict[str, ConfigDict]:
 
     Raises:
         ConfigError: `sweep()` returns anything else or nothing, or names that are no
-            folders'.
+            folders' in --workdir.
     """
+    if found := submission():
+        return _chosen(found.configs, _RUNS.value)
     file = config_file(sys.argv)
     sweep = getattr(_module(file), "sweep", None)
     if sweep is None:
         return _chosen({"": config()}, _RUNS.value)
-    configs = sweep()
+    try:
+        configs = sweep()
+    except Exception as error:
+        raise ConfigError(
+            f"--config: {file}: sweep(): {type(error).__name__}: {error}"
+        ) from error
     named = isinstance(configs, dict) and configs
     if not named or not all(isinstance(one, ConfigDict) for one in configs.values()):
         raise ConfigError(
@@ -177,10 +225,11 @@ def runs() -> dict[str, ConfigDict]:
         )
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
     for name, one in configs.items():
-        if not re.fullmatch(r"[\w.=+-]+", name):
+        fits = isinstance(name, str) and re.fullmatch(r"[\w=+-][\w.=+-]*", name)
+        if not fits or name in TAKEN:
             raise ConfigError(
                 f"--config: {file}: a run's name must be letters, digits and any of "
-                f"_.=+-, got {name!r}"
+                f"_.=+-, no dot first, and none of {', '.join(TAKEN)}, got {name!r}"
             )
         one.update_from_flattened_dict(overrides)
     return _chosen(configs, _RUNS.value)
@@ -228,7 +277,7 @@ def _module(file: str) -> ModuleType:
 
 def about(file: str) -> str:
     """What the config file says of itself: its docstring."""
-    return ast.get_docstring(ast.parse(pathlib.Path(file).read_text())) or ""
+    return inspect.cleandoc(_module(str(file)).__doc__ or "")
 
 
 def require_known(argv: Sequence[str], options: dict) -> None:

@@ -31,6 +31,17 @@ def validate(config: ConfigDict) -> None:
     default's type (an integer may stand for a number), each by its rule, and together
     by the combinations. A number must keep its rule as a 32-bit float, see `single`.
     """
+    require_values(config)
+    for option, holds, must in COMBINATIONS:
+        if not holds(config):
+            raise ConfigError(
+                f"config.{option}: must be {must.format(c=config)}, "
+                f"got {flatten(config)[option]!r}"
+            )
+
+
+def require_values(config: ConfigDict) -> None:
+    """Raises `ConfigError` unless each option by itself can be."""
     require_options(config)
     defaults = flatten(default.get_config())
     for option, value in flatten(config).items():
@@ -45,12 +56,20 @@ def validate(config: ConfigDict) -> None:
                 f"config.{option}: must be {rule.must}, and be so as a 32-bit float, "
                 f"got {value!r:.60}"
             )
-    for option, holds, must in COMBINATIONS:
-        if not holds(config):
-            raise ConfigError(
-                f"config.{option}: must be {must.format(c=config)}, "
-                f"got {flatten(config)[option]!r}"
-            )
+
+
+def from_json(options: dict[str, Any]) -> ConfigDict:
+    """The config of these options, as `config.json` has them, the others the default's.
+
+    Raises:
+        ConfigError: one is of another type than the default's.
+    """
+    config = default.get_config()
+    try:
+        config.update(options)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ConfigError(f"config: {' '.join(str(error).split())}") from error
+    return config
 
 
 def require_options(config: ConfigDict) -> None:

@@ -1,7 +1,9 @@
 """What the user sees: one progress bar, one line a mishap, one table at the end."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -11,22 +13,67 @@ from rich.table import Table
 
 WIDEST = 500  # columns of a table of many runs
 
-console = Console(highlight=False, soft_wrap=True)
+
+class _Unheard(Console):
+    """Words alone: names are no markup, and where nobody reads them the work goes on."""
+
+    def __exit__(self, *exception) -> None:  # each print ends here
+        try:
+            super().__exit__(*exception)
+        except OSError as error:  # as where the disk is full that stdout goes to
+            self._be_quiet(error.strerror or repr(error))
+
+    def on_broken_pipe(self) -> None:
+        self._be_quiet("nobody reads it")
+
+    def _be_quiet(self, why: str) -> None:
+        self.quiet = True
+        # What lies in the buffer of stdout would fail again at the program's end.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            print(f"stdout: {why}; the work goes on unheard", file=sys.stderr)
+
+
+PLAIN = {"highlight": False, "markup": False, "emoji": False}
+console = _Unheard(soft_wrap=True, **PLAIN)
 
 
 def tell(line: str) -> None:
     """Prints one line, above the progress bar if there is one."""
-    console.print(line, markup=False)
+    console.print(line)
+
+
+def told(what: str, work: Callable[..., None]) -> Callable[..., None]:
+    """Work that a run can do without: the first failure is one line and the last call.
+
+    Args:
+        what: as the line names it.
+        work: called with what the result is called with.
+    """
+    failed = False
+
+    def tried(*args) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            work(*args)
+        except Exception as error:  # noqa: BLE001 whatever it is, the run goes on
+            failed = True
+            tell(f"{what}: left out, {' '.join(repr(error).split()):.200}")
+
+    return tried
 
 
 @contextlib.contextmanager
 def progress(title: str, total: int, done: int) -> Iterator[Any]:
     """A bar over the rounds; yields (metrics row) -> None, which moves it."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         Remaining(),
     )
     with Progress(*columns, console=console) as bar:
@@ -79,7 +126,9 @@ def table(lines: list[list[str]]) -> None:
         column.justify = "right"
     for line in lines[1:]:
         printed.add_row(*line)
-    Console(highlight=False, width=WIDEST).print(printed)
+    wide = _Unheard(width=WIDEST, **PLAIN)
+    wide.quiet = console.quiet
+    wide.print(printed)
 
 
 def _why(summary: dict[str, Any]) -> str:

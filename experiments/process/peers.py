@@ -56,6 +56,16 @@ def gathered(rows: np.ndarray) -> np.ndarray:
     return multihost_utils.process_allgather(rows, tiled=True)
 
 
+def told_by_all(text: str) -> list[str]:
+    """Every process's text, in the order of the processes; all must tell theirs."""
+    mine = np.frombuffer(text.encode(), np.uint8)
+    lengths = gathered(np.array([mine.size]))
+    padded = np.zeros((1, int(lengths.max())), np.uint8)
+    padded[0, : mine.size] = mine
+    rows = gathered(padded)
+    return [bytes(row[:n]).decode() for row, n in zip(rows, lengths, strict=True)]
+
+
 def any_of_us(here: bool) -> bool:
     """Whether it holds in some process; all must ask, and wait for each other."""
     return bool(gathered(np.array([here])).any())

@@ -15,13 +15,21 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """A file to write to, which at the end takes the place of `path`."""
+    """A file to write to, which at the end takes the place of `path`.
+
+    If that fails nothing is left of it: the disk may be full.
+    """
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def replace(path: pathlib.Path, text: str) -> None:

@@ -14,6 +14,8 @@ ABSCISSAE = {
     "seconds": ("seconds", "simulated seconds", False),
     "joules": ("joules", "joules of all clients", True),
 }
+# A folder's name is no mathematics.
+NAME = {"parse_math": False, "usetex": False}
 
 
 def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None:
@@ -31,7 +33,7 @@ def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None
             continue
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
-        figure.suptitle(title)
+        figure.suptitle(title, **NAME)
         x = [row[key] for row in rows]
         loss, accuracy = figure.subplots(1, 2)
         losses = [row["train_loss"] for row in rows]
@@ -75,7 +77,7 @@ def cell_map(cell: dict[str, list], path: pathlib.Path, title: str) -> None:
             axes.annotate(str(count), (x, y), ha="center", va="center", fontsize=7)
     figure.colorbar(dots, label="share of its rounds in which it was heard")
     axes.set(xlabel="m", ylabel="m", aspect="equal")
-    axes.set_title(f"{title}: rounds in which each took part", fontsize=9)
+    axes.set_title(f"{title}: rounds in which each took part", fontsize=9, **NAME)
     axes.legend(loc="upper right", fontsize=8)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..options.names import flatten
 from ..process import console
+from . import run_files
 
 
 class Result(NamedTuple):
@@ -70,15 +71,31 @@ def read(folder: pathlib.Path) -> list[Result]:
     results = []
     for name, path in _runs(folder):
         try:
-            config = flatten(json.loads((path / "config.json").read_text()))
-            rows = _rows(path / "metrics.jsonl")
+            config = flatten(run_files.config(path / "config.json"))
+            rows = run_files.rows(path / "metrics.jsonl")
             if rows:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
                 results.append(Result(name, config, rows, ended, failed))
-        except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
-            console.tell(f"{path} is left out: {error!r}")
+        except (ValueError, RecursionError) as error:
+            console.tell(f"{path} is left out: {' '.join(str(error).split())}")
     return results
+
+
+def left_out(folder: pathlib.Path, found: Iterable[Result]) -> dict[str, str]:
+    """The runs in `folder` and below that are in no group: name -> why.
+
+    That is "failed", "not begun", "damaged" or "repeats" another one.
+
+    Args:
+        folder: what was read.
+        found: what `read` made of it.
+    """
+    found = list(found)
+    repeated = {name: f"repeats {other}" for name, other in repeats(found).items()}
+    there = {result.name for result in found}
+    damaged = {name: "damaged" for name, _ in _runs(folder) if name not in there}
+    return damaged | without_a_line(folder) | repeated
 
 
 def without_a_line(folder: pathlib.Path) -> dict[str, str]:
@@ -89,7 +106,7 @@ def without_a_line(folder: pathlib.Path) -> dict[str, str]:
     return {
         name: "failed" if (path / "failure.txt").exists() else "not begun"
         for name, path in _runs(folder)
-        if "\n" not in _text(path / "metrics.jsonl")
+        if "\n" not in run_files.text(path / "metrics.jsonl")
     }
 
 
@@ -98,25 +115,22 @@ def _runs(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
     paths = sorted(path.parent for path in folder.glob("**/config.json"))
     names = [path.relative_to(folder).as_posix() for path in paths]
     own = folder.resolve().name
-    return [(own if n == "." else n, p) for n, p in zip(names, paths, strict=True)]
-
-
-def _text(path: pathlib.Path) -> str:
-    return path.read_text() if path.exists() else ""
-
-
-def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The whole lines of a metrics file; one that is being written is none yet."""
-    lines = _text(path).splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    names = [own if name == "." else name for name in names]
+    # A name that is not UTF-8 could be neither printed nor written.
+    names = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
+    return list(zip(names, paths, strict=True))
 
 
 def _ended(path: pathlib.Path, config: dict, rows: list[dict]) -> dict[str, Any]:
     """The summary, unless it is that of fewer rounds than the run is to have."""
-    summary = json.loads(path.read_text()) if path.exists() else {}
-    last = summary.get("round")
-    enough = summary.get("stopped") or config["rounds"] <= rows[-1]["round"]
-    return summary if last == rows[-1]["round"] and enough else {}
+    summary = run_files.summary(path)
+    last = rows[-1]["round"]
+    if summary.get("round") != last:
+        return {}
+    if not summary["stopped"] and config["rounds"] > last:
+        return {}
+    run_files.require_whole(summary)
+    return summary
 
 
 def grouped(results: Iterable[Result]) -> list[Group]:

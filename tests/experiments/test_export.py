@@ -1,6 +1,7 @@
 """The command that writes a run's model at its true width."""
 
 import json
+import shutil
 
 import pytest
 
@@ -79,6 +80,28 @@ def test_run_without_a_checkpoint_is_refused(run, tmp_path):
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     with pytest.raises(ConfigError, match="must hold a checkpoint, got"):
         export.exported(tmp_path, tmp_path / "model.npz", None)
+
+
+def test_checkpoints_of_another_config_are_refused_and_stay(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["channels"] = [3, 4]
+    (folder / "config.json").write_text(json.dumps(config))
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ConfigError, match="is not this run's: .params is float32"):
+        export.exported(folder, tmp_path / "model.npz", None)
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"rounds": "x"}', '{"model": 3}', '{"x": 1}', '{"rounds": -1}']
+)
+def test_a_damaged_config_is_refused_in_one_line(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="--workdir: .*config.json: ") as error:
+        export.exported(tmp_path, tmp_path / "model.npz", None)
+    assert "\n" not in str(error.value)
 
 
 def test_options_that_the_run_did_not_know_have_their_defaults(run, tmp_path):

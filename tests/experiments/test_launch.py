@@ -9,8 +9,10 @@ import sys
 import time
 
 import pytest
+from absl.testing import flagsaver
 
 from experiments import launch
+from experiments.options import command_line
 from experiments.process import signals
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -47,19 +49,33 @@ def rounds(folder, seed):
     return json.loads((folder / f"runs/seed{seed}/summary.json").read_text())["round"]
 
 
-@pytest.mark.parametrize(
-    "own", [["--on=slurm", "--cores=2"], ["--on", "slurm", "-cores", "2"]]
-)
-def test_a_command_has_the_flags_but_the_launcher_s_own(own):
-    argv = ["--config=a.py", *own, "--config.rounds=3"]
-    *_, config, option, runs = launch.commands(argv, [["a", "b"]])[0]
-    assert (config, option, runs) == (
-        "--config=a.py",
-        "--config.rounds=3",
-        "--runs=a,b",
-    )
-    (alone,) = launch.commands(argv, [[""]])
-    assert alone[-1] == "--config.rounds=3"
+def test_what_is_queued_runs_as_it_was_submitted(tmp_path, monkeypatch):
+    """The config file is half edited when the process starts."""
+    (tmp_path / "seeds.py").write_text(SWEEP)
+    folder, lines = tmp_path / "runs", []
+    argv = ["launch", f"--config={tmp_path}/seeds.py", f"--workdir={folder}"]
+    argv += ["--config.rounds=5", "--together=3"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(launch, "here", lambda wanted, _: lines.extend(wanted) or [0])
+    with flagsaver.flagsaver():
+        command_line.parse(argv)
+        launch.launch(folder)
+    (line,) = lines
+    assert line[-2:] == ["--together=3", "--runs=seed0,seed1"]
+    (tmp_path / "seeds.py").write_text(SWEEP.replace("(0, 1)", "(0, 1"))
+    before = (folder / "seed1/config.json").read_bytes()
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rounds(tmp_path, 0) == rounds(tmp_path, 1) == 5
+    assert (folder / "seed1/config.json").read_bytes() == before
+    summary = json.loads((folder / "seed1/summary.json").read_text())
+    assert summary["about"] == "Seeds, long enough to be interrupted."
+    assert summary["command"].endswith("--config.rounds=5 --together=3")
+
+
+def test_a_run_that_is_no_sweep_s_has_no_name_in_its_command():
+    (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [[""]])
+    assert not any(arg.startswith("--runs") for arg in line)
 
 
 def test_processes_have_cores_of_their_own(tmp_path):

@@ -39,6 +39,15 @@ def test_bits_are_counted_as_the_paper_does_at_the_round_that_it_prints():
     assert table1.of([run], "flq_low-mlp-seed", 2000) == []
 
 
+@pytest.mark.parametrize("summary", [{"uploads": 0}, {"bits": {"uplink": {}}}])
+def test_a_summary_without_the_bits_leaves_out_its_run(summary, capsys):
+    row = {"round": 1000, "test_accuracy": 0.5, "uploads": 20}
+    whole = {"bits": {"uplink": {"laq/32": 60}}, "uploads": 30}
+    run = Result("flq_low-mlp-seed3", {}, [row], whole | summary)
+    assert table1.of([run], "flq_low-mlp-seed", 1000) == []
+    assert "flq_low-mlp-seed3 is left out: summary.json: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "accuracy, uplink, said",
     [

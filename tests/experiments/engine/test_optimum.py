@@ -59,7 +59,14 @@ def test_what_was_solved_is_kept_to_the_last_bit(tmp_path):
     assert kept(path, of, solve) == 0.2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[3]", '{"optimum": null}', '{"data": "a"}'])
+NO_NUMBERS = ["null", "NaN", "-Infinity", "1" + 400 * "0"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[3]", 100_000 * "[", '{"data": "a"}']
+    + [f'{{"data": "a", "optimum": {number}}}' for number in NO_NUMBERS],
+)
 def test_a_damaged_file_is_solved_anew(text, tmp_path):
     path = tmp_path / "optimum.json"
     path.write_text(text)

@@ -1,5 +1,6 @@
 """Many runs by one command: skipped, resumed, and never stopped by one that fails."""
 
+import errno
 import json
 import os
 import pathlib
@@ -152,6 +153,73 @@ def test_runs_that_are_alike_share_a_program_up_to_so_many(trained, tmp_path):
     assert trained == ["ten0+ten1", "ten2", "two0+two1", "two2"]
 
 
+@pytest.mark.parametrize("text", ["", "[1]", '{"round": null}', '{"stopped": ""}', "{"])
+def test_a_damaged_summary_is_its_own_run_s_misfortune(text, trained, tmp_path, capsys):
+    runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
+    assert sweep.run_all(runs) == []
+    (tmp_path / "a/summary.json").write_text(text)
+    assert sweep.run_all(runs) == [] and trained == ["a+b", "a"]
+    assert f"{tmp_path}/a: summary.json: " in capsys.readouterr().out
+    assert sweep.finished(runs[0])
+
+
+def test_a_damaged_config_is_its_own_run_s_misfortune(trained, tmp_path, capsys):
+    configs = {"a": quick(), "b": quick(seed=1)}
+    sweep.prepared(configs, tmp_path)
+    (tmp_path / "a/config.json").write_text("{")
+    assert sweep.run_all(sweep.prepared(configs, tmp_path)) == ["a"]
+    assert trained == ["b"]
+    assert "a failed: --workdir: " in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="config.json is no config"):
+        sweep.prepared({"": quick()}, tmp_path / "a")
+
+
+def test_a_full_disk_ends_no_sweep(monkeypatch, tmp_path, capsys):
+    """Neither where a run is held, nor where it writes, nor where its failure is noted."""
+    configs = {name: quick(seed=i) for i, name in enumerate("abc")}
+    runs, held = sweep.prepared(configs, tmp_path), claim.held
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(
+        claim, "held", lambda folder: full() if folder.name == "b" else held(folder)
+    )
+    monkeypatch.setattr(host_loop, "train_together", full)
+    monkeypatch.setattr(sweep, "replace", full)
+    assert sweep.run_all(runs) == ["b", "a", "c"]
+    lines = capsys.readouterr().out.splitlines()
+    assert "b failed: --workdir: [Errno 28] No space left on device" in lines
+    (line,) = [line for line in lines if line.startswith("c failed: ")]
+    assert line.endswith("c/failure.txt can't be written: No space left on device")
+
+
+def test_a_full_disk_is_one_line_of_a_single_run(monkeypatch, tmp_path):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(host_loop, "train", full)
+    with pytest.raises(
+        ConfigError, match="--workdir: .*: No space left on device; the"
+    ):
+        sweep.run_all(sweep.prepared({"": quick()}, tmp_path))
+
+
+def test_examples_that_are_not_those_submitted_are_refused(tmp_path):
+    configs = {"a": quick(), "b": quick(seed=1)}
+    (run, _) = sweep.prepared(configs, tmp_path)
+    digest = run.dataset.digest
+    assert len(sweep.prepared(configs, tmp_path, {"a": digest, "b": digest})) == 2
+    with pytest.raises(ConfigError, match="submitted, SHA-256 0{12}..., got [0-9a-f]+"):
+        sweep.prepared(configs, tmp_path / "new", {"a": digest, "b": 64 * "0"})
+    assert not (tmp_path / "new").exists()
+
+
+def test_equal_configs_are_told(tmp_path, capsys):
+    sweep.prepared({"a": quick(), "b": quick(), "c": quick(seed=1)}, tmp_path)
+    assert capsys.readouterr().out.endswith("the same: a = b\n")
+
+
 def test_a_finished_run_that_is_prolonged_goes_on(trained, tmp_path):
     for rounds in (10, 10, 20):
         configs = {name: quick(rounds=rounds) for name in ("a", "b")}
@@ -249,6 +317,8 @@ def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
         (SWEEP.replace("return runs", "return [1]"), "must return name -> ConfigDict"),
         (SWEEP.replace("return runs", "return {}"), "-> ConfigDict, one or more"),
         (SWEEP.replace("sgd-seed", "../seed"), "a run's name must be letters"),
+        (SWEEP.replace('f"sgd-seed{seed}"', "'..'[seed:]"), "no dot first, and none"),
+        (SWEEP.replace("return runs", "return 1 / 0"), "sweep(): ZeroDivisionError"),
         (SWEEP.replace("= seed,", "= -1,"), "config.seed: must be an integer in 0"),
     ],
 )

@@ -1,13 +1,18 @@
 """A checkpoint is the state bit for bit, or it is not used."""
 
+import hashlib
+import json
+import subprocess
+import sys
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint
 import pytest
 
-from experiments.folder.checkpoints import KEPT, Checkpoints
+from experiments.folder.checkpoints import KEPT, Checkpoints, NotThisRuns
 
 
 class State(NamedTuple):
@@ -56,6 +61,33 @@ def test_the_newest_comes_back_bit_for_bit(tmp_path, told):
     assert same(state, STATE) and not told
 
 
+@pytest.mark.parametrize("name", [r"$\frac$", "[bold]", "a*?", "gs:", "\udcff"])
+def test_a_folder_of_any_name_gives_back_what_it_holds(name, tmp_path, told):
+    """Orbax takes brackets and backslashes for a pattern, and would lose the leaves."""
+    store = checkpoints(tmp_path / name, told)
+    store.save(1, STATE, {})
+    store.close()
+    assert (tmp_path / name / "checkpoints/1").is_dir()
+    rounds, state, _ = checkpoints(tmp_path / name, told).restore(BLANK)
+    assert rounds == 1 and same(state, STATE) and not told
+
+
+def test_what_cannot_be_written_is_an_os_error_in_one_line(tmp_path, capfd):
+    """A limit on the size of files is met as a full disk is."""
+    code = (
+        "import pathlib, resource, jax.numpy as jnp\n"
+        "from experiments.folder.checkpoints import Checkpoints\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        f"store = Checkpoints(pathlib.Path({str(tmp_path)!r}), print)\n"
+        "try:\n    store.save(1, (jnp.arange(2000.0),), {})\n    store.close()\n"
+        "except OSError as error:\n    print(error)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    out, errors = capfd.readouterr()
+    assert out.startswith("a checkpoint can't be written: ") and out.count("\n") == 1
+    assert "Traceback" not in errors
+
+
 def test_a_few_are_kept(tmp_path, told):
     store = checkpoints(tmp_path, told)
     for rounds in range(1, KEPT + 3):
@@ -87,9 +119,95 @@ def test_a_broken_one_is_set_aside_and_told(damage, tmp_path, told):
     assert (tmp_path / "broken_checkpoints/2").is_dir()
 
 
-def test_a_state_of_another_shape_is_none_of_ours(tmp_path, told):
+@pytest.mark.parametrize(
+    "other, match",
+    [
+        (BLANK._replace(params=jnp.zeros(5)), r"\.params is float32\[4\] there, fl.*5"),
+        (BLANK._replace(memory=(BLANK.memory[0],) * 2), r"y\[1\] is missing there"),
+        (BLANK._replace(params=jnp.zeros(4, jnp.int32)), r"float32.* there, int32"),
+    ],
+)
+def test_another_state_s_checkpoint_is_refused_and_stays(other, match, tmp_path, told):
     store = checkpoints(tmp_path, told)
     store.save(1, STATE, {})
     store.close()
-    other = BLANK._replace(params=jnp.zeros(5))
-    assert checkpoints(tmp_path, told).restore(other) is None and len(told) == 1
+    with pytest.raises(NotThisRuns, match=f"round 1 .* not this run's: .*{match}"):
+        checkpoints(tmp_path, told).restore(other)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"] and not told
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 1
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_who_only_looks_moves_and_makes_nothing(damaged, tmp_path, told):
+    """Of two checkpoints the newest are damaged, one or both."""
+    store = checkpoints(tmp_path, told)
+    for rounds in (1, 2):
+        store.save(rounds, STATE, {"of": rounds})
+    store.close()
+    for rounds in (1, 2)[2 - damaged :]:
+        (tmp_path / f"checkpoints/{rounds}/note/metadata").write_text("{")
+    before = sorted(tmp_path.rglob("*"))
+    found = Checkpoints(tmp_path / "checkpoints", told.append, True).restore(BLANK)
+    assert (found and found[0]) == (1 if damaged == 1 else None)
+    assert len(told) == damaged and all(
+        "is broken and left out" in line for line in told
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+class Swapped(NamedTuple):
+    """As `State`, its two vectors in another order."""
+
+    second: jax.Array
+    first: jax.Array
+
+
+class Straight(NamedTuple):
+    first: jax.Array
+    second: jax.Array
+
+
+def test_fields_that_change_places_come_back_by_their_names(tmp_path, told):
+    store = checkpoints(tmp_path, told)
+    store.save(1, Straight(jnp.ones(3), jnp.zeros(3)), {})
+    store.close()
+    like = Swapped(jnp.zeros(3), jnp.zeros(3))
+    _, state, _ = checkpoints(tmp_path, told).restore(like)
+    assert state.first.tolist() == [1.0] * 3 and state.second.tolist() == [0.0] * 3
+
+
+def leave_as_of_old(folder, state, note):
+    """A checkpoint as it was before leaves had names."""
+    digest = hashlib.sha256(json.dumps(note, sort_keys=True).encode())
+    for leaf in jax.tree.leaves(state):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode() + np.asarray(leaf).tobytes())
+    leaves = enumerate(jax.tree.leaves(state))
+    args, kept = orbax.checkpoint.args, {"note": note, "sha256": digest.hexdigest()}
+    manager = orbax.checkpoint.CheckpointManager(folder)
+    named = {f"leaf{i:04d}": leaf for i, leaf in leaves if leaf.size}
+    manager.save(
+        *(7, None, None),
+        args=args.Composite(state=args.StandardSave(named), note=args.JsonSave(kept)),
+    )
+    manager.close()
+
+
+def test_a_checkpoint_by_position_is_still_read_and_told(tmp_path, told):
+    leave_as_of_old(tmp_path / "checkpoints", STATE, {"of": "old"})
+    rounds, state, note = checkpoints(tmp_path, told).restore(BLANK)
+    assert (rounds, note) == (7, {"of": "old"}) and same(state, STATE)
+    assert told == ["checkpoint of round 7: leaves by position, as of old"]
+    with pytest.raises(NotThisRuns, match=r"leaf0000 is float32\[4\] there, .*\[5\]"):
+        checkpoints(tmp_path, told).restore(BLANK._replace(params=jnp.zeros(5)))
+
+
+def test_a_newer_one_of_another_state_is_set_aside_where_an_older_is_ours(
+    tmp_path, told
+):
+    """Its list of shapes is damaged: the run's own folder has the run's own shape."""
+    store = checkpoints(tmp_path, told)
+    store.save(1, STATE, {})
+    store.save(2, STATE._replace(params=jnp.zeros(5)), {})
+    store.close()
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 1
+    assert (tmp_path / "broken_checkpoints/2").is_dir() and len(told) == 1

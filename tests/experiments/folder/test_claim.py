@@ -38,6 +38,9 @@ def test_the_same_config_is_welcome_again_and_with_more_rounds(tmp_path):
         claim.prepare(tmp_path, config(rounds=rounds))
         compute(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["rounds"] == 200
+    (tmp_path / "config.json").write_text('{"rounds": "many"}')
+    with pytest.raises(ConfigError, match="holds a run of another config"):
+        claim.prepare(tmp_path, config())
 
 
 @pytest.mark.parametrize(
@@ -65,13 +68,15 @@ def test_a_step_that_is_scheduled_over_the_rounds_is_not_prolonged(tmp_path):
         claim.prepare(tmp_path, config(rounds=200, **cosine))
 
 
-def test_another_config_is_welcome_where_nothing_was_computed(tmp_path):
-    """A config that failed at its start is corrected in the same folder."""
+def test_another_config_is_welcome_where_nothing_was_computed(tmp_path, capsys):
+    """A config that failed at its start is corrected in the same folder, and told."""
     claim.prepare(tmp_path, config(seed=1))
     (tmp_path / "metrics.jsonl").touch()
     (tmp_path / "checkpoints").mkdir()
     claim.prepare(tmp_path, config(seed=2))
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("computed nothing, replaced (config.seed: 1 there, 2 here)")
     (tmp_path / "checkpoints/20").mkdir()
     with pytest.raises(ConfigError, match="config.seed: 2 there, 3 here"):
         claim.prepare(tmp_path, config(seed=3))

@@ -68,6 +68,7 @@ def test_a_file_that_is_broken_off_is_the_old_one(tmp_path):
         file.write(b"half of the n")
         raise KeyboardInterrupt
     assert (tmp_path / "a").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_json_is_replaced_whole(tmp_path):

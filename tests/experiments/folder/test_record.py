@@ -1,5 +1,6 @@
 """A run's folder from where it has the run to its end."""
 
+import errno
 import json
 
 import pytest
@@ -8,12 +9,17 @@ from configs import default
 from experiments.assembly import build
 from experiments.assembly.device_loop import Progress
 from experiments.folder import record
-from experiments.reading import studies
+from experiments.folder.checkpoints import NotThisRuns
+from experiments.process.errors import ConfigError
+from experiments.reading import figures, studies
 from flq_jax import data
 
 ROW = {
     "round": 2, "train_loss": None, "test_accuracy": 0.1, "uploads": 4,
     "uplink_bits": 10, "downlink_bits": 20, "diverged_clients": 0, "overloads": 0,
+}  # fmt: skip
+ORIGIN = {
+    "about": "", "command": "python", "source": "a", "versions": {}, "device": "cpu",
 }  # fmt: skip
 
 
@@ -34,7 +40,8 @@ def opened(built, tmp_path, monkeypatch):
     def at(rounds, stopped=""):
         progress = Progress(rounds, run.state, stopped=stopped)
         rows = [ROW | {"round": rounds}]
-        monkeypatch.setattr(record, "resumed", lambda *_: (progress, rows, 1.0))
+        found = progress, rows, 1.0, ORIGIN
+        monkeypatch.setattr(record, "resumed", lambda *_: found)
         return record.Record(record.Job("", config, dataset, tmp_path), run)
 
     return at
@@ -63,3 +70,86 @@ def test_the_summary_of_a_run_that_goes_on_is_removed(rounds, stopped, stays, op
     summary.write_text("{}")
     opened(rounds, stopped)
     assert summary.exists() == stays
+
+
+def test_a_finished_run_keeps_the_versions_and_command_that_it_had(opened, monkeypatch):
+    monkeypatch.setattr(figures, "curves", lambda *_: None)
+    first = opened(6)
+    first.finish()
+    path = first.job.folder / "summary.json"
+    before = path.read_bytes()
+    monkeypatch.setitem(ORIGIN, "command", "python of another day")
+    again = opened(6)
+    again.finish()
+    assert path.read_bytes() == before
+    assert (
+        again.summary() == json.loads(before) and again.summary()["command"] == "python"
+    )
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", '{"round": 6}', "\ud800", None])
+def test_a_damaged_summary_is_written_anew(damage, opened, monkeypatch):
+    monkeypatch.setattr(figures, "curves", lambda *_: None)
+    first = opened(6)
+    first.finish()
+    path = first.job.folder / "summary.json"
+    before = path.read_bytes()
+    path.unlink() if damage is None else path.write_bytes(
+        damage.encode("utf-16", "surrogatepass")
+    )
+    opened(6).finish()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("what", [(figures, "curves"), (studies, "write")])
+def test_what_is_drawn_does_not_stand_before_the_summary(
+    what, opened, monkeypatch, capsys
+):
+    def fails(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*what, fails)
+    run = opened(6)
+    run.finish()
+    assert json.loads((run.job.folder / "summary.json").read_text())["round"] == 6
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "left out, OSError(28, 'No space left on device')" in line
+
+
+@pytest.mark.parametrize("rounds, source", [(6, "a"), (2, "b")])
+def test_who_computes_the_last_round_is_the_origin(
+    rounds, source, built, tmp_path, monkeypatch
+):
+    config, dataset, run = built
+    monkeypatch.setattr(record, "provenance", lambda: ORIGIN | {"source": "b"})
+    kept = record.note(Progress(rounds, run.state), [ROW], 1.0) | {"provenance": ORIGIN}
+    job = record.Job("", config, dataset, tmp_path)
+    *_, origin = record.resumed(job, run, Kept(run, kept))
+    assert origin["source"] == source and ("earlier" in origin) == (source == "b")
+
+
+class Kept:
+    """A checkpoint of round 2 with this note."""
+
+    def __init__(self, run, note):
+        self.found = 2, run.state, note
+
+    def restore(self, like):
+        return self.found
+
+
+def test_a_checkpoint_of_other_examples_or_of_another_version_is_refused(
+    built, tmp_path
+):
+    config, dataset, run = built
+    job = record.Job("", config, dataset, tmp_path)
+    kept = record.note(Progress(2, run.state), [ROW], 1.0)
+    progress, rows, _, origin = record.resumed(job, run, Kept(run, kept))
+    assert (progress.rounds, rows) == (2, [ROW])
+    assert [before["source"] for before in origin["earlier"]] == ["not recorded"]
+    with pytest.raises(ConfigError, match="SHA-256 0123456789ab..., got"):
+        other = kept | {"data_sha256": "0123456789abcdef"}
+        record.resumed(job, run, Kept(run, other))
+    kept["progress"]["luck"] = 7
+    with pytest.raises(NotThisRuns, match="are another version's, which counted luck"):
+        record.resumed(job, run, Kept(run, kept))

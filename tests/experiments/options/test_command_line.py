@@ -29,6 +29,10 @@ def test_a_file_says_what_it_is_about(tmp_path):
     assert command_line.about(path) == "Why is it so?\n\nAnd so?"
     path.write_text("x = 1\n")
     assert command_line.about(path) == ""
+    path.write_bytes(b'# coding: latin-1\n"""M\xfcde?"""\n')
+    assert command_line.about(path) == "Müde?"
+    path.write_bytes(b'\xef\xbb\xbf"""With a mark."""\n')
+    assert command_line.about(path) == "With a mark."
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,31 @@ def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
         command_line.parse(argv)
         with pytest.raises(ConfigError, match="--runs: no run a"):
             command_line.runs()
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", ".hidden", "", "a/b", "a b", "report.html", "slurm", 7]
+)
+def test_a_run_s_name_is_a_folder_in_the_workdir(name, tmp_path, monkeypatch):
+    (tmp_path / "c.py").write_text(
+        "from configs.default import get_config\n\n\ndef sweep():\n"
+        f"    return {{{name!r}: get_config()}}\n"
+    )
+    argv = ["main", f"--config={tmp_path}/c.py"]
+    monkeypatch.setattr("sys.argv", argv)
+    with flagsaver.flagsaver():
+        command_line.parse(argv)
+        with pytest.raises(
+            ConfigError, match="a run's name must be .* got " + repr(name)
+        ):
+            command_line.runs()
+
+
+@pytest.mark.parametrize("more", ["--config=configs/mnist_sgd.py", "--config.seed=1"])
+def test_what_was_submitted_is_not_changed(more, capsys):
+    with flagsaver.flagsaver(), pytest.raises(SystemExit):
+        command_line.parse(["main", "--submitted=a.json", more])
+    assert "--submitted: holds the configs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,23 @@ def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(victim, alone, tm
     assert_same(rows(tmp_path)[:8], rows(alone))
 
 
+def test_two_that_were_started_differently_end_in_one_line(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    flags = f"--coordinator=localhost:{port}", "--processes=2", "--config.rounds=30"
+    processes = [
+        start(tmp_path, *flags, f"--process={i}", f"--config.seed={i}")
+        for i in range(2)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        told = [line for line in errors.splitlines() if line.startswith("error: ")]
+        assert process.returncode == 2 and len(told) == 1
+        assert "alike, got config.seed 0 in process 0, 1 in process 1" in told[0]
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
 def test_a_process_holds_no_more_than_its_clients():
     """Where the devices are this process's, that is everything, and in the same order."""
     config = mnist_flq_binary.get_config()
@@ -114,6 +131,7 @@ def test_a_process_holds_no_more_than_its_clients():
 def test_one_process_agrees_with_itself():
     assert peers.first_of_us() and jax.process_count() == 1
     assert peers.any_of_us(True) and not peers.any_of_us(False)
+    assert peers.told_by_all("a b\u00fc") == ["a b\u00fc"]
     assert peers.signal_to_any("SIGTERM") == "SIGTERM" and not peers.signal_to_any("")
 
 

@@ -1,6 +1,7 @@
 """The report: one page that needs nothing else."""
 
 import html.parser
+import json
 import re
 
 import pytest
@@ -39,6 +40,15 @@ def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
         "diverged",
     ):
         assert part in html, part
+
+
+def test_the_page_says_by_what_a_run_was_begun(tmp_path):
+    leave(tmp_path / "run")
+    path = tmp_path / "run/summary.json"
+    earlier = {"earlier": [{"source": "fedcba9", "device": "cpu x 5"}]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | earlier))
+    groups = results.grouped(results.read(tmp_path))
+    assert "fedcba9 on cpu x 5" in page.written(groups, "title", 0.9)["report.html"]
 
 
 def test_the_page_names_what_is_left_out(groups):

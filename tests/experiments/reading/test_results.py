@@ -1,10 +1,12 @@
 """Runs read back: who belongs together, and what is no result."""
 
 import json
+import os
+import pathlib
 
 import pytest
 
-from experiments.reading import results
+from experiments.reading import page, results
 
 
 def leave(folder, *, losses=(1.0, 0.5), accuracies=(0.5, 0.9), ended=True, **options):
@@ -113,6 +115,74 @@ def test_damaged_files_leave_out_their_run_alone(file, text, tmp_path, capsys):
         return
     assert [result.name for result in results.read(tmp_path)] == ["b"]
     assert f"{tmp_path / 'a'} is left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        ("summary.json", b""),
+        ("summary.json", b"\xff\xfe"),
+        ("summary.json", b'{"round": "20", "stopped": ""}'),
+        ("summary.json", b'{"round": 20, "stopped": ""}'),  # no versions, no data
+        ("summary.json", b"[" * 100_000),
+        ("config.json", b"[" * 100_000),
+        ("config.json", b'{"rounds": 20, "seed": "x"}'),
+        ("metrics.jsonl", b"\xff\xfe\x00\n"),
+        ("metrics.jsonl", b'{"round": 20}\n'),
+        ("metrics.jsonl", b"NaN\n"),
+    ],
+)
+def test_a_damaged_file_is_its_own_run_s_misfortune(file, content, tmp_path, capsys):
+    for name in ("a", "b"):
+        leave(tmp_path / name, seed=ord(name))
+    (tmp_path / "a" / file).write_bytes(content)
+    found = results.read(tmp_path)
+    assert [result.name for result in found] == ["b"]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path / 'a'} is left out: {file}")
+    assert results.left_out(tmp_path, found) == {"a": "damaged"}
+    assert page.written(results.grouped(found), "title", 0.9)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("train_loss", "0.5"), ("test_accuracy", None), ("uploads", 1.5), ("round", True),
+        ("uplink_bits", 10**400), ("test_accuracy", float("nan")), ("seconds", "1 s"),
+        ("joules", []),
+    ],
+)  # fmt: skip
+def test_a_line_with_a_value_that_is_none_leaves_out_its_run(
+    key, value, tmp_path, capsys
+):
+    leave(tmp_path / "a")
+    path = tmp_path / "a/metrics.jsonl"
+    rows = [json.loads(line) | {key: value} for line in path.open()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert results.read(tmp_path) == []
+    assert f"metrics.jsonl: line 1: {key} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("versions", []), ("data", {}), ("data", {"classes": 0}), ("partition", {}),
+        ("bits", {"uplink": 3}), ("bits", {"uplink": {"payload/32": "x"}}),
+        ("about", []), ("stopped", None), ("wall_seconds", "1"), ("earlier", 3),
+    ],
+)  # fmt: skip
+def test_a_strange_summary_leaves_out_its_run(key, value, tmp_path, capsys):
+    leave(tmp_path / "a")
+    path = tmp_path / "a/summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    assert results.read(tmp_path) == []
+    assert "a is left out: summary.json" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_no_utf_8_can_be_told(tmp_path):
+    leave(pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    (found,) = results.read(tmp_path)
+    assert found.name == r"\xff"
 
 
 @pytest.mark.parametrize(

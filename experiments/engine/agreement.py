@@ -1,0 +1,68 @@
+"""What is run is what was asked: by all processes alike, and no run twice unsaid."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from flq_jax.data.dataset import Dataset
+
+from ..folder.claim import resolve
+from ..options.names import flatten
+from ..process import console, peers
+from ..process.errors import ConfigError
+
+
+def require_same_options(
+    configs: Mapping[str, ConfigDict], folder: pathlib.Path, together: int
+) -> None:
+    """Raises `ConfigError` unless all processes of a simulation were asked for the same.
+
+    Every one of them must ask, before any other exchange.
+
+    Args:
+        configs: name -> config, resolved.
+        folder: --workdir.
+        together: --together.
+    """
+    asked = {f"config of {name}": resolve(one) for name, one in configs.items()}
+    if list(configs) == [""]:
+        asked = {"config": resolve(configs[""])}
+    _require_same(
+        {"runs": list(configs), "workdir": str(folder), "together": together, **asked}
+    )
+
+
+def require_same_data(datasets: Mapping[tuple[str, str], Dataset]) -> None:
+    """Likewise of the examples: each process has read them for itself."""
+    digests = {f"data {' '.join(k)}": one.digest[:16] for k, one in datasets.items()}
+    _require_same(digests)
+
+
+def _require_same(mine: dict[str, Any]) -> None:
+    texts = peers.told_by_all(json.dumps(mine))
+    for process, text in enumerate(texts):
+        if text != texts[0]:
+            one, other = flatten(json.loads(texts[0])), flatten(json.loads(text))
+            (name, *rest) = [k for k in one | other if one.get(k) != other.get(k)]
+            raise ConfigError(
+                f"--coordinator: all processes must be started alike, got {name} "
+                f"{one.get(name)!r:.60} in process 0, {other.get(name)!r:.60} in process "
+                f"{process}" + f"; and {len(rest)} more" * bool(rest)
+            )
+
+
+def tell_repeats(configs: Mapping[str, ConfigDict]) -> None:
+    """One line about runs whose configs are equal: they are computed for nothing."""
+    same: dict[tuple, list[str]] = {}
+    for name, config in configs.items():
+        same.setdefault(tuple(sorted(flatten(config).items())), []).append(name)
+    repeats = [" = ".join(names) for names in same.values() if len(names) > 1]
+    if repeats:
+        more = f"; and {len(repeats) - 3} more" * (len(repeats) > 3)
+        console.tell(
+            "runs of one config, each computed though its figures are the same: "
+            f"{'; '.join(repeats[:3])}{more}"
+        )

@@ -1,0 +1,40 @@
+"""What was submitted is what is read, or nothing is."""
+
+import pytest
+
+from configs import default
+from experiments.options import submitted
+from experiments.process.errors import ConfigError
+
+
+def submission(**options):
+    config = default.get_config()
+    config.update_from_flattened_dict(options)
+    return submitted.Submission("Why?", "python x", {"a": config}, {"a": "0123"})
+
+
+def test_it_comes_back_as_it_was(tmp_path):
+    given = submission(**{"seed": 3, "model.channels": (2, 4), "l2": 0.1})
+    path = submitted.write(given, tmp_path)
+    assert path.parent == tmp_path / submitted.FOLDER
+    assert submitted.read(str(path)) == given
+    assert submitted.write(given, tmp_path) == path
+    assert submitted.write(submission(seed=4), tmp_path) != path
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff", None])
+def test_a_file_that_was_changed_since_is_refused(damage, tmp_path):
+    path = submitted.write(submission(), tmp_path)
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with pytest.raises(ConfigError, match=f"--submitted: can't use {path}: ") as error:
+        submitted.read(str(path))
+    assert "\n" not in str(error.value)
+    path.write_bytes(submitted.write(submission(seed=1), tmp_path).read_bytes())
+    with pytest.raises(ConfigError, match="it is not what was submitted"):
+        submitted.read(str(path))
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / submitted.FOLDER).write_text("")
+    with pytest.raises(ConfigError, match="--workdir: can't write "):
+        submitted.write(submission(), tmp_path)
