@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.normal import ndtr, ndtri
+from flq_jax.quantizers.ranges import scaled
 
 BINS = 1024, 2048  # up to 2**16 samples, and above
 SWEEPS = 60, 16  # up to 16 levels, and above
@@ -70,7 +71,8 @@ def design(
         return jnp.clip(c + RELAXATION * (mean - c), lower, upper)  # keeps the order
 
     mean, _ = sweep(jax.lax.fori_loop(1, sweeps, hasten, c))
-    return unit * jax.lax.cummax(mean)
+    # Means are between the samples but for rounding: of one value they are that value.
+    return jnp.clip(unit * jax.lax.cummax(mean), jnp.min(x), jnp.max(x))
 
 
 @jax.jit
@@ -122,11 +124,8 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
         counted, least, most = (
             jnp.where(there, x, y) for y in (0.0, jnp.inf, -jnp.inf)
         )
-    largest = jnp.max(jnp.abs(counted))
-    power = jax.lax.bitcast_convert_type(largest, jnp.uint32) & 0x7F800000
-    power = jax.lax.bitcast_convert_type(power, jnp.float32)
-    unit = jnp.where(largest > 1e-36, power, 1.0)  # a smaller one has no reciprocal
-    s = 0.5 * jnp.sum(mass * jnp.abs(counted)) / unit / total + 1e-12
+    y, unit = scaled(counted)
+    s = 0.5 * jnp.sum(mass * jnp.abs(y)) / total + 1e-12
 
     def bent(y):
         return jnp.sign(y) * jnp.log1p(jnp.abs(y) / s)
@@ -137,7 +136,6 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     def bend(y):
         return jnp.clip((bent(y) - low) / width, 0.0, num_bins)
 
-    y = counted / unit
     bins = jnp.minimum(bend(y).astype(jnp.int32), num_bins - 1)
     moments = jnp.stack([jnp.broadcast_to(mass, x.shape), mass * y], axis=1)
     sums = jnp.zeros((num_bins, 2)).at[bins].add(moments)

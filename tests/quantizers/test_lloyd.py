@@ -257,3 +257,12 @@ def test_nearest_is_nearest_for_any_number_of_levels():
 def test_what_cannot_be_is_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 0.7, -1e-30, 3e30])
+def test_one_value_is_sent_exactly_by_any_number_of_levels(value):
+    """No level lies beyond the samples, whatever sums and exponentials round to."""
+    x = np.full(20_000, value, np.float32)
+    for table, q in many_designs(x).values():
+        np.testing.assert_array_equal(table, np.float32(value))
+        np.testing.assert_array_equal(q, x)
