@@ -38,9 +38,12 @@ def design(
     The 1024 or 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean
     magnitude, so that heavy tails and the bulk are both resolved; thresholds cut bins in
     proportion. The start is Panter and Dite's point density p^(1/3) (1951), from which
-    the sweeps end in an optimum nearby. With 100 samples a level its error is on average
-    within 5 % of the least one for normal and Laplace samples, and within 20 % for heavier
-    tails; with 25 a level within 15 % and 60 %. The optimum of samples is itself
+    the sweeps end in an optimum nearby, which need not be the best. With 100 samples a
+    level the error is in half of all cases within 5 % of the least one for normal and
+    Laplace samples and within 25 % for heavier tails, such as of Student's t with 3 or 4
+    degrees, cubes of normals and exp(normal); with 25 a level within 15 % and 35 %. Where
+    a few samples have most of the energy (Cauchy, Pareto, exp(2 normal)) it is within
+    three times, and in some cases ten times the least. The optimum of samples is itself
     not that of the source: levels that move together cost next to nothing, so that the
     16 levels of a million normal samples lie some 0.01 off, at an error that is 0.03 %
     less. A level that no sample is near stays where it is.
