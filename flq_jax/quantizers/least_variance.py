@@ -17,7 +17,7 @@ _WIDER = np.float32(3.0**0.5)  # a normal density^(1/3) is one of sqrt(3) deviat
 _LOCATIONS = np.linspace(
     -5.0, 8.0, 261
 )  # mu / sigma, from nearly exponential to normal
-_LAST = np.linspace(0.05, 12.0, 256)  # where the last inner level may be, in deviations
+_LAST = np.linspace(0.1, 12.0, 64)  # where the last inner level may be, in deviations
 
 
 class Fit(NamedTuple):

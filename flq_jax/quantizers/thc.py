@@ -11,7 +11,7 @@ import numpy as np
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtri
-from flq_jax.quantizers.ranges import l2_norm
+from flq_jax.quantizers.ranges import l2_norm, normalised
 from flq_jax.quantizers.rotation import rotate, unrotate
 
 
@@ -59,7 +59,8 @@ def thc(
         return folded_layout(name, equal_widths(bits, d), d, 1)
 
     def encode(key, x):
-        length = l2_norm(x)
+        unit, top = normalised(x)
+        length = top * jnp.linalg.norm(unit)
         codes = _codes(key, grid, x, length)
         return Message(codes, length[None], jnp.int32(layout(x.size).num_bits))
 
