@@ -52,7 +52,7 @@ def get_config() -> ConfigDict:
     config.compressor.levels = 4  # of lloyd_max, 2 to 256
     config.compressor.source = "samples"  # of lloyd_max: samples, gaussian, laplace
     config.compressor.warm_start = False  # lloyd_max: from the last message's levels
-    config.compressor.fraction = 12  # of fixed_point: bits after the point, -100 to 100
+    config.compressor.fraction = 5  # of fixed_point: bits after the point, -100 to 100
     config.compressor.rate = 1.0  # bits an entry of eden, above 0 to 8
     config.compressor.unbiased = True  # of drive, drive_plus, eden; False: least error
     config.compressor.lattice = "hexagonal"  # of uveqfed: scalar, hexagonal, d3, e8

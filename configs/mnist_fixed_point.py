@@ -2,7 +2,8 @@
 
     python -m experiments.main --config=configs/mnist_fixed_point.py
 
-A message about the 7,850 parameters is 62,800 bits.
+A message about the 7,850 parameters is 62,800 bits. The range is [-1/4, 1/4): in 1,000
+rounds no gradient of softmax regression lies outside, which would be an overload.
 Test accuracy 0.907 after 1,000 rounds with 6.28e8 uplink bits.
 """
 

@@ -3,11 +3,14 @@
 import importlib
 import pathlib
 
+import numpy as np
 import pytest
 
 from experiments.options import command_line, rules, validation
 from experiments.options.names import flatten
 from experiments.process.errors import ConfigError
+from flq_jax.data import load
+from flq_jax.quantizers import fixed_point
 
 ROOT = pathlib.Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("mnist_*.py"))
@@ -24,6 +27,19 @@ def _config(name="default"):
 
 def test_the_promised_methods_are_there():
     assert set(NAMES) >= PROMISED
+
+
+@pytest.mark.parametrize("name", ["default", "mnist_fixed_point"])
+def test_fixed_points_range_holds_the_gradients_that_it_is_for(name):
+    """Softmax regression's first, which are the largest: x (1/10 - y), by client."""
+    told, data = _config(name).compressor, load("mnist")
+    images, labels = data.train_inputs / np.float32(255), data.train_labels
+    off = np.float32(0.1) - np.eye(10, dtype=np.float32)[labels]
+    clients = zip(np.array_split(images, 10), np.array_split(off, 10))
+    grid = fixed_point(told.bits, told.fraction)
+    for x, y in clients:
+        gradient = x.reshape(len(x), -1).T @ y / len(x)
+        assert not grid.overload(gradient.ravel())
 
 
 PAPER = sorted(path.stem for path in (ROOT / "configs" / "paper").glob("[!_]*.py"))

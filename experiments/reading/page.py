@@ -60,7 +60,11 @@ def present(groups: list[Group]) -> dict[str, str]:
 
 
 def summary_table(groups: list[Group], accuracy: float) -> list[list[str]]:
-    """A header and a line for each group: final figures, and the costs of `accuracy`."""
+    """A header and a line for each group: final figures, and the costs of `accuracy`.
+
+    The second column has what to beware of: why a run is no result, and how many messages
+    were about vectors beyond their grid's range.
+    """
     costs = present(groups)
     ends = {k: f"final {v}" for k, v in costs.items() if k != "round"}
     header = ["runs", "", "rounds", "train loss", "test accuracy (%)", "uploads"]
@@ -74,6 +78,9 @@ def summary_table(groups: list[Group], accuracy: float) -> list[list[str]]:
             return results.mean_sd([row[key] for row in last], digits)
 
         marks = unique(result.mark for result in group.results)
+        overloads = [row.get("overloads", 0) for row in last]
+        if any(overloads):
+            marks.append(f"overloads {results.mean_sd(overloads, '.0f')}")
         seeds = f" × {len(last)}" if len(last) > 1 else ""
         line = [group.name + seeds, ", ".join(marks), of("round", ".0f")]
         percent = [100 * row["test_accuracy"] for row in last]

@@ -9,6 +9,7 @@ import numpy as np
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.quantizers.densities import of_source, require_levels
 from flq_jax.quantizers.lloyd import design
+from flq_jax.quantizers.ranges import mean_magnitude, rms
 
 
 def lloyd_max(
@@ -46,7 +47,7 @@ def lloyd_max(
 
     def encode(key, x):
         del key  # deterministic
-        begin = None if start is None else start * jnp.mean(jnp.abs(x))
+        begin = None if start is None else start * mean_magnitude(x)
         table = design(x, levels, start=begin)
         return Message(nearest(table, x), table, jnp.int32(layout(x.size).length))
 
@@ -66,7 +67,7 @@ def levels_of(message: Message) -> jax.Array:
     Returns:
         f32[k], in units of the mean magnitude of its d values; zeros if they all are 0.
     """
-    mean = jnp.mean(jnp.abs(message.side[message.codes]))
+    mean = mean_magnitude(message.side[message.codes])
     return jnp.where(mean > 0.0, message.side / jnp.where(mean > 0.0, mean, 1.0), 0.0)
 
 
@@ -93,9 +94,9 @@ def codebook(values: Sequence[float], name: str = "codebook") -> Quantizer:
 
     def encode(key, x):
         del key  # deterministic
-        rms = jnp.sqrt(jnp.mean(jnp.square(x)))
-        codes = nearest(jnp.asarray(table), x / jnp.where(rms > 0.0, rms, 1.0))
-        return Message(codes, rms[None], jnp.int32(layout(x.size).length))
+        size = rms(x)
+        codes = nearest(jnp.asarray(table), x / jnp.where(size > 0.0, size, 1.0))
+        return Message(codes, size[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         del key

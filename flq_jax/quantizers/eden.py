@@ -22,6 +22,7 @@ import numpy as np
 from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.densities import of_source
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
+from flq_jax.quantizers.ranges import normalised
 from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
 
 _TWO_MEANS_STEPS = 3
@@ -166,19 +167,6 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
         return folded_layout(name, widths(d), d, 1)
 
     return Quantizer(encode, decode, layout)
-
-
-def normalised(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """x / max |x| and the maximum, so that no square under- or overflows.
-
-    A maximum that is no normal float counts as 0, and leaves zeros; NaN stays NaN.
-    """
-    top = jnp.max(jnp.abs(x))
-    vanishes = top < 1e-37
-    return (
-        jnp.where(vanishes, 0.0, x / jnp.where(vanishes, 1.0, top)),
-        jnp.where(vanishes, 0.0, top),
-    )
 
 
 def _scale_name(unbiased: bool) -> str:

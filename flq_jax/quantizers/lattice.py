@@ -1,9 +1,9 @@
 """UVeQFed: lattices with subtractive dither."""
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,26 +11,9 @@ import numpy as np
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, never, require_bits
-from flq_jax.quantizers.rotation import EXACT
+from flq_jax.quantizers.lattices import LATTICES, Lattice, times
+from flq_jax.quantizers.ranges import normalised, rms
 from flq_jax.single import single
-
-
-class Lattice(NamedTuple):
-    """A lattice of cell volume 1.
-
-    Attributes:
-        name: of the scheme.
-        basis: rows that generate it, f64[l, l].
-        nearest: f32[..., l] -> the nearest lattice points, f32[..., l].
-        packing: half the least distance of two points.
-        covering: the greatest distance from a point of space to the lattice.
-    """
-
-    name: str
-    basis: np.ndarray
-    nearest: Callable[[jax.Array], jax.Array]
-    packing: float
-    covering: float
 
 
 def uveqfed(
@@ -51,9 +34,15 @@ def uveqfed(
 
     The step s = K / (q rho - 2 R), with K the greatest norm of a block, rho the packing
     and R the covering radius, lets no point lie outside those. Or s = 2 reach / q times
-    the root mean square of x, where the paper has reach = 2 + bits / 5: finer, but blocks
-    may lie outside. Those are an overload: they shrink towards zero until they are
-    inside, and the bound and the independence do not hold for them.
+    the root mean square of x, where the paper has reach = 2 + bits / 5: finer, but points
+    may lie outside. Their blocks shrink towards zero until they are inside, and the bound
+    and the independence do not hold for them.
+
+    It is an overload if a dither could take some block outside. With V the cell, the
+    points that a block b is rounded to are those within b + 2V, one for each of the 2^l
+    classes modulo 2, and all of them are looked at; but for E8, which has 256: there
+    x is called an overload if any b + 2V is not inside q V, that is b not in (q - 2) V,
+    though of its outermost part no point might be.
 
     The paper codes the points by their entropy, see `flq_jax.entropy`; with the first
     step most are near zero.
@@ -83,11 +72,9 @@ def uveqfed(
 
     def encode(key, x):
         s = _step(shape, q, reach, x)
-        scaled = jnp.where(s > 1e-37, x / jnp.where(s > 1e-37, s, 1.0), 0.0)
         dither = draws.uniform(key, x.shape)
-        codes = _each_block(partial(_codes, q), shape, scaled, dither)
-        side = jnp.where(s > 1e-37, s, 0.0)[None]
-        return Message(codes, side, jnp.int32(layout(x.size).length))
+        codes = _each_block(partial(_codes, q), shape, _over(x, s), dither)
+        return Message(codes, s[None], jnp.int32(layout(x.size).length))
 
     def decode(key, message):
         (s,) = message.side
@@ -95,10 +82,21 @@ def uveqfed(
         return s * _each_block(partial(_undithered, q), shape, message.codes, dither)
 
     def overload(x):
-        return _needed(shape, q, x) > _step(shape, q, reach, x)
+        blocks = _blocks(shape, _over(x, _step(shape, q, reach, x)))
+        return jnp.any(jnp.stack([_may_leave(q, *part) for part in blocks]))
 
     fits = reach is None
     return Quantizer(encode, decode, layout, never if fits else overload)
+
+
+def _step(lattice: Lattice, q: int, reach: float | None, x: jax.Array) -> jax.Array:
+    """The step s of `uveqfed`, f32[]; 0 if it is no normal float."""
+    if reach is None:
+        unit, top = normalised(x)
+        s = top * _needed(lattice, q, unit)
+    else:
+        s = 2.0 * reach / q * rms(x)
+    return jnp.where(s < 1e-37, 0.0, s)
 
 
 def _needed(lattice: Lattice, q: int, x: jax.Array) -> jax.Array:
@@ -110,13 +108,9 @@ def _needed(lattice: Lattice, q: int, x: jax.Array) -> jax.Array:
     return jnp.max(jnp.stack(needs))
 
 
-def _step(lattice: Lattice, q: int, reach: float | None, x: jax.Array) -> jax.Array:
-    """The step s of `uveqfed`, f32[]."""
-    top = jnp.max(jnp.abs(x))
-    unit = x / jnp.where(top > 1e-37, top, 1.0)
-    if reach is None:
-        return top * _needed(lattice, q, unit)
-    return 2.0 * reach / q * top * jnp.sqrt(jnp.mean(jnp.square(unit)))
+def _over(x: jax.Array, s: jax.Array) -> jax.Array:
+    """x / s; 0 where there is no step."""
+    return jnp.where(s == 0.0, 0.0, x / jnp.where(s == 0.0, 1.0, s))
 
 
 def _each_block(
@@ -132,7 +126,7 @@ def _each_block(
 
 def point_of(lattice: Lattice, q: int, codes: jax.Array) -> jax.Array:
     """The point with these coordinates modulo q that is nearest to 0, f32[n, l]."""
-    point = _times(codes.astype(jnp.float32), lattice.basis)
+    point = times(codes.astype(jnp.float32), lattice.basis)
     return point - q * lattice.nearest(point / q)
 
 
@@ -146,23 +140,40 @@ def _codes(q: int, lattice: Lattice, blocks: jax.Array, u: jax.Array) -> jax.Arr
     dithered = blocks + _dither(lattice, u)
     point = lattice.nearest(dithered)
     codes = _coordinates(lattice, q, point)
-    # A point outside would come back as another: shrink the block to where all of its
-    # roundings lie inside the ball in the cell of q times the lattice.
-    outside = jnp.any(jnp.abs(point_of(lattice, q, codes) - point) > 0.25, axis=1)
+    # Shrink a block to where all of its roundings lie inside the ball in the cell of q
+    # times the lattice.
+    outside = _is_outside(lattice, q, point)
     norm = jnp.linalg.norm(dithered, axis=1, keepdims=True)
     inner = (q * lattice.packing - lattice.covering) * (1 - 1e-5)
     shrunk = lattice.nearest(dithered * inner / jnp.maximum(norm, inner))
     return jnp.where(outside[:, None], _coordinates(lattice, q, shrunk), codes)
 
 
+def _is_outside(lattice: Lattice, q: int, point: jax.Array) -> jax.Array:
+    """Whether points would come back as others, bool[n]."""
+    back = point_of(lattice, q, _coordinates(lattice, q, point))
+    return jnp.any(jnp.abs(back - point) > 0.25, axis=1)
+
+
+def _may_leave(q: int, lattice: Lattice, blocks: jax.Array) -> jax.Array:
+    """Whether some block has a rounding outside for some dither, bool[]; see `uveqfed`."""
+    size = len(lattice.basis)
+    if size > 3:
+        return jnp.any(jnp.abs(lattice.nearest(blocks / (q - 2))) > 0.25)
+    classes = np.array(list(itertools.product((0.0, 1.0), repeat=size))) @ lattice.basis
+    some = jnp.asarray(classes, jnp.float32)[:, None]
+    points = some + 2.0 * lattice.nearest(0.5 * (blocks[None] - some))
+    return jnp.any(_is_outside(lattice, q, points.reshape(-1, size)))
+
+
 def _coordinates(lattice: Lattice, q: int, point: jax.Array) -> jax.Array:
-    coordinates = jnp.round(_times(point, np.linalg.inv(lattice.basis)))
+    coordinates = jnp.round(times(point, np.linalg.inv(lattice.basis)))
     return (coordinates.astype(jnp.int32) & (q - 1)).astype(jnp.uint8)
 
 
 def _dither(lattice: Lattice, u: jax.Array) -> jax.Array:
     """Uniform over the cell around 0, f32[n, l], of u uniform over the unit cube."""
-    point = _times(u, lattice.basis)
+    point = times(u, lattice.basis)
     return point - lattice.nearest(point)
 
 
@@ -178,81 +189,3 @@ def _blocks(lattice: Lattice, x: jax.Array) -> list[tuple[Lattice, jax.Array]]:
     parts = [(lattice, x[:whole].reshape(-1, size))] if whole else []
     rest = [(LATTICES["scalar"], x[whole:].reshape(-1, 1))] if whole < x.size else []
     return parts + rest
-
-
-def _times(rows: jax.Array, matrix: np.ndarray) -> jax.Array:
-    """rows @ matrix, f32[n, l]."""
-    return jnp.dot(rows, _f32(matrix), precision=EXACT)
-
-
-def _f32(matrix: np.ndarray) -> jax.Array:
-    return jnp.asarray(matrix, jnp.float32)
-
-
-def _nearest_hexagonal(x: jax.Array) -> jax.Array:
-    """The union of a rectangular lattice and its copy shifted by half a cell."""
-    cell = _f32(_HEXAGON * np.array([[1.0, math.sqrt(3.0)]]))[0]
-    shape = (1,) * (x.ndim - 1) + (2,)
-    return _nearer(x, cell.reshape(shape), lambda y: jnp.round(y))
-
-
-def _nearest_even(x: jax.Array) -> jax.Array:
-    """Integers with an even sum: if it is odd, the worst rounded one turns."""
-    rounded = jnp.round(x)
-    error = x - rounded
-    worst = jnp.argmax(jnp.abs(error), axis=-1, keepdims=True)
-    here = jnp.arange(x.shape[-1]).reshape((1,) * (x.ndim - 1) + (-1,)) == worst
-    turned = jnp.where(error >= 0.0, 1.0, -1.0)
-    half = 0.5 * jnp.sum(rounded, axis=-1, keepdims=True)
-    odd = half != jnp.floor(half)
-    return rounded + jnp.where(here & odd, turned, 0.0)
-
-
-def _nearest_e8(x: jax.Array) -> jax.Array:
-    """D8 and its copy shifted by a half in each coordinate."""
-    return _nearer(x, jnp.ones((1,) * x.ndim), _nearest_even)
-
-
-def _nearer(
-    x: jax.Array, cell: jax.Array, nearest: Callable[[jax.Array], jax.Array]
-) -> jax.Array:
-    """The nearer of the points in `cell` times a lattice, and in it shifted by a half."""
-    one = cell * nearest(x / cell)
-    other = cell * (nearest(x / cell - 0.5) + 0.5)
-    distances = [_squared_norm(x - p) for p in (one, other)]
-    return jnp.where(distances[0] <= distances[1], one, other)
-
-
-def _squared_norm(x: jax.Array) -> jax.Array:
-    """Of f32[..., l], f32[..., 1]."""
-    squares = jnp.square(x)
-    if x.shape[-1] == 2:  # XLA:CPU reduces pairs one after another, but adds many
-        return squares[..., :1] + squares[..., 1:]
-    return jnp.sum(squares, axis=-1, keepdims=True)
-
-
-_HEXAGON = math.sqrt(2.0 / math.sqrt(3.0))  # the least distance at volume 1
-_D3 = 2.0 ** (-1.0 / 3.0)
-_E8_BASIS = np.array(
-    [[2.0] + 7 * [0.0]]
-    + [[0.0] * i + [-1.0, 1.0] + [0.0] * (6 - i) for i in range(6)]
-    + [8 * [0.5]]
-)
-LATTICES = {
-    "scalar": Lattice("scalar", np.eye(1), jnp.round, 0.5, 0.5),
-    "hexagonal": Lattice(
-        "hexagonal",
-        _HEXAGON * np.array([[1.0, 0.0], [0.5, math.sqrt(0.75)]]),
-        _nearest_hexagonal,
-        _HEXAGON / 2.0,
-        _HEXAGON / math.sqrt(3.0),
-    ),
-    "d3": Lattice(
-        "d3",
-        _D3 * np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]),
-        lambda x: _D3 * _nearest_even(x / _D3),
-        _D3 / math.sqrt(2.0),
-        _D3,
-    ),
-    "e8": Lattice("e8", _E8_BASIS, _nearest_e8, math.sqrt(0.5), 1.0),
-}

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
+from flq_jax.quantizers.least_variance import least_variance
 from flq_jax.quantizers.stochastic import NORMS, require_norm
 
 _FEW = 32  # up to so many levels a pass of compares outruns a search and look-ups
@@ -45,6 +46,16 @@ def alq(bits: int, norm: str = "l2", sweeps: int = 10) -> Quantizer:
 
     which is unbiased whatever the fit. The s - 1 inner levels travel with the message.
 
+    The paper starts from even and from exponential levels and keeps the best; the start
+    here, see `least_variance`, is near the optimum, so that ten sweeps come to it with 127
+    levels as with 3. On normal x the error is then within a quarter of the least there is,
+
+        E ||x_hat - x||^2 / ||x||^2 = 1.36 / s^2  ("max"),   1.36 / (s - 1)^2  ("l2"),
+
+    from 3 bits on, and that of Laplacian x within twice of these. Tails that are much
+    heavier have no normal fit: few levels serve them as well as others, beyond 4 bits
+    `nuqsgd` serves them better.
+
     Args:
         bits: bits per coordinate, sign included, 2 to 8; ValueError otherwise.
         norm: "l2" or "max"; ValueError otherwise.
@@ -61,39 +72,9 @@ def alq(bits: int, norm: str = "l2", sweeps: int = 10) -> Quantizer:
     top = 2 ** (bits - 1) - 1
 
     def levels(r):
-        return _least_variance(jnp.mean(r), jnp.std(r), top, sweeps)
+        return least_variance(jnp.mean(r), jnp.std(r), top, sweeps)
 
     return _rounding(f"alq{bits}-{norm}", bits, norm, top, levels)
-
-
-def _least_variance(
-    mean: jax.Array, deviation: jax.Array, top: int, sweeps: int
-) -> jax.Array:
-    """Levels 0 = l_0 < ... < l_top = 1 of least variance under a truncated normal."""
-    deviation = jnp.maximum(deviation, 1e-4)
-
-    def below(r):
-        return jax.scipy.special.ndtr((r - mean) / deviation)
-
-    def first_below(r):
-        z = (r - mean) / deviation
-        bell = jnp.exp(-0.5 * z * z) / jnp.sqrt(2.0 * jnp.pi)
-        return mean * jax.scipy.special.ndtr(z) - deviation * bell
-
-    def place(j, levels):
-        low, high = levels[j - 1], levels[j + 1]
-        mass, first = below(high) - below(low), first_below(high) - first_below(low)
-        share = (first - low * mass) / jnp.maximum(high - low, 1e-12)
-        z = jax.scipy.special.ndtri(jnp.clip(below(high) - share, 1e-7, 1 - 1e-7))
-        best = jnp.clip(mean + deviation * z, low, high)
-        best = jnp.where(mass > 1e-6, best, 0.5 * (low + high))
-        return levels.at[j].set(best)
-
-    def sweep(_, levels):
-        return jax.lax.fori_loop(1, top, place, levels)
-
-    start = jnp.linspace(0.0, 1.0, top + 1)
-    return jax.lax.fori_loop(0, sweeps, sweep, start)
 
 
 def _between(levels: jax.Array, r: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.quantizers.ranges import scaled
+
 BINS = 1024, 2048  # up to `_FEW` samples, and above
 SWEEPS = 60, 16  # up to 16 levels, and above
 WARM_SWEEPS = 8  # from a codebook that is near
@@ -36,9 +38,12 @@ def design(
     The 1024 or 2048 bins are even in sign(x) log(1 + |x| / s), s half the mean
     magnitude, so that heavy tails and the bulk are both resolved; thresholds cut bins in
     proportion. The start is Panter and Dite's point density p^(1/3) (1951), from which
-    the sweeps end in an optimum nearby. With 100 samples a level its error is on average
-    within 5 % of the least one for normal and Laplace samples, and within 20 % for heavier
-    tails; with 25 a level within 15 % and 60 %. The optimum of samples is itself
+    the sweeps end in an optimum nearby, which need not be the best. With 100 samples a
+    level the error is in half of all cases within 5 % of the least one for normal and
+    Laplace samples and within 25 % for heavier tails, such as of Student's t with 3 or 4
+    degrees, cubes of normals and exp(normal); with 25 a level within 15 % and 35 %. Where
+    a few samples have most of the energy (Cauchy, Pareto, exp(2 normal)) it is within
+    three times, and in some cases ten times the least. The optimum of samples is itself
     not that of the source: levels that move together cost next to nothing, so that the
     16 levels of a million normal samples lie some 0.01 off, at an error that is 0.03 %
     less. A level that no sample is near stays where it is.
@@ -69,7 +74,8 @@ def design(
         return jnp.clip(c + RELAXATION * (mean - c), lower, upper)  # keeps the order
 
     mean, _ = sweep(jax.lax.fori_loop(1, sweeps, hasten, c))
-    return unit * jax.lax.cummax(mean)
+    # Means are between the samples but for rounding: of one value they are that value.
+    return jnp.clip(unit * jax.lax.cummax(mean), jnp.min(x), jnp.max(x))
 
 
 @jax.jit
@@ -121,11 +127,8 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
         counted, least, most = (
             jnp.where(there, x, y) for y in (0.0, jnp.inf, -jnp.inf)
         )
-    largest = jnp.max(jnp.abs(counted))
-    power = jax.lax.bitcast_convert_type(largest, jnp.uint32) & 0x7F800000
-    power = jax.lax.bitcast_convert_type(power, jnp.float32)
-    unit = jnp.where(largest > 1e-36, power, 1.0)  # a smaller one has no reciprocal
-    s = 0.5 * jnp.sum(mass * jnp.abs(counted)) / unit / total + 1e-12
+    y, unit = scaled(counted)
+    s = 0.5 * jnp.sum(mass * jnp.abs(y)) / total + 1e-12
 
     def bent(y):
         return jnp.sign(y) * jnp.log1p(jnp.abs(y) / s)
@@ -141,7 +144,7 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
         moments = jnp.stack([mass, mass * y], axis=1)
         return jnp.zeros((num_bins, 2)).at[bins].add(moments)
 
-    sums = _piecewise(sums_of, counted / unit, jnp.broadcast_to(mass, x.shape))
+    sums = _piecewise(sums_of, y, jnp.broadcast_to(mass, x.shape))
     edges = low + width * jnp.arange(num_bins + 1)
     edges = jnp.sign(edges) * s * jnp.expm1(jnp.abs(edges))
     return _Histogram(*sums.T, edges, bend), unit

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.ranges import scaled
 
 
 def two_means() -> Quantizer:
@@ -25,8 +26,9 @@ def two_means() -> Quantizer:
         del key  # deterministic
         above = x >= 0.0
         counts = jnp.stack([jnp.sum(~above), jnp.sum(above)])
-        sums = jnp.stack([jnp.sum(jnp.minimum(x, 0.0)), jnp.sum(jnp.maximum(x, 0.0))])
-        means = sums / jnp.maximum(counts, 1)
+        y, unit = scaled(x)
+        sums = jnp.stack([jnp.sum(jnp.minimum(y, 0.0)), jnp.sum(jnp.maximum(y, 0.0))])
+        means = unit * (sums / jnp.maximum(counts, 1))
         codes = above.astype(jnp.uint8)
         return Message(codes, means, jnp.int32(layout(x.size).length))
 

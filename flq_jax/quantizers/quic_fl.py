@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
-from flq_jax.quantizers.eden import normalised
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtr
+from flq_jax.quantizers.ranges import normalised
 from flq_jax.quantizers.rotation import rotate, unrotate
 
 _RANGE = 4.5  # T in standard deviations; few Gaussian vectors reach beyond

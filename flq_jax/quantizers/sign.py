@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.ranges import mean_magnitude
 from flq_jax.single import single
 
 
@@ -37,7 +38,7 @@ def sign(scale: float | None = None) -> Quantizer:
 
     def encode(key, x):
         del key  # deterministic
-        side = jnp.mean(jnp.abs(x))[None] if measured else jnp.zeros(0)
+        side = mean_magnitude(x)[None] if measured else jnp.zeros(0)
         codes = (x >= 0.0).astype(jnp.uint8)
         return Message(codes, side, jnp.int32(layout(x.size).length))
 

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes
+from flq_jax.quantizers.ranges import l2_norm
 
-NORMS = {"l2": jnp.linalg.norm, "max": lambda x: jnp.max(jnp.abs(x))}
+NORMS = {"l2": l2_norm, "max": lambda x: jnp.max(jnp.abs(x))}
 
 
 def require_norm(where: str, norm: str) -> None:

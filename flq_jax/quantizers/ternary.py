@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.ranges import rms
 from flq_jax.single import single
 
 
@@ -29,8 +30,8 @@ def terngrad(clip: float = 2.5) -> Quantizer:
         return Layout.of(f"terngrad{float(clip)}", 2, d, 1)
 
     def encode(key, x):
-        rms = jnp.sqrt(jnp.mean(jnp.square(x)))
-        limit = jnp.where(rms > 0.0, clip * rms, jnp.inf)
+        deviation = rms(x)
+        limit = jnp.where(deviation > 0.0, clip * deviation, jnp.inf)
         clipped = jnp.clip(x, -limit, limit)
         scale = jnp.max(jnp.abs(clipped))
         chance = jnp.abs(clipped) / jnp.where(scale > 0.0, scale, 1.0)

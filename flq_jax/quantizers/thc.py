@@ -11,6 +11,7 @@ import numpy as np
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtri
+from flq_jax.quantizers.ranges import l2_norm, normalised
 from flq_jax.quantizers.rotation import rotate, unrotate
 from flq_jax.single import single
 
@@ -59,8 +60,7 @@ def thc(
         return folded_layout(name, equal_widths(bits, d), d, 1)
 
     def encode(key, x):
-        top = jnp.max(jnp.abs(x))
-        unit = x / jnp.where(top > 0.0, top, 1.0)
+        unit, top = normalised(x)
         length = top * jnp.linalg.norm(unit)
         codes = _codes(key, grid, x, length)
         return Message(codes, length[None], jnp.int32(layout(x.size).length))
@@ -134,7 +134,7 @@ def homomorphic_thc(
         return mean(integers(message), 1, message.codes.size)
 
     def overload(x):
-        return jnp.linalg.norm(x) > norm * (1 + 1e-6)
+        return l2_norm(x) > norm * (1 + 1e-6)
 
     quantizer = Quantizer(encode, decode, layout, overload)
     return Homomorphic(quantizer, integers, mean)

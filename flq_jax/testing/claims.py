@@ -11,7 +11,7 @@ class Claims(NamedTuple):
 
     Attributes:
         unbiased: whether E[x_hat] = x.
-        error: x -> a bound on max |x - x_hat|; None where there is none.
+        error: x f64[d] -> a bound on max |x - x_hat|; None where there is none.
         squared_error: x -> a bound on E ||x - x_hat||^2; None where there is none. It is
             (1 - delta) ||x||^2 for a contraction by delta, omega ||x||^2 for an unbiased
             quantizer of relative variance omega.

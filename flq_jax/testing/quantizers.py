@@ -12,6 +12,7 @@ from flq_jax.testing.common import (
     ORDINARY,
     extremes,
     inputs,
+    near,
     not_finite,
     require,
     through_bytes,
@@ -28,6 +29,10 @@ from flq_jax.testing.programs import (
 )
 
 LATE = 1000  # a late round
+LEAST = (
+    1e-35  # magnitude: the steps of a grid that fits smaller ones are no normal floats
+)
+EXPONENTS = (-100, -66, 66, 100)  # 8e-31, 1e-20: its square is no f32; 7e19, 1e30
 
 
 def check_quantizer(
@@ -42,7 +47,9 @@ def check_quantizer(
     For every length: messages have the shape, the width and the length of the layout, and
     survive the wire bit for bit; zero, constants, denormal and huge numbers decode to
     finite ones, within the bound on the error; NaN and infinity still make a message that
-    can be sent. So it is for each option too, where there is a choice, in an early round
+    can be sent. Where 4 x and 16 x decode to 4 x_hat and 16 x_hat, as with any range that
+    is measured, so do numbers about 1e-30, 1e-20, 1e20 and 1e30, with the same word on
+    overload: no norm underflows and none overflows. So it is for each option too, where there is a choice, in an early round
     and in a late one. No key is drawn from twice. A decoder is traced before any encoder
     has run and may not ask the host, so that nothing but the message reaches it; what
     compiled code of yours (a foreign function) does is not looked into.
@@ -156,11 +163,39 @@ def _check_vectors(
             _check_estimate(claims, name, x, x_hat, bool(overload))
         x_hats.append(x_hat)
         overloads.append(bool(overload))
+    _check_scales(roundtrip, list(vectors.items())[:ORDINARY], keys, x_hats, overloads)
     if claims.unbiased or claims.error or claims.squared_error:
         idle = all(overloads[:ORDINARY])
         must = "no overload for an ordinary vector, so that claims are checked"
         require("overload", not idle, where, must, "overload for all")
     return x_hats, overloads
+
+
+def _check_scales(
+    roundtrip: Callable[..., tuple[Message, jax.Array, jax.Array]],
+    ordinary: Sequence[tuple[str, np.ndarray]],
+    keys: np.ndarray,
+    x_hats: Sequence[np.ndarray],
+    overloads: Sequence[bool],
+) -> None:
+    """A grid that follows x by small powers of two follows it by large ones."""
+
+    def scaled(key, x, exponent):
+        _, overload, x_hat = roundtrip(key, np.ldexp(x, exponent))
+        return np.ldexp(np.asarray(x_hat), -exponent), bool(overload)
+
+    cases = list(zip(keys, ordinary, x_hats, overloads))
+    for key, (_, x), x_hat, _ in cases:
+        if not all(near(x_hat, scaled(key, x, exponent)[0]) for exponent in (2, 4)):
+            return  # the grid is of a size of its own
+    for (key, (name, x), x_hat, overload), exponent in itertools.product(
+        cases, EXPONENTS
+    ):
+        where = f"{name}, times 2^{exponent}"
+        came, overloaded = scaled(key, x, exponent)
+        require("scale", near(x_hat, came), where, f"2^{exponent} {x_hat}", came)
+        alike = overload == overloaded
+        require("scale", alike, where, f"overload {overload}", overloaded)
 
 
 def _check_options(
@@ -199,6 +234,8 @@ def _check_estimate(
     if claims.error is not None and not overload:
         largest = np.abs(x).max()
         error = np.abs(x - x_hat).max()
-        bound = (1 + 1e-4) * float(claims.error(x)) + 1e-6 * largest
-        bound = max(bound, largest) if largest < 1e-18 else bound
+        with jax.enable_x64(True):  # squares of the extremes are no f32
+            claimed = float(claims.error(x.astype(np.float64)))
+        bound = (1 + 1e-4) * claimed + 1e-6 * largest
+        bound = max(bound, largest) if largest < LEAST else bound
         require("error", error <= bound, where, f"at most {bound:.6g}", error)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.wireless.scheduling import highest
+
 NO_BLOCK = -1
 
 
@@ -27,7 +29,9 @@ def loss_weights(num_examples: jax.Array, packet_error: jax.Array) -> jax.Array:
     return num_examples[:, None] * (packet_error - 1.0)
 
 
-def assign_blocks(weights: jax.Array, feasible: jax.Array) -> jax.Array:
+def assign_blocks(
+    weights: jax.Array, feasible: jax.Array, key: jax.Array | None = None
+) -> jax.Array:
     """The assignment of at most one block to a client, one client to a block, with
 
         min sum of the weights of the pairs,
@@ -38,16 +42,20 @@ def assign_blocks(weights: jax.Array, feasible: jax.Array) -> jax.Array:
     Args:
         weights: f[m, r].
         feasible: bool[m, r].
+        key: draws the order in which clients are taken, for of several optima the method
+            finds the one that serves the first. None takes them by index.
 
     Returns:
         i32[m], the block of each client, `NO_BLOCK` for none.
     """
-    cost = jnp.where(feasible, jnp.minimum(weights, 0.0), 0.0)
+    m = weights.shape[0]
+    order = jnp.arange(m) if key is None else jax.random.permutation(key, m)
+    cost = jnp.where(feasible, jnp.minimum(weights, 0.0), 0.0)[order]
     # Leaving a pair out is making it at cost 0, so a full matching loses nothing.
     clients, blocks = optax.assignment.hungarian_algorithm(cost)
     blocks = jnp.where(cost[clients, blocks] < 0.0, blocks, NO_BLOCK)
-    none = jnp.full(cost.shape[0], NO_BLOCK, jnp.int32)
-    return none.at[clients].set(blocks.astype(jnp.int32))
+    none = jnp.full(m, NO_BLOCK, jnp.int32)
+    return none.at[order[clients]].set(blocks.astype(jnp.int32))
 
 
 def random_blocks(key: jax.Array, selected: jax.Array, num_blocks: int) -> jax.Array:
@@ -55,17 +63,19 @@ def random_blocks(key: jax.Array, selected: jax.Array, num_blocks: int) -> jax.A
 
     Args:
         key: random key.
-        selected: bool[m]; if more than num_blocks, the surplus of highest index gets
-            `NO_BLOCK`.
+        selected: bool[m]; if more than num_blocks, those who go without are drawn too.
         num_blocks: r, 1 or more.
 
     Returns:
         i32[m].
     """
+    key_lots = jax.random.fold_in(
+        key, num_blocks
+    )  # leaves the blocks' own stream alone
     blocks = jax.random.permutation(key, num_blocks).astype(jnp.int32)
-    place = jnp.cumsum(selected) - 1
-    served = selected & (place < num_blocks)
-    return jnp.where(served, blocks[jnp.clip(place, 0, num_blocks - 1)], NO_BLOCK)
+    served = highest(key_lots, jnp.zeros(selected.shape), selected, num_blocks)
+    place = jnp.maximum(jnp.cumsum(served) - 1, 0)
+    return jnp.where(served, blocks[place], NO_BLOCK)
 
 
 def on_block(values: jax.Array, block: jax.Array) -> jax.Array:

@@ -139,7 +139,9 @@ def plan_round(
     if policy.blocks == "random":
         block = random_blocks(key_blocks, selected, cell.interference_w.size)
     else:
-        block = _best_blocks(policy, cell, fading, edges, room, value, selected)
+        block = _best_blocks(
+            key_blocks, policy, cell, fading, edges, room, value, selected
+        )
     snr = on_block(fading.uplink_snr_per_w, block)
     width = widest_on(snr, room, cell.power_max_w)
     frequency_hz, power_w = cell.frequency_max_hz, width.upload.power_w
@@ -193,14 +195,14 @@ def _candidates(cell, state, fading, edges: Width, room, news, round_index):
     )
 
 
-def _best_blocks(policy, cell, fading, edges: Width, room, value, selected):
+def _best_blocks(key, policy, cell, fading, edges: Width, room, value, selected):
     """The Hungarian assignment of the selected."""
     feasible = edges.upload.feasible & selected[:, None]
     power_w = jnp.where(feasible, edges.upload.power_w, 0.0)
     error = packet_error(power_w * fading.uplink_snr_per_w, cell.waterfall)
     spent = jnp.where(feasible, edges.upload.energy_j / room.energy_j[:, None], 0.0)
     weights = loss_weights(value, error) * (1.0 - policy.thrift * spent)
-    return assign_blocks(weights, feasible)
+    return assign_blocks(weights, feasible, key)
 
 
 def _least_energy(policy, cell, width: Width, cycles, left_s, snr_per_w):

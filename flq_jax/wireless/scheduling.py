@@ -1,7 +1,8 @@
 """Who takes part in a round: one `Scheduler` per policy.
 
 A scheduler looks at what the server knows of its clients and answers bool[m]. It takes
-only the eligible, and breaks ties by index.
+only the eligible, and draws lots where its criterion tells no difference: an order by
+index would favour the same clients in each round.
 """
 
 from collections.abc import Callable
@@ -40,9 +41,14 @@ class Candidates(NamedTuple):
 Scheduler = Callable[[jax.Array, Candidates], jax.Array]
 
 
-def highest(score: jax.Array, eligible: jax.Array, num: int) -> jax.Array:
-    """The num eligible of the highest score, bool[m]; fewer if fewer are eligible."""
-    order = jnp.argsort(jnp.where(eligible, -score, jnp.inf), stable=True)
+def highest(
+    key: jax.Array, score: jax.Array, eligible: jax.Array, num: int
+) -> jax.Array:
+    """The num eligible of the highest score, bool[m]; fewer if fewer are eligible.
+
+    Of equal scores any are as likely as others.
+    """
+    order = _by_score(key, jnp.where(eligible, score, -jnp.inf))
     first = jnp.arange(order.size) < num
     return jnp.zeros(order.shape, bool).at[order].set(first) & eligible
 
@@ -62,8 +68,10 @@ def random(num: int) -> Scheduler:
     _require_positive("random", num)
 
     def select(key, candidates):
+        # One pair in 2^23 is equal: that its lots are of the same key harms nobody.
+        lots = jax.random.clone(key)
         score = jax.random.uniform(key, candidates.eligible.shape)
-        return highest(score, candidates.eligible, num)
+        return highest(lots, score, candidates.eligible, num)
 
     return select
 
@@ -90,20 +98,23 @@ def best_channel(num: int) -> Scheduler:
     _require_positive("best_channel", num)
 
     def select(key, candidates):
-        del key
-        return highest(candidates.snr, candidates.eligible, num)
+        return highest(key, candidates.snr, candidates.eligible, num)
 
     return select
 
 
 def proportional_fair(num: int) -> Scheduler:
-    """The num whose SNR is highest against their own mean (Yang et al. 2020, PF)."""
+    """The num whose SNR is highest against their own mean (Yang et al. 2020, PF).
+
+    Who has no mean yet, as all in the first round, is at its mean.
+    """
     _require_positive("proportional_fair", num)
 
     def select(key, candidates):
-        del key
-        mean = jnp.where(candidates.mean_snr > 0.0, candidates.mean_snr, jnp.inf)
-        return highest(candidates.snr / mean, candidates.eligible, num)
+        known = candidates.mean_snr > 0.0
+        ratio = candidates.snr / jnp.where(known, candidates.mean_snr, 1.0)
+        score = jnp.where(known, ratio, 1.0)
+        return highest(key, score, candidates.eligible, num)
 
     return select
 
@@ -113,9 +124,8 @@ def oldest(num: int) -> Scheduler:
     _require_positive("oldest", num)
 
     def select(key, candidates):
-        del key
         rank = _rank(candidates.age, candidates.snr)
-        return highest(-rank, candidates.eligible, num)
+        return highest(key, -rank, candidates.eligible, num)
 
     return select
 
@@ -129,10 +139,9 @@ def longest_lived(num: int) -> Scheduler:
     _require_positive("longest_lived", num)
 
     def select(key, candidates):
-        del key
         left = candidates.battery_j - candidates.energy_j
         rank = _rank(left, -candidates.energy_j)
-        return highest(-rank, candidates.eligible & (left >= 0.0), num)
+        return highest(key, -rank, candidates.eligible & (left >= 0.0), num)
 
     return select
 
@@ -150,10 +159,9 @@ def bits_budget(budget_bits: int) -> Scheduler:
     _require_positive("bits_budget", budget_bits)
 
     def select(key, candidates):
-        del key
         willing = candidates.eligible & (candidates.num_bits > 0)
         worth = candidates.news / jnp.maximum(candidates.num_bits, 1)
-        order = jnp.argsort(jnp.where(willing, -worth, jnp.inf), stable=True)
+        order = _by_score(key, jnp.where(willing, worth, -jnp.inf))
 
         def take(left, client):
             fits = willing[client] & (candidates.num_bits[client] <= left)
@@ -180,11 +188,21 @@ def next_mean(mean: jax.Array, value: jax.Array, memory: float) -> jax.Array:
     return memory * mean + (1.0 - memory) * value
 
 
+def _by_score(key: jax.Array, score: jax.Array) -> jax.Array:
+    """Who comes first, second, ...: by score, highest first, of equals by lot, i32[m]."""
+    lots = jax.random.permutation(key, score.size)
+    return lots[jnp.argsort(-score[lots], stable=True)]
+
+
 def _rank(score: jax.Array, tie: jax.Array) -> jax.Array:
-    """Each one's place by score, highest first, and of equals by the highest tie."""
+    """How many are before each: of a higher score, or of the same and a higher tie."""
     by_tie = jnp.argsort(-tie, stable=True)
     order = by_tie[jnp.argsort(-score[by_tie], stable=True)]
-    return jnp.zeros_like(order).at[order].set(jnp.arange(order.size))
+    first, second = score[order], tie[order]
+    new = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    place = jnp.where(new, jnp.arange(1, order.size), 0)
+    place = jnp.concatenate([jnp.zeros(1, place.dtype), jax.lax.cummax(place)])
+    return jnp.zeros_like(order).at[order].set(place)
 
 
 def _product_modulo(k: jax.Array, num: int, m: int) -> jax.Array:

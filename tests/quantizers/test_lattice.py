@@ -4,12 +4,13 @@ import functools
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from more import only
 
 from flq_jax.quantizers import uveqfed
-from flq_jax.quantizers.lattice import LATTICES
+from flq_jax.quantizers.lattices import LATTICES
 from flq_jax.testing import Claims, check_quantizer
 
 # Normalised second moments of the cells (Conway and Sloane 1982).
@@ -119,6 +120,44 @@ def test_overload_is_told_and_shrinks_the_block(name, key):
     lattice = LATTICES[name]
     most = (16 * lattice.packing + lattice.covering) * step
     assert 0.5 * step < x_hat[7] <= most < 100.0
+
+
+def block_among_calm_ones(name):
+    """Vectors f32[200, 90] of +-1, inside, but for one block about where the range ends."""
+    rng, size = np.random.default_rng(0), len(LATTICES[name].basis)
+    x = rng.choice(np.float32([-1, 1]), (200, 90))
+    block = rng.standard_normal((200, size))
+    block /= np.linalg.norm(block, axis=1, keepdims=True)
+    x[:, :size] = rng.uniform(1.4, 2.6, (200, 1)) * block
+    return x
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def of_many_dithers(name, xs, seeds):
+    """Who is an overload, and whose first block is more than a cell off for some seed."""
+    quantizer, size = uveqfed(name, 4, reach=2.0), len(LATTICES[name].basis)
+
+    def strays(seed, x):
+        key = jax.random.key(seed)
+        message = quantizer.encode(jax.random.clone(key), x)
+        error = (x - quantizer.decode(key, message))[:size]
+        most = LATTICES[name].covering * message.side[0] * (1 + 1e-4)
+        return jnp.linalg.norm(error) > most
+
+    def found(x):
+        return jnp.any(jax.vmap(strays, in_axes=(0, None))(seeds, x))
+
+    return jax.vmap(quantizer.overload)(xs), jax.lax.map(found, xs)
+
+
+@pytest.mark.parametrize("name", ["scalar", "hexagonal", "d3"])
+def test_an_overload_is_one_and_what_is_none_is_none(name):
+    xs = block_among_calm_ones(name)
+    told, found = map(np.asarray, of_many_dithers(name, xs, np.arange(2000)))
+    assert not np.any(found & ~told)
+    assert 20 <= told.sum() <= 180
+    # What only few dithers take outside may be missed by all of these.
+    assert np.sum(told & ~found) <= 0.05 * told.sum()
 
 
 def _second_moment(name, x, bits=4):

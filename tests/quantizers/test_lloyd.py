@@ -122,6 +122,37 @@ def test_the_error_is_near_the_optimum(name, levels):
     assert error <= (1.02 if levels < 16 else 1.25) * optimum(x, levels)
 
 
+TAILS = {  # law: the median at most, with 100 samples a level and with 25
+    "normal": (lambda rng, n: rng.standard_normal(n), 1.05, 1.15),
+    "laplace": (lambda rng, n: rng.laplace(size=n), 1.05, 1.15),
+    "student4": (lambda rng, n: rng.standard_t(4, size=n), 1.25, 1.35),
+    "student3": (lambda rng, n: rng.standard_t(3, size=n), 1.25, 1.35),
+    "cube": (lambda rng, n: rng.standard_normal(n) ** 3, 1.25, 1.35),
+    "lognormal": (lambda rng, n: rng.lognormal(0, 1, n), 1.25, 1.35),
+    "cauchy": (lambda rng, n: rng.standard_cauchy(n), 3.0, 3.0),
+    "pareto": (lambda rng, n: rng.pareto(1, n), 3.0, 3.0),
+    "lognormal2": (lambda rng, n: rng.lognormal(0, 2, n), 3.0, 3.0),
+}
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def rounded(x, count):
+    table = design(x, count)
+    return table[nearest(table, x)]
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_the_heavier_the_tails_the_farther_from_the_optimum(name):
+    draw, *most = TAILS[name]
+    for samples, bound in zip((100, 25), most):
+        excess = []
+        for seed in range(7):
+            x = np.float32(draw(np.random.default_rng(seed), 8 * samples))
+            error = np.mean((np.float64(x) - rounded(x, 8)) ** 2)
+            excess.append(error / optimum(x, 8))
+        assert np.median(excess) <= bound
+
+
 @pytest.mark.parametrize("levels", [2, 7, 16, 256])
 def test_the_conditions_of_optimality_hold(levels, key):
     """As nearly as the histogram's bins allow: E[Q(X - Q)], twice in the last one."""
@@ -220,3 +251,12 @@ def test_nearest_is_nearest_for_any_number_of_levels():
 def test_what_cannot_be_is_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 0.7, -1e-30, 3e30])
+def test_one_value_is_sent_exactly_by_any_number_of_levels(value):
+    """No level lies beyond the samples, whatever sums and exponentials round to."""
+    x = np.full(20_000, value, np.float32)
+    for table, q in many_designs(x).values():
+        np.testing.assert_array_equal(table, np.float32(value))
+        np.testing.assert_array_equal(q, x)

@@ -82,12 +82,30 @@ def quartic_radius(x, message):
     return message._replace(side=message.side + 0.0 * jnp.sum(x**4))
 
 
+def a_little_wider(x, message):
+    del x
+    return message._replace(side=message.side + jnp.float32(1e-12))
+
+
+def of_no_norm(x, message):
+    there = jnp.sqrt(jnp.sum(jnp.square(x))) > 0.0
+    return message._replace(side=jnp.where(there, message.side, 0.0))
+
+
+def large_is_overload(x):
+    return jnp.max(jnp.abs(x)) > 1e9
+
+
 def radius_of_one(x, message):
     return message._replace(side=jnp.where(jnp.any(x != 0), message.side, 1.0))
 
 
 def top(x):
     return jnp.max(jnp.abs(x))
+
+
+def top_seventh(x):
+    return top(x) / 7
 
 
 def squared(x):
@@ -163,6 +181,10 @@ QUANTIZERS = {
     "one number has no deviation": (encoding(sampled_deviation), Claims(), "^finite: .*length 1:"),
     "huge to the fourth": (encoding(quartic_radius), Claims(), "^finite: huge"),
     "tiny squared": (encoding(over_its_square), Claims(), "^finite: (denormal|tiny)"),
+    "added to a range": (encoding(a_little_wider), Claims(zero=False), r"^scale: normal.* times 2\^-"),
+    "a norm underflows": (encoding(of_no_norm), Claims(), r"^scale: normal.* times 2\^-"),
+    "a norm underflows, as claims tell": (encoding(of_no_norm), Claims(error=top_seventh), "^error: tiny"),
+    "large is overload": (GOOD._replace(overload=large_is_overload), Claims(), r"^scale: .*2\^66: must be overload False"),
     "error": (GOOD, Claims(error=lambda x: top(x) / 8), "^error: .*must be at most"),
     "deterministic, not unbiased": (GOOD, Claims(unbiased=True), "^unbiased: .*at coord"),
     "shrunk, not unbiased": (BIASED, Claims(unbiased=True), "^unbiased"),

@@ -111,10 +111,28 @@ def test_random_blocks_are_distinct_and_of_all_kinds():
     # Each of the three blocks a third of the time: 5 sigma.
     share = (held[:, 0, None] == np.arange(3)).mean(axis=0)
     assert np.all(np.abs(share - 1 / 3) <= 5 * np.sqrt(2 / 9 / 2000))
-    np.testing.assert_array_equal(few[:, [1, 3]], assignment.NO_BLOCK)
+    # Of two blocks for the three, each has one two thirds of the time.
+    np.testing.assert_array_equal(few[:, 1], assignment.NO_BLOCK)
+    served = few[:, [0, 2, 3]]
     np.testing.assert_array_equal(
-        np.sort(few[:, [0, 2]], axis=1), np.tile(np.arange(2), (2000, 1))
+        np.sort(served, axis=1), np.tile([assignment.NO_BLOCK, 0, 1], (2000, 1))
     )
+    share = (served != assignment.NO_BLOCK).mean(axis=0)
+    assert np.all(np.abs(share - 2 / 3) <= 5 * np.sqrt(2 / 9 / 2000))
+
+
+def test_clients_of_equal_weight_share_the_blocks_by_lot():
+    weights, feasible = np.full((5, 2), -1, np.float32), np.ones((5, 2), bool)
+
+    @quick_jit
+    @jax.vmap
+    def draw(seed):
+        return assignment.assign_blocks(weights, feasible, jax.random.key(seed))
+
+    served = np.asarray(draw(np.arange(2000))) != assignment.NO_BLOCK
+    assert np.all(served.sum(axis=1) == 2)
+    share = served.mean(axis=0)
+    assert np.all(np.abs(share - 2 / 5) <= 5 * np.sqrt(6 / 25 / 2000))
 
 
 def test_on_block_reads_each_clients_entry():

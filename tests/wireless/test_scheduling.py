@@ -72,6 +72,30 @@ def test_refuses_nothing_to_do_and_more_than_32_bits(name):
         getattr(scheduling, name)(2**31)
 
 
+LOTS = ["random", "best_channel", "proportional_fair", "oldest", "longest_lived"]
+
+
+@pytest.mark.parametrize("battery_j", [5.0, np.inf], ids=["battery", "mains"])
+@pytest.mark.parametrize("name", [*LOTS, "bits_budget"])
+def test_equals_are_as_likely_as_each_other(name, battery_j):
+    """The first round of a cell without fading: nothing tells one from another."""
+    same = jax.tree.map(lambda field: np.ones_like(field), candidates())
+    same = same._replace(mean_snr=np.zeros(M, np.float32), num_bits=np.full(M, 500))
+    same = same._replace(battery_j=np.full(M, battery_j, np.float32))
+    scheduler, _ = SCHEDULERS[name]  # bits_budget too has room for NUM messages
+    selected = np.asarray(over_seeds(scheduler, axis=None)(np.arange(4000), same))
+    assert np.all(selected.sum(axis=1) == NUM)
+    p = NUM / M
+    off = np.abs(selected.mean(axis=0) - p)
+    assert np.all(off <= 5 * np.sqrt(p * (1 - p) / 4000))
+
+
+def test_who_has_no_mean_yet_counts_as_at_its_mean():
+    snr, mean = np.float32([5.0, 1, 9, 2, 7]), np.float32([10.0, 0, 3, 0, 70])
+    fair = scheduling.proportional_fair(3)  # ratios .5, 1, 3, 1, .1
+    assert choose(fair, snr=snr, mean_snr=mean) == [1, 2, 3]
+
+
 def choose(scheduler, **fields):
     selected = jitted(scheduler)(0, candidates((5,), **fields))
     return np.flatnonzero(selected).tolist()

@@ -79,6 +79,18 @@ def test_the_table_has_a_line_for_each_group(groups):
     assert dict(zip(header, sgd))[""] == "diverged"
 
 
+def test_the_table_says_that_messages_overloaded(tmp_path):
+    for seed, overloads in enumerate((590, 610)):
+        folder = tmp_path / f"fixed-seed{seed}"
+        leave(folder, seed=seed)
+        rows = [json.loads(x) for x in (folder / "metrics.jsonl").open()]
+        rows = [json.dumps(row | {"overloads": overloads}) for row in rows]
+        (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+    groups = results.grouped(results.read(tmp_path))
+    header, line = page.summary_table(groups, 0.9)
+    assert dict(zip(header, line))[""] == "overloads 600 ± 14"
+
+
 def test_markdown_has_as_many_cells_in_every_line(groups):
     lines = page.written(groups, "title", 0.9)["report.md"].splitlines()
     assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
