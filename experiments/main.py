@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import malloc, signals
+from .process import children, malloc, signals
 from .process.errors import one_line_errors
 
 
@@ -25,6 +25,7 @@ def main(argv: list[str]) -> None:
                 tensorboard.require_installed()
     malloc.keep()
     with signals.ending(command_line.command()):
+        children.end_with_parent()
         run(configs, folder)
 
 

@@ -125,7 +125,9 @@ def test_the_same_seed_gives_the_same_run_with_tensorboard_files_on_request(
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, *seldom(signal.SIGINT, signal.SIGHUP)]
+)
 def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     process = subprocess.Popen(
         command("mnist_sgd", tmp_path, "--config.rounds=1000000"),
