@@ -16,6 +16,7 @@ from ml_collections import ConfigDict, config_flags
 
 from configs import default
 
+from ..process import address
 from ..process.errors import ConfigError, one_line_errors
 from . import submitted
 from .names import did_you_mean, flatten
@@ -117,10 +118,7 @@ def processes() -> tuple[str, int, int]:
         )
     if coordinator in ("", "auto"):
         return coordinator, count, this
-    if not re.fullmatch(r".+:\d+", coordinator):
-        raise ConfigError(
-            f"--coordinator: must be HOST:PORT or auto, got {coordinator}"
-        )
+    address.parsed(coordinator)
     if this >= count:
         raise ConfigError(
             f"--process: must be below --processes={count}, got --process={this}"
