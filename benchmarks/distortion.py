@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from benchmarks.contestants import contestants
 from configs import mnist_sgd
 from experiments.assembly.build import build
+from experiments.process import surroundings
 from experiments.reading import results, studies
 from flq_jax import data
 from flq_jax.entropy import empirical_entropy
@@ -90,6 +91,7 @@ def measured(quantizer: Quantizer, xs: jax.Array) -> tuple[float, float, float]:
 def main(argv: list[str]) -> None:
     """Measures every setting on every source, and writes the figure and the table."""
     del argv
+    surroundings.pin()
     folder = pathlib.Path(_FOLDER.value)
     folder.mkdir(parents=True, exist_ok=True)
     found = {

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from absl import app, flags, logging
 
 from .options import command_line, submitted, validation
-from .process import children, signals
+from .process import children, signals, surroundings
 from .process.console import tell
 from .process.errors import one_line_errors
 
@@ -202,6 +202,7 @@ def launch(folder: pathlib.Path) -> None:
         origin, configs = command_line.origin(), command_line.runs()
         for config in configs.values():
             validation.validate(config)
+        surroundings.pin()
     from flq_jax.data import DataError
 
     from .engine import sweep

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import children, malloc, signals
+from .process import children, malloc, signals, surroundings
 from .process.errors import one_line_errors
 
 
@@ -31,6 +31,8 @@ def main(argv: list[str]) -> None:
 
 def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     """Runs the configs, which are valid, in this process."""
+    with one_line_errors():
+        surroundings.pin()
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
@@ -51,6 +53,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             agreement.require_same_options(configs, folder, command_line.together())
             for config in configs.values():
                 require_clients_for_each(config)
+        surroundings.require_devices()
         runs = sweep.prepared(configs, folder, command_line.digests())
     try:
         with one_line_errors():
