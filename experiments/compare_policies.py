@@ -114,6 +114,7 @@ def chosen(flag: flags.FlagHolder[list[str]], there: Iterable[str]) -> list[str]
     return flag.value
 
 
+@one_line_errors(OSError)
 def main(argv: list[str]) -> None:
     """Runs what is not there yet, then writes the table and the maps."""
     del argv

@@ -195,6 +195,7 @@ def submit(
     )
 
 
+@one_line_errors(OSError)
 def launch(folder: pathlib.Path) -> None:
     """Launches what is not finished of the command line's runs, which lie in the folder."""
     with one_line_errors():

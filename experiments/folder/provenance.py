@@ -83,7 +83,8 @@ def checkout(root: pathlib.Path) -> str:
             cwd=root,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
             timeout=60,
         ).stdout.strip()
