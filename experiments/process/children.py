@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 
 PARENT = "FLQ_JAX_PARENT"  # the process that started this one
+ENDED = signal.SIGUSR1  # it may come for each thread of the parent: see `signals`
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
@@ -50,13 +51,13 @@ def cores_here() -> list[int]:
 
 
 def end_with_parent() -> None:
-    """Has SIGTERM come when the process that started this one by `start` has ended.
+    """Has `ENDED` come when the process that started this one by `start` has ended.
 
     However that ends, be it by `kill -9`. On Linux; nothing without such a parent.
     """
     parent = os.environ.pop(PARENT, "")
     if not parent or not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ENDED)
     if os.getppid() != int(parent):  # it has ended before it was watched
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), ENDED)

@@ -11,20 +11,23 @@ import pytest
 from experiments.process import children
 
 ROOT = pathlib.Path(__file__).parents[3]
+# It ends in the midst of a round.
 CHILD = """
-import pathlib, signal, sys, time
-from experiments.process import children
-def save(*_):
+import pathlib, time
+from experiments.process import children, signals
+with signals.ending("again"), signals.Interrupt() as asked:
+    children.end_with_parent()
+    print("watching", flush=True)
+    while not asked.requested:
+        time.sleep(0.01)
+    time.sleep(0.3)
     pathlib.Path({0!r}).write_text("saved")
-    sys.exit(0)
-signal.signal(signal.SIGTERM, save)
-children.end_with_parent()
-print("watching", flush=True)
-time.sleep(60)
 """
 PARENT = """
-import sys, time
+import sys, threading, time
 from experiments.process import children
+for _ in range(20):  # as a launcher has
+    threading.Thread(target=time.sleep, args=[60], daemon=True).start()
 children.start([sys.executable, "-c", {0!r}])
 time.sleep(60)
 """
@@ -58,7 +61,7 @@ def test_a_run_whose_parent_was_gone_before_it_looked_ends(tmp_path):
         timeout=60,
         check=False,
     )
-    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert done.returncode == 128 + children.ENDED, done.stderr
     assert "go on with: python -m experiments.main" in done.stdout
     assert not (tmp_path / "run").exists()
 
