@@ -67,7 +67,9 @@ def topology(target: str):
         )
     config = pathlib.Path(__file__).parent / "targets" / f"{target}.txtpb"
     return topologies.get_topology_desc(
-        platform="cuda", target_config=config.read_text(), topology="1x1x1"
+        platform="cuda",
+        target_config=config.read_text(encoding="utf-8"),
+        topology="1x1x1",
     )
 
 

@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from benchmarks.contestants import contestants
 from configs import mnist_sgd
 from experiments.assembly.build import build
+from experiments.process import surroundings
+from experiments.process.errors import one_line_errors
 from experiments.reading import results, studies
 from flq_jax import data
 from flq_jax.entropy import empirical_entropy
@@ -87,9 +89,11 @@ def measured(quantizer: Quantizer, xs: jax.Array) -> tuple[float, float, float]:
     )
 
 
+@one_line_errors(OSError)
 def main(argv: list[str]) -> None:
     """Measures every setting on every source, and writes the figure and the table."""
     del argv
+    surroundings.pin()
     folder = pathlib.Path(_FOLDER.value)
     folder.mkdir(parents=True, exist_ok=True)
     found = {
@@ -102,7 +106,7 @@ def main(argv: list[str]) -> None:
         for source, xs in sources(_DRAWS.value).items()
     }
     table = results.markdown(lines(found))
-    (folder / "distortion.md").write_text(table)
+    (folder / "distortion.md").write_text(table, encoding="utf-8")
     draw(found, folder / "distortion.png")
     print(table)
     print(folder / "distortion.png")

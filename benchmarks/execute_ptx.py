@@ -118,7 +118,7 @@ def main(argv: list[str]) -> None:
                     kernel, target, device, SHAPES[name], bits, dump
                 )
                 entry = f"{name.split()[0]}_product"
-                text = machine_code.ptx_of(dump, entry).read_text()
+                text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
                 if "wgmma" in text:
                     continue
                 row = {"target": target, "kernel": name, "bits": bits}

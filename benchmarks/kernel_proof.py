@@ -111,7 +111,7 @@ def in_process(
     """The rows that a module prints for a target, and its complaint if it broke off."""
     done = subprocess.run(
         [python, "-m", f"benchmarks.{module}", f"--chip={target}", *options],
-        capture_output=True, text=True, check=False, env=os.environ | {"JAX_PLATFORMS": ""},
+        capture_output=True, encoding="utf-8", check=False, env=os.environ | {"JAX_PLATFORMS": ""},
     )  # fmt: skip
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return rows, f"ended with {done.returncode}" if done.returncode else ""

@@ -47,7 +47,7 @@ def ptx_of(dump: pathlib.Path, kernel: str) -> pathlib.Path:
     found = [
         path
         for path in dump.glob("*.ptx")
-        if re.search(rf"\.entry {kernel}\b", path.read_text())
+        if re.search(rf"\.entry {kernel}\b", path.read_text(encoding="utf-8"))
     ]
     if not found:
         raise ValueError(f"ptx_of: {dump} must hold the PTX of {kernel}, got none")
@@ -63,10 +63,10 @@ def of_gpu(dump: pathlib.Path, kernel: str, chip: str) -> Code:
     path = ptx_of(dump, kernel)
     said = subprocess.run(
         [ptxas(), "-v", f"--gpu-name={chip}", str(path), "-o", str(dump / "cubin")],
-        capture_output=True, text=True, check=True,
+        capture_output=True, encoding="utf-8", check=True,
     ).stderr  # fmt: skip
     spilt = re.findall(r"(\d+) bytes spill (?:stores|loads)", said)
-    return Code(counted(path.read_text(), PTX), sum(map(int, spilt)))
+    return Code(counted(path.read_text(encoding="utf-8"), PTX), sum(map(int, spilt)))
 
 
 def ptxas() -> str:
@@ -93,7 +93,7 @@ def of_tpu(dump: pathlib.Path, kernel: str) -> Code:
     ]
     if not found:
         raise ValueError(f"of_tpu: needs the bundles of {kernel}, got none in {dump}")
-    listing = found[0].read_text()
+    listing = found[0].read_text(encoding="utf-8")
     return Code(counted(listing, BUNDLES), len(re.findall(VECTOR_SPILL, listing)))
 
 

@@ -27,6 +27,7 @@ from .assembly.build import Run, build, split
 from .assembly.device_loop import Progress, counted
 from .assembly.model_fit import require_countable, require_fit
 from .options import command_line, validation
+from .process import surroundings
 from .process.console import tell
 from .process.errors import one_line_errors
 
@@ -134,6 +135,8 @@ def main(argv: list[str]) -> None:
     with one_line_errors(DataError):
         config = command_line.config()
         validation.validate(config)
+        surroundings.pin()
+        surroundings.require_devices()
         dataset = load(config.data.name, config.data.dir)
         validation.require_samples(config, len(dataset.train_labels))
         parts = split(config, dataset.train_labels)

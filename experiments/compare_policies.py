@@ -26,7 +26,7 @@ from .engine import sweep
 from .options import command_line, validation
 from .options.names import did_you_mean
 from .options.rules import PARTITIONS
-from .process import signals
+from .process import signals, surroundings
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
@@ -114,6 +114,7 @@ def chosen(flag: flags.FlagHolder[list[str]], there: Iterable[str]) -> list[str]
     return flag.value
 
 
+@one_line_errors(OSError)
 def main(argv: list[str]) -> None:
     """Runs what is not there yet, then writes the table and the maps."""
     del argv
@@ -124,6 +125,8 @@ def main(argv: list[str]) -> None:
         asked = wanted()
         for config in asked.values():
             validation.validate(config)
+        surroundings.pin()
+        surroundings.require_devices()
         runs = sweep.prepared(asked, folder)
     with signals.ending(command_line.command()), one_line_errors():
         failures = sweep.run_all(runs)

@@ -24,7 +24,7 @@ from flq_jax.quantizers.straight_through import FULL_PRECISION
 from .assembly.build import Run, build, classifier
 from .folder.checkpoints import Checkpoints
 from .options import command_line, validation
-from .process import console
+from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replacing
 from .reading import packed_model, run_files
@@ -38,6 +38,8 @@ def main(argv: list[str]) -> None:
     del argv
     logging.set_verbosity(logging.WARNING)
     with one_line_errors(data.DataError, OSError):
+        surroundings.pin()
+        surroundings.require_devices()
         exported(command_line.workdir(), pathlib.Path(_OUT.value), _STABLEHLO.value)
 
 

@@ -9,7 +9,8 @@ which it finds a copy in `.submitted`: the config file may change meanwhile. Her
 the cores allow, `--cores` for each. On Slurm they are one job array (the extra [slurm]);
 a task that is out of time or preempted saves, is requeued and goes on from there, and
 the command returns as soon as the array is submitted. Finished runs are not launched
-again. SIGINT and SIGTERM come to all processes here: each saves and ends.
+again. A signal that would have a run save comes to all processes here, as does our death:
+each saves and ends.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from absl import app, flags, logging
 
 from .options import command_line, submitted, validation
-from .process import signals
+from .process import children, signals, surroundings
 from .process.console import tell
 from .process.errors import one_line_errors
 
@@ -52,7 +53,7 @@ class Task:
     def __call__(self) -> int:
         """The command's exit status; RuntimeError unless it is 0."""
         # Slurm's signal comes to all processes of a task; the task passes it on its way.
-        process = subprocess.Popen(["env", "--ignore-signal=USR2", *self.command])
+        process = children.start(self.command, deaf_to=[signal.SIGUSR2])
         self._pid = process.pid
         process.returncode = self._wait()
         if process.returncode:
@@ -103,11 +104,11 @@ def here(wanted: Sequence[Sequence[str]], cores: int) -> list[int]:
         cores: of each process, which is bound to them; at most all there are.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came. The processes were told to end, and have,
+        Interrupted: one of `signals.SIGNALS` came. The processes were told to end, and have,
             unless a second signal would not wait for them; the other commands were not
             started.
     """
-    there = sorted(os.sched_getaffinity(0))
+    there = children.cores_here()
     cores = min(cores, len(there))
     free = [there[i : i + cores] for i in range(0, len(there) - cores + 1, cores)]
     queue, running, statuses = list(enumerate(wanted)), {}, [0] * len(wanted)
@@ -134,8 +135,7 @@ def _bound(command: Sequence[str], place: Sequence[int]) -> subprocess.Popen:
 
     We pass them on; a process that hears Ctrl-C twice does not save.
     """
-    bound = ["taskset", "--cpu-list", ",".join(map(str, place)), *command]
-    return subprocess.Popen(bound, process_group=0)
+    return children.start(command, place, process_group=0)
 
 
 @contextlib.contextmanager
@@ -177,8 +177,6 @@ def main(argv: list[str]) -> None:
     """Launches what is not finished."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is nohup's
-        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with signals.ending(command_line.command()):
         launch(command_line.workdir())
 
@@ -197,6 +195,7 @@ def submit(
     )
 
 
+@one_line_errors(OSError)
 def launch(folder: pathlib.Path) -> None:
     """Launches what is not finished of the command line's runs, which lie in the folder."""
     with one_line_errors():
@@ -204,6 +203,7 @@ def launch(folder: pathlib.Path) -> None:
         origin, configs = command_line.origin(), command_line.runs()
         for config in configs.values():
             validation.validate(config)
+        surroundings.pin()
     from flq_jax.data import DataError
 
     from .engine import sweep

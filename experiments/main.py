@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import malloc, signals
+from .process import children, malloc, signals, surroundings
 from .process.errors import one_line_errors
 
 
@@ -25,14 +25,18 @@ def main(argv: list[str]) -> None:
                 tensorboard.require_installed()
     malloc.keep()
     with signals.ending(command_line.command()):
+        children.end_with_parent()
         run(configs, folder)
 
 
 def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     """Runs the configs, which are valid, in this process."""
+    with one_line_errors():
+        surroundings.pin()
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
+    from .assembly.build import require_clients_for_each
     from .engine import agreement, sweep
     from .process import compilation_cache, console, peers
     from .reading import model_costs
@@ -47,6 +51,9 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             peers.join(coordinator, *which)
             console.console.quiet = not peers.first_of_us()
             agreement.require_same_options(configs, folder, command_line.together())
+            for config in configs.values():
+                require_clients_for_each(config)
+        surroundings.require_devices()
         runs = sweep.prepared(configs, folder, command_line.digests())
     try:
         with one_line_errors():

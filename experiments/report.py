@@ -11,6 +11,7 @@ from absl import app, flags
 
 from .options import command_line
 from .process import console
+from .process.errors import one_line_errors
 from .process.whole_files import replace
 from .reading import page, results
 
@@ -19,6 +20,7 @@ _ACCURACY = flags.DEFINE_float(
 )
 
 
+@one_line_errors(OSError)
 def main(argv: list[str]) -> None:
     """Writes the report on the runs in --workdir."""
     del argv

@@ -16,6 +16,7 @@ from absl import app
 
 from .options import command_line
 from .process import console
+from .process.errors import one_line_errors
 from .process.whole_files import replace
 from .reading import results
 from .reading.results import Result
@@ -78,6 +79,7 @@ class Found(NamedTuple):
     downlink_sent: float
 
 
+@one_line_errors(OSError)
 def main(argv: list[str]) -> None:
     """Prints the table of the runs in --workdir, and writes it."""
     del argv

@@ -109,6 +109,16 @@ def examples(
     return federated.from_local(mesh, data)
 
 
+def require_clients_for_each(config: ConfigDict) -> None:
+    """Raises `ConfigError`, in every process, unless each one's devices hold clients."""
+    mesh, count = federated.client_mesh(config.clients), jax.process_count()
+    if len({device.process_index for device in mesh.devices.flat}) < count:
+        raise ConfigError(
+            f"config.clients: must be a multiple of the {jax.device_count()} devices of "
+            f"all {count} processes, got {config.clients}"
+        )
+
+
 def padded_length(config: ConfigDict, parts: partition.Parts) -> int:
     """Rows of each client's arrays: as many as the largest client has, or more.
 

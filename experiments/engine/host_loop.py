@@ -47,7 +47,7 @@ def train_together(
         The summaries, as they are left in `summary.json`.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; the same call goes on from there.
+        Interrupted: one of `signals.SIGNALS` came; the same call goes on from there.
     """
     begin = time.monotonic()
     stack = stacked([job.config for job in jobs], jobs[0].dataset)

@@ -32,7 +32,7 @@ def kept(
         solve: gives f*; all of several processes take part.
     """
     try:
-        known = json.loads(path.read_text())
+        known = json.loads(path.read_text(encoding="utf-8"))
         optimum = float(known.pop("optimum"))
         known = known if math.isfinite(optimum) else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError):

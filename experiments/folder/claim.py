@@ -100,7 +100,7 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
     Raises:
         InUse: another one has it, or this one already.
     """
-    with (workdir / ".lock").open("a+") as file:
+    with (workdir / ".lock").open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -33,9 +33,9 @@ class MetricsLog:
             raise ValueError(
                 f"MetricsLog: keys must be {list(self.rows[0])}, got {list(row)}"
             )
-        with self._jsonl.open("a") as file:
+        with self._jsonl.open("a", encoding="utf-8") as file:
             file.write(_jsonl([row]))
-        with self._csv.open("a", newline="") as file:
+        with self._csv.open("a", newline="", encoding="utf-8") as file:
             file.write(_csv([row], header=not self.rows))
         self.rows.append(row)
 

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 
 from ..options import command_line
+from ..process import surroundings
 
 PACKAGES = ("flq_jax", "jax", "jaxlib", "flax", "optax", "numpy")
 # Of a run that a version began which did not note it in checkpoints.
@@ -21,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @functools.cache
 def provenance() -> dict[str, Any]:
-    """What the run is about, its command, the source and versions, the device.
+    """What the run is about, its command, source, versions, JAX's settings, device.
 
     It is what this process began with, whatever becomes of files and checkout since.
     """
@@ -33,6 +34,7 @@ def provenance() -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
+        "settings": surroundings.settings(),
         "device": f"{device.platform} ({device.device_kind}) x {jax.device_count()}",
     }
 
@@ -81,7 +83,8 @@ def checkout(root: pathlib.Path) -> str:
             cwd=root,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
             timeout=60,
         ).stdout.strip()

@@ -10,12 +10,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict, FrozenConfigDict, config_flags
 
 from configs import default
 
+from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
 from . import submitted
 from .names import did_you_mean, flatten
@@ -117,10 +119,7 @@ def processes() -> tuple[str, int, int]:
         )
     if coordinator in ("", "auto"):
         return coordinator, count, this
-    if not re.fullmatch(r".+:\d+", coordinator):
-        raise ConfigError(
-            f"--coordinator: must be HOST:PORT or auto, got {coordinator}"
-        )
+    address.parsed(coordinator)
     if this >= count:
         raise ConfigError(
             f"--process: must be below --processes={count}, got --process={this}"
@@ -130,6 +129,7 @@ def processes() -> tuple[str, int, int]:
 
 def parse(argv: Sequence[str]) -> list[str]:
     """The `flags_parser` of `app.run`: bad input ends in one line and exit status 2."""
+    streams.print_anything()
     with one_line_errors():
         argv = list(argv)
         if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
@@ -152,7 +152,9 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """The `flags_parser` of commands that take no config."""
+    streams.print_anything()
     with one_line_errors():
+        streams.require_text(argv)
         try:
             program, *rest = flags.FLAGS(argv)
         except flags.UnrecognizedFlagError as error:
@@ -219,9 +221,10 @@ def runs() -> dict[str, ConfigDict]:
             f"--config: {file}: sweep(): {type(error).__name__}: {error}"
         ) from error
     named = isinstance(configs, dict) and configs
-    if not named or not all(isinstance(one, ConfigDict) for one in configs.values()):
+    if not named or not all(map(_is_config, configs.values())):
         raise ConfigError(
-            f"--config: {file}: sweep() must return name -> ConfigDict, one or more"
+            f"--config: {file}: sweep() must return name -> ConfigDict, not frozen, "
+            "one or more"
         )
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
     for name, one in configs.items():
@@ -252,9 +255,16 @@ def load(file: str) -> ConfigDict:
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(config, ConfigDict):
-        raise ConfigError(f"--config: {file}: get_config() must return a ConfigDict")
+    if not _is_config(config):
+        raise ConfigError(
+            f"--config: {file}: get_config() must return a ConfigDict, not frozen"
+        )
     return config
+
+
+def _is_config(value: Any) -> bool:
+    """Whether options can be set in it, as those of the command line are."""
+    return isinstance(value, ConfigDict) and not isinstance(value, FrozenConfigDict)
 
 
 def _module(file: str) -> ModuleType:
@@ -307,7 +317,7 @@ def config_help(file: str = "") -> str:
 
 def comments() -> dict[str, str]:
     """The comment behind each option in `configs/default.py`, in its order."""
-    source = pathlib.Path(default.__file__).read_text()
+    source = pathlib.Path(default.__file__).read_text(encoding="utf-8")
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):

@@ -3,14 +3,20 @@
 All of them run the same program on the same config; the first one writes the files.
 """
 
+import functools
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from . import address, meeting
 from .errors import ConfigError
 
 # A process that has been silent for so many seconds is taken for dead.
@@ -27,13 +33,47 @@ def join(coordinator: str, processes: int, process: int) -> None:
         process: which one this is, from 0; likewise.
 
     Raises:
-        ConfigError: they can't be joined so.
+        ConfigError: they can't be joined so, or are not all there in time.
     """
-    given = () if coordinator == "auto" else (coordinator, processes, process)
+    given: dict[str, Any] = {}
+    if coordinator != "auto":
+        where = address.parsed(coordinator)
+        meeting.meet(where, processes, process)
+        given["coordinator_address"] = str(where)
+        given["num_processes"], given["process_id"] = processes, process
+        if where.is_loopback:  # JAX would listen at every interface
+            given["coordinator_bind_address"] = str(where.interface())
+    # It would take SIGTERM for itself, and keep it.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(*given, heartbeat_timeout_seconds=HEARTBEAT_S)
+        _in_time(functools.partial(jax.distributed.initialize, **given))
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"--coordinator={coordinator}: {error}") from error
+
+
+def _in_time(initialize: Callable[..., None]) -> None:
+    """Joins the processes in a thread: it hears no signals, and ends late in an abort.
+
+    RuntimeError if it takes longer than `meeting.WAIT_S`.
+    """
+    joined: futures.Future[None] = futures.Future()
+
+    def join_now():
+        try:
+            initialize(
+                heartbeat_timeout_seconds=HEARTBEAT_S,
+                initialization_timeout=10 * meeting.WAIT_S,
+            )
+            joined.set_result(None)
+        except BaseException as error:  # noqa: BLE001 it is raised where it is waited for
+            joined.set_exception(error)
+
+    threading.Thread(target=join_now, daemon=True).start()
+    patience = meeting.Patience(meeting.WAIT_S)
+    while not futures.wait([joined], timeout=meeting.PAUSE_S).done:
+        if patience.ends("the other processes"):
+            raise RuntimeError(f"they are not all there after {meeting.WAIT_S} s")
+    joined.result()
 
 
 def first_of_us() -> bool:

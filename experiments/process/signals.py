@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a question that a loop may ask, and an end where there is none."""
+"""Signals that ask for an end: a question that a loop may ask, and an end elsewhere."""
 
 import contextlib
 import signal
@@ -8,7 +8,19 @@ from typing import NoReturn
 
 from . import console
 
-SIGNALS = signal.SIGINT, signal.SIGTERM
+# Ctrl-C, what ends a process, a terminal that is gone, and what batch systems send when
+# the time is nearly over: USR1 and USR2 (Slurm, LSF, SGE), XCPU (a limit of CPU time).
+SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
+# Only these say by coming again that they will not wait: a terminal that closes sends
+# SIGHUP twice by itself, a limit of CPU time SIGXCPU every second.
+IMPATIENT = signal.SIGINT, signal.SIGTERM
 
 
 class Interrupted(BaseException):
@@ -34,7 +46,7 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def ending(command: str) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM end the program with the command to go on with.
+    """Within it, `SIGNALS` end the program with the command to go on with.
 
     They do so at once where no `Interrupt` asks for them. The exit status is 128 and
     the signal's number.
@@ -44,10 +56,12 @@ def ending(command: str) -> Iterator[None]:
         del frame
         raise Interrupted(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stop) for number in heeded()}
     try:
         yield
     except Interrupted as interrupted:
+        for number in before:  # that it comes again does not cut off what is told
+            signal.signal(number, signal.SIG_IGN)
         console.tell(f"{interrupted}; go on with: {command}")
         sys.exit(interrupted.status)
     finally:
@@ -55,10 +69,23 @@ def ending(command: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class Interrupt:
-    """Within it, the first SIGINT or SIGTERM sets `requested`; a second does not wait.
+def heeded() -> list[signal.Signals]:
+    """Those of `SIGNALS` that whoever started this process has not told it to ignore.
 
-    It raises `Interrupted`.
+    `nohup` does so with SIGHUP. SIGINT is heeded all the same: a shell has commands in
+    the background ignore the terminal's, and this one is another's.
+    """
+    return [
+        number
+        for number in SIGNALS
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+    ]
+
+
+class Interrupt:
+    """Within it, the first of `SIGNALS` sets `requested`.
+
+    A second one that is `IMPATIENT` does not wait: it raises `Interrupted`.
     """
 
     def __init__(self):
@@ -66,7 +93,7 @@ class Interrupt:
         self._before = {}
 
     def __enter__(self):
-        for number in SIGNALS:
+        for number in heeded():
             self._before[number] = signal.signal(number, self._request)
         return self
 
@@ -76,8 +103,9 @@ class Interrupt:
     def _request(self, number, frame):
         del frame
         self.requested = signal.Signals(number).name
-        for again in SIGNALS:
-            signal.signal(again, self._at_once)
+        for again in self._before:
+            hears = self._at_once if again in IMPATIENT else signal.SIG_IGN
+            signal.signal(again, hears)
 
     def _at_once(self, number, frame) -> NoReturn:
         del frame

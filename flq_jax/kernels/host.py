@@ -23,7 +23,7 @@ def has_int8_dot() -> bool:
 def _features() -> frozenset[str]:
     """The flags of /proc/cpuinfo; none where there is no such file."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return frozenset()
     told = [line.split(":", 1)[1] for line in lines if line.startswith("flags")]

@@ -39,7 +39,9 @@ def split(key: jax.Array, num: int = 2) -> jax.Array:
         key: as in `bits`.
         num: how many.
     """
-    return jax.random.wrap_key_data(jnp.stack(_blocks(key, num), axis=-1))
+    return jax.random.wrap_key_data(
+        jnp.stack(_blocks(key, num), axis=-1), impl=jax.random.key_impl(key)
+    )
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

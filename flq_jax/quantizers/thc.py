@@ -210,9 +210,14 @@ def _checked(bits: int, granularity: int, outside: float, seed: int) -> _Grid:
     return _Grid(bits, table, reach, seed)
 
 
+def _rotation(grid: _Grid) -> jax.Array:
+    """The key of the rotation, which both ends know; whatever JAX's default is."""
+    return jax.random.key(grid.seed, impl="threefry2x32")
+
+
 def _codes(key: jax.Array, grid: _Grid, x: jax.Array, norm: jax.Array) -> jax.Array:
     """Folded numbers of the table entries that R x is rounded to at random."""
-    z = rotate(jax.random.key(grid.seed), x)
+    z = rotate(_rotation(grid), x)
     radius = grid.reach * norm / z.size**0.5
     table, g = grid.table, grid.granularity
     scaled = z / jnp.where(radius > 0.0, radius, 1.0)
@@ -237,4 +242,4 @@ def _mean(
     """R^-1 (r (2 total / (g m) - 1)), f32[d]."""
     share = 2.0 / (grid.granularity * clients) * total.astype(jnp.float32) - 1.0
     radius = grid.reach * norm / total.size**0.5
-    return unrotate(jax.random.key(grid.seed), radius * share, d)
+    return unrotate(_rotation(grid), radius * share, d)

@@ -1,6 +1,7 @@
 """The command as a user runs it."""
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -26,9 +27,15 @@ def command(name, workdir, *options):
     ]  # fmt: skip
 
 
-def call(args):
+def call(args, env=None):
     return subprocess.run(
-        args, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        args,
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -125,7 +132,9 @@ def test_the_same_seed_gives_the_same_run_with_tensorboard_files_on_request(
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, *seldom(signal.SIGINT, signal.SIGHUP)]
+)
 def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     process = subprocess.Popen(
         command("mnist_sgd", tmp_path, "--config.rounds=1000000"),
@@ -144,6 +153,25 @@ def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     assert "Traceback" not in errors
     rounds = [json.loads(line)["round"] for line in (tmp_path / "metrics.jsonl").open()]
     assert (tmp_path / f"checkpoints/{rounds[-1]}").is_dir()
+
+
+def test_a_locale_that_is_not_utf_8_changes_no_file(tmp_path):
+    """Python takes POSIX's for UTF-8 unless it is told not to."""
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    (tmp_path / "c.py").write_text(
+        '"""Größe × 2."""\nfrom configs.mnist_sgd import get_config\n',
+        encoding="utf-8",
+    )
+    args = command("mnist_sgd", tmp_path / "run", "--config.rounds=5")
+    args[3] = f"--config={tmp_path}/c.py"
+    finished = call(args, env=os.environ | ascii_only)
+    assert finished.returncode == 0, finished.stderr
+    summary = json.loads((tmp_path / "run/summary.json").read_bytes())
+    assert summary["about"] == "Größe × 2."
+    wrong = [*args, os.fsdecode(b"--workdir=\xff")]
+    refused = call(wrong, env=os.environ | ascii_only)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    assert "every argument must be text" in refused.stderr
 
 
 @pytest.mark.parametrize("damage", ["flip", *seldom("truncate", "note")])

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -78,7 +79,10 @@ def test_a_run_that_is_no_sweep_s_has_no_name_in_its_command():
     assert not any(arg.startswith("--runs") for arg in line)
 
 
-def test_processes_have_cores_of_their_own(tmp_path):
+def test_processes_have_cores_of_their_own_without_any_program_s_help(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither taskset nor env
     show = "import os; print(sorted(os.sched_getaffinity(0)), file=open({!r}, 'a'))"
     log = str(tmp_path / "cores")
     wanted = [[sys.executable, "-c", show.format(log)]] * 5
@@ -86,6 +90,16 @@ def test_processes_have_cores_of_their_own(tmp_path):
     places = [json.loads(line) for line in pathlib.Path(log).read_text().splitlines()]
     assert len(places) == 5 and all(len(place) == 1 for place in places)
     assert launch.here([[sys.executable, "-c", "raise SystemExit(3)"]], cores=99) == [3]
+
+
+def test_a_task_s_command_does_not_hear_what_slurm_sends_to_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    signals_itself = "import os, signal; os.kill(os.getpid(), signal.{})"
+    task = launch.Task([sys.executable, "-c", signals_itself.format("SIGUSR2")])
+    assert task() == 0
+    killed = launch.Task([sys.executable, "-c", signals_itself.format("SIGUSR1")])
+    with pytest.raises(RuntimeError, match=f"exit status -{signal.SIGUSR1:d}"):
+        killed()
 
 
 @pytest.mark.parametrize("number", signals.SIGNALS)

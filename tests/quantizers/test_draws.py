@@ -66,3 +66,10 @@ def test_more_words_than_have_an_index_are_refused(key):
 def test_keys_of_other_generators_are_refused():
     with pytest.raises(ValueError, match="threefry2x32, got rbg"):
         draws.bits(jax.random.key(0, impl="rbg"), (2,))
+
+
+def test_jax_s_default_kind_of_key_changes_no_stream_of_ours(key):
+    wanted = jax.random.key_data(draws.split(jax.random.clone(key), 3))
+    with jax.default_prng_impl("rbg"):
+        found = draws.split(key, 3)
+    np.testing.assert_array_equal(jax.random.key_data(found), wanted)

@@ -43,6 +43,14 @@ def test_a_file_says_what_it_is_about(tmp_path):
         ("c.py", "1 / 0", "ZeroDivisionError"),
         ("c.py", "", "get_config"),
         ("c.py", "def get_config():\n    return 3", "must return a ConfigDict"),
+        (
+            "c.py",
+            (
+                "import ml_collections\n\n\ndef get_config():\n"
+                "    return ml_collections.FrozenConfigDict({})"
+            ),
+            "must return a ConfigDict, not frozen",
+        ),
     ],
 )
 def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_path):

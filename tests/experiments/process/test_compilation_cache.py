@@ -47,14 +47,36 @@ def test_the_user_s_own_folder_is_left_alone():
         jax.config.update("jax_compilation_cache_dir", before)
 
 
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("home", [None, "", "a file"])
+def test_where_nothing_can_be_kept_nothing_is(home, monkeypatch, tmp_path):
+    """A container's user may have no HOME and no name; a home may be read-only."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home is None:
+        monkeypatch.setattr(pathlib.Path, "home", no_home)
+    else:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", home and str(tmp_path / "file"))
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.keep()
+        assert jax.config.jax_compilation_cache_dir is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
 @pytest.mark.parametrize("text", ["flags\t: sse avx\n", "Features : asimd\n", None])
 def test_processors_have_folders_of_their_own(monkeypatch, text):
     here = compilation_cache.folder()
     read = pathlib.Path.read_text
 
-    def other(path, *args):
+    def other(path, *args, **options):
         if path != pathlib.Path("/proc/cpuinfo"):
-            return read(path, *args)
+            return read(path, *args, **options)
         if text is None:
             raise FileNotFoundError(path)
         return text

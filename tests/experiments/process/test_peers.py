@@ -1,11 +1,14 @@
 """Two real processes over loopback are one simulation."""
 
 import json
+import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import jax
@@ -13,8 +16,8 @@ import numpy as np
 import pytest
 
 from configs import mnist_flq_binary
-from experiments.assembly.build import build
-from experiments.process import peers
+from experiments.assembly.build import build, require_clients_for_each
+from experiments.process import meeting, peers, signals
 from experiments.process.errors import ConfigError
 from flq_jax import data
 
@@ -38,11 +41,14 @@ def start(workdir, *extra):
     )  # fmt: skip
 
 
-def start_two(workdir, *extra):
+def free_port():
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    flags = f"--coordinator=localhost:{port}", "--processes=2"
+        return free.getsockname()[1]
+
+
+def start_two(workdir, *extra):
+    flags = f"--coordinator=localhost:{free_port()}", "--processes=2"
     return [start(workdir, *flags, f"--process={i}", *extra) for i in range(2)]
 
 
@@ -142,7 +148,47 @@ def test_one_of_several_cannot_watch_a_client(monkeypatch):
         peers.require_alone("log.study", "levels")
 
 
+def test_clients_that_leave_a_process_without_any_are_refused(monkeypatch):
+    config = mnist_flq_binary.get_config()
+    require_clients_for_each(config)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)  # the devices are of one
+    with pytest.raises(ConfigError, match=r"config\.clients: must be .* got 10"):
+        require_clients_for_each(config)
+
+
+def test_loopback_is_all_that_the_coordinator_listens_at(monkeypatch):
+    """JAX's own default is every interface."""
+    given = {}
+    monkeypatch.setattr(jax.distributed, "initialize", given.update)
+    peers.join(f"localhost:{free_port()}", 1, 0)
+    assert given["coordinator_bind_address"].startswith(("127.0.0.1:", "[::1]:"))
+    assert (given["num_processes"], given["process_id"]) == (1, 0)
+
+
+def test_a_join_that_hangs_ends_in_time_and_lets_signals_through(monkeypatch):
+    forever = threading.Event().wait
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **_: forever())
+    monkeypatch.setattr(meeting, "WAIT_S", 0.3)
+    with pytest.raises(ConfigError, match=r"auto: they are not all there after 0\.3 s"):
+        peers.join("auto", 1, 0)
+    monkeypatch.setattr(meeting, "WAIT_S", 60)
+    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    with pytest.raises(SystemExit) as ended, signals.ending("python -m a"):
+        peers.join("auto", 1, 0)
+    assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_a_signal_ends_the_wait_for_the_others(capsys):
+    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    with pytest.raises(SystemExit), signals.ending("python -m a"):
+        peers.join(f"localhost:{free_port()}", 2, 0)
+    assert "SIGTERM: stopped" in capsys.readouterr().out
+
+
 def test_what_cannot_be_joined_is_one_line():
     jax.devices()  # too late for several processes
-    with pytest.raises(ConfigError, match="--coordinator=localhost:1: jax.distributed"):
-        peers.join("localhost:1", 2, 2)
+    port = free_port()
+    with pytest.raises(
+        ConfigError, match=f"--coordinator=localhost:{port}: jax.distributed"
+    ):
+        peers.join(f"localhost:{port}", 1, 0)

@@ -35,6 +35,30 @@ def test_a_loop_that_asks_goes_on_to_a_place_of_its_choice(number, capsys):
     assert "stopped after round 7, which is saved" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"])
+def test_what_a_terminal_or_a_batch_system_sends_is_heeded_however_often(name, capsys):
+    """A terminal that closes sends SIGHUP twice: the second loses nothing."""
+    number = signal.Signals[name]
+    with pytest.raises(SystemExit) as ended, signals.ending("python -m a"):
+        with signals.Interrupt() as asked:
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+        raise signals.Interrupted(asked.requested, 7)
+    assert ended.value.code == 128 + number
+    assert "stopped after round 7, which is saved" in capsys.readouterr().out
+
+
+def test_what_nohup_ignores_is_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.ending("python -m a"), signals.Interrupt() as asked:
+            signal.raise_signal(signal.SIGHUP)
+        assert not asked.requested
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_one_does_not_wait(capsys):
     with pytest.raises(SystemExit), signals.ending("python -m a"):
         with signals.Interrupt():
