@@ -70,8 +70,9 @@ def onebit_adam(
 
         return OneBitAdamState(jnp.int32(0), zeros(), zeros())
 
-    def update(average, state, params=None):
+    def update(updates, state, params=None):
         del params
+        average = updates
         count = state.count + 1
         warming = count <= warm_up
         first = 1.0 - b1**count
