@@ -1,6 +1,8 @@
 """What crosses the link, and the pair of functions that makes and reads it."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import jax
@@ -111,8 +113,8 @@ class Quantizer(NamedTuple):
     decode: Callable[[jax.Array, Message], jax.Array]
     layout: Callable[[int], Layout]
     overload: Callable[[jax.Array], jax.Array] = never
-    schedule: Callable[[jax.Array], "Quantizer"] | None = None
-    choose: Callable[[jax.Array, jax.Array], "Quantizer"] | None = None
+    schedule: Callable[[jax.Array | int], "Quantizer"] | None = None
+    choose: Callable[[jax.Array | int, jax.Array | int], "Quantizer"] | None = None
 
     def at(
         self, round_index: jax.Array | int, choice: jax.Array | int = 0
@@ -190,7 +192,7 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
         return Message(
             jnp.concatenate([part.codes for part in parts]),
             jnp.concatenate([part.side for part in parts]),
-            sum(part.num_bits for part in parts),
+            reduce(add, (part.num_bits for part in parts)),
         )
 
     def decode(key, message):

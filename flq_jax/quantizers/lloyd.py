@@ -143,7 +143,8 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     sums = jnp.zeros((num_bins, 2)).at[bins].add(moments)
     edges = low + width * jnp.arange(num_bins + 1)
     edges = jnp.sign(edges) * s * jnp.expm1(jnp.abs(edges))
-    return _Histogram(*sums.T, edges, bend), unit
+    mass, first = sums.T
+    return _Histogram(mass, first, edges, bend), unit
 
 
 def _sweep(
