@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from flq_jax.data.clients import ClientData, scaled
@@ -25,8 +26,8 @@ class Batch(NamedTuple):
         weights: f32[b]; they add up to 1, or are all 0 where there is no example.
     """
 
-    inputs: jax.Array
-    labels: jax.Array
+    inputs: jax.Array | np.ndarray
+    labels: jax.Array | np.ndarray
     weights: jax.Array
 
 
@@ -136,7 +137,9 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
     return Batch(inputs.reshape(-1, *shape), shard.labels[rows], weights)
 
 
-def below(key: jax.Array, count: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def below(
+    key: jax.Array, count: jax.Array | np.ndarray, shape: tuple[int, ...]
+) -> jax.Array:
     """Uniform numbers i32[shape] in 0..count-1; zeros where there is nothing to count."""
     bits = draws.bits(key, shape)
     return scaled_down(bits, jnp.maximum(count, 1)).astype(jnp.int32)

@@ -178,6 +178,7 @@ def serve(
     updates, opt_state = federation.server_optimizer.update(
         federation.downlink.pullback(state.params, mean), state.opt_state, state.params
     )
+    # pyrefly: ignore[bad-argument-type] of one vector
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
     params, opt_state, movement = select(
         total > 0.0,
