@@ -55,7 +55,7 @@ BARS = {
         7: (0.15, 0.45),
         8: (0.5, 0.85),
     },
-    16_000_000: {bits: (None, 1.1) for bits in range(1, 9)},
+    16_000_000: dict.fromkeys(range(1, 9), (None, 1.1)),
 }
 
 

@@ -128,4 +128,5 @@ def _constriction():
         raise ImportError(
             "flq_jax.entropy: coding needs the extra: pip install 'flq_jax[entropy]'"
         ) from error
-    return constriction.stream.queue, constriction.stream.model
+    stream = constriction.stream  # pyrefly: ignore[missing-attribute] untyped
+    return stream.queue, stream.model

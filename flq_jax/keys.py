@@ -25,6 +25,7 @@ def seed_key(seed: int) -> jax.Array:
         seed: 0 to 2^32 - 1; OverflowError for others.
     """
     words = np.array([0, seed], np.uint32)
+    # pyrefly: ignore[bad-argument-type] NumPy's words are taken too
     return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 

@@ -1,7 +1,7 @@
 """The exact count of what was sent, under every convention the papers use."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Ledger(NamedTuple):
         )
 
 
-def _merged(*counts: Iterable[tuple]) -> tuple[tuple[int, ...], ...]:
+def _merged(*counts: Iterable[tuple]) -> tuple[tuple[Any, ...], ...]:
     """(length, counts ...) of all, the counts of equal lengths added up."""
     totals = {}
     for length, *more in (line for lines in counts for line in lines):

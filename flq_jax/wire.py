@@ -71,7 +71,7 @@ def pack(message: Message, layout: Layout) -> bytes:
         sides, unsent = np.split(sides.astype("<f4"), [sent.num_sides])
         _require("unsent sides", not unsent.view(np.uint32).any(), "zeros", unsent)
         stream = _packed(codes.astype(_dtype(sent), copy=False), sent.runs)
-        payload = sides, np.asarray(stream)
+        payload = sides.data, np.asarray(stream).data
     else:
         empty = not codes.any() and not sides.view(np.uint32).any()
         _require("a silent message", empty, "all zeros", "other codes or sides")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flq_jax.quantizers import Layout, Message, Quantizer
 
@@ -25,9 +26,9 @@ class Broadcast(NamedTuple):
             that decodes needs it.
     """
 
-    round_index: jax.Array | int = 0
-    movements: jax.Array | tuple = ()
-    choice: jax.Array | int = 0
+    round_index: jax.Array | np.integer | int = 0
+    movements: jax.Array | np.ndarray | tuple[()] = ()
+    choice: jax.Array | np.ndarray | np.integer | int = 0
 
     @property
     def told(self) -> tuple:

@@ -63,7 +63,7 @@ def triggered(compressor: Compressor, trigger: Trigger) -> Compressor:
             something made of x; ValueError otherwise.
         trigger: the rule.
     """
-    _require_estimate(trigger.name, compressor)
+    estimate = _required_estimate(trigger.name, compressor)
 
     def init(d):
         client, server = compressor.init(d)
@@ -71,7 +71,7 @@ def triggered(compressor: Compressor, trigger: Trigger) -> Compressor:
 
     def encode(key, x, memory, broadcast=NO_BROADCAST):
         message, inner = compressor.encode(key, x, memory.inner, broadcast)
-        estimates = compressor.estimate(memory.inner), compressor.estimate(inner)
+        estimates = estimate(memory.inner), estimate(inner)
         candidate = Candidate(x, *estimates)
         speaks = trigger.speaks(candidate, memory.rule, broadcast)
         inner = jax.tree.map(lambda a, b: jnp.where(speaks, a, b), inner, memory.inner)
@@ -85,7 +85,7 @@ def triggered(compressor: Compressor, trigger: Trigger) -> Compressor:
         init=init,
         encode=encode,
         overload=overload,
-        estimate=lambda memory: compressor.estimate(memory.inner),
+        estimate=lambda memory: estimate(memory.inner),
         history=trigger.history,
         silent=True,
     )
@@ -96,7 +96,10 @@ def squared_norm(x: jax.Array) -> jax.Array:
     return jnp.sum(jnp.square(x))
 
 
-def _require_estimate(where: str, compressor: Compressor) -> None:
+def _required_estimate(
+    where: str, compressor: Compressor
+) -> Callable[[Any], jax.Array]:
+    """What tells a client's estimate; ValueError unless a trigger may wrap it."""
     if not isinstance(compressor, Compressor) or compressor.estimate is None:
         raise ValueError(
             f"{where}: needs a compressor whose server remembers each client's estimate, "
@@ -116,3 +119,4 @@ def _require_estimate(where: str, compressor: Compressor) -> None:
             f"{where}: takes no grid with a prescribed radius, which shrinks while a "
             "silent client waits"
         )
+    return compressor.estimate

@@ -119,7 +119,7 @@ def divided(data: ClientData, most: int) -> ClientData:
     return ClientData(cut(data.inputs), cut(data.labels), sizes)
 
 
-def scaled(inputs: jax.Array) -> jax.Array:
+def scaled(inputs: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Inputs as the models take them: u8[...] -> f32[...] = u8 / 255, in [0, 1].
 
     Floats are returned unchanged; ValueError for any other type.

@@ -155,9 +155,9 @@ def summary(parts: Sequence[np.ndarray], labels: np.ndarray) -> Summary:
     num_classes = int(labels.max()) + 1
     sizes = np.array([len(part) for part in parts], np.int64)
     histogram = [np.bincount(labels[part], minlength=num_classes) for part in parts]
-    total = hashlib.sha256(sizes.astype("<i8"))
+    total = hashlib.sha256(sizes.astype("<i8").data)
     for part in parts:
-        total.update(part.astype("<i8"))
+        total.update(part.astype("<i8").data)
     return Summary(sizes, np.stack(histogram), total.hexdigest())
 
 

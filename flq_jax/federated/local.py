@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from flq_jax.data.clients import ClientData, scaled
@@ -71,19 +72,23 @@ class LocalUpdate(NamedTuple):
 
 
 def stateless(
-    update: Callable[..., tuple[jax.Array, optax.Updates]], **work: int
+    update: Callable[..., tuple[jax.Array, optax.Updates]],
+    *,
+    batch: int = 0,
+    steps: int = 0,
+    epochs: int = 0,
 ) -> LocalUpdate:
     """The `LocalUpdate` of a client without memory: update(key, params, shard).
 
     Args:
         update: (key, params, shard) -> (loss f32[], update).
-        work: `batch`, `steps`, `epochs`, see `LocalUpdate`.
+        batch, steps, epochs: see `LocalUpdate`.
     """
 
     def remembering(key, params, shard, memory):
         return *update(key, params, shard), memory
 
-    return LocalUpdate(remembering, **work)
+    return LocalUpdate(remembering, batch=batch, steps=steps, epochs=epochs)
 
 
 class Batch(NamedTuple):
@@ -95,8 +100,8 @@ class Batch(NamedTuple):
         weights: f32[b]; they add up to 1, or are all 0 where there is no example.
     """
 
-    inputs: jax.Array
-    labels: jax.Array
+    inputs: jax.Array | np.ndarray
+    labels: jax.Array | np.ndarray
     weights: jax.Array
 
 
@@ -210,7 +215,9 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
     return Batch(inputs.reshape(-1, *shape), shard.labels[rows], weights)
 
 
-def below(key: jax.Array, count: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def below(
+    key: jax.Array, count: jax.Array | np.ndarray, shape: tuple[int, ...]
+) -> jax.Array:
     """Uniform numbers i32[shape] in 0..count-1; zeros where there is nothing to count."""
     bits = draws.bits(key, shape)
     return scaled_down(bits, jnp.maximum(count, 1)).astype(jnp.int32)

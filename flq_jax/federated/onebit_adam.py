@@ -96,8 +96,9 @@ def onebit_adam(
 
         return OneBitAdamState(jnp.int32(0), jnp.int32(0), zeros(), zeros())
 
-    def update(average, state, params=None, *, round_index=None, **others):
+    def update(updates, state, params=None, *, round_index=None, **others):
         del params, others
+        average = updates
         count = state.count + 1
         warming = (state.count if round_index is None else round_index) < warm_up
         warmed = state.warmed + warming

@@ -198,6 +198,7 @@ def serve(
         state.params,
         round_index=round_index,
     )
+    # pyrefly: ignore[bad-argument-type] of one vector
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
     params, opt_state, movement = select(
         total > 0.0,

@@ -38,7 +38,7 @@ class Federation(NamedTuple):
     compressor: Compressor
     downlink: Downlink
     server_optimizer: optax.GradientTransformation
-    step_size: float
+    step_size: float | jax.Array
     network: Network
     unravel: Callable[[jax.Array], Any]
     grouping: Grouping = together

@@ -11,6 +11,9 @@ all: K - 2 popcount(a xor b). (The xnor printed there in its place is a slip.)
 All of it is i32 arithmetic, modulo 2^32, so only the result has to fit.
 """
 
+from functools import reduce
+from operator import add
+
 import jax
 
 from flq_jax.kernels.geometry import Geometry, inside_sums, taps
@@ -74,7 +77,7 @@ def conv_values(
         per_tap = scale_w * code_sums(w)[:, :, 0] - channels * offset_w
         values -= offset_x * inside_sums(per_tap, geometry)[None]
     if offset_w:
-        sums = sum(taps(code_sums(x), geometry))
+        sums = reduce(add, taps(code_sums(x), geometry))
         outputs = counts.shape[-1] // x.groups
         values -= scale_x * offset_w * sums.repeat(outputs, -1)
     return values

@@ -84,10 +84,12 @@ def _splits(a_bits: int, b_bits: int, length: int, dtype) -> tuple[bool, bool]:
     return length * HIGH * largest_a >= EXACT_F32, True
 
 
-def _split_product(a: Codes, b: Codes, length: int, dtype, product: Callable):
+def _split_product(
+    a: Codes, b: Codes, length: int, dtype, product: Callable
+) -> jax.Array:
     split_a, split_b = _splits(a.bits, b.bits, length, dtype)
     wide = jnp.int32 if dtype == jnp.int8 else jnp.float32
-    total = 0
+    total = jnp.int32(0)
     for weight_a, part_a in _parts(a.values, split_a):
         for weight_b, part_b in _parts(b.values, split_b):
             part = product(

@@ -1,6 +1,8 @@
 """Where a convolution's window lies: strides, dilations, padding, and its taps."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import jax
@@ -58,7 +60,8 @@ def resolve(
             f"bit_conv: the window of {extent} must fit the padded image, got "
             f"{size=} with {padding=}"
         )
-    out = tuple(r // s + 1 for r, s in zip(room, stride))
+    rows, columns = (r // s + 1 for r, s in zip(room, stride))
+    out = rows, columns
     return Geometry(tuple(kernel), stride, dilation, padding, tuple(size), out)
 
 
@@ -76,17 +79,18 @@ def _padding(size, extent, stride, padding) -> tuple[Pair, Pair]:
     if padding == "VALID":
         return ((0, 0), (0, 0))
     if padding == "SAME":
-        total = [
+        down, across = (
             max((-(-n // s) - 1) * s + e - n, 0)
             for n, e, s in zip(size, extent, stride)
-        ]
-        return tuple((t // 2, t - t // 2) for t in total)
+        )
+        return (down // 2, down - down // 2), (across // 2, across - across // 2)
     if isinstance(padding, str) or np.shape(padding) != (2, 2) or np.min(padding) < 0:
         raise ValueError(
             "bit_conv: padding must be 'SAME', 'VALID' or ((top, bottom), (left, "
             f"right)) of 0 or more, got {padding=}"
         )
-    return tuple(tuple(int(p) for p in pair) for pair in padding)
+    (top, bottom), (left, right) = padding
+    return (int(top), int(bottom)), (int(left), int(right))
 
 
 def taps(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
@@ -129,8 +133,8 @@ def inside_sums(per_tap: jax.Array, geometry: Geometry) -> jax.Array:
         i32[ho, wo, o].
     """
     rows, columns = (jnp.asarray(validity(geometry, axis)) for axis in (0, 1))
-    by_row = sum(row[:, None, None] * tap[None] for row, tap in zip(rows.T, per_tap))
-    return sum(
-        column[None, :, None] * tap[:, None]
-        for column, tap in zip(columns.T, by_row.swapaxes(0, 1))
+    by_row = reduce(
+        add, (row[:, None, None] * tap[None] for row, tap in zip(rows.T, per_tap))
     )
+    pairs = zip(columns.T, by_row.swapaxes(0, 1))
+    return reduce(add, (column[None, :, None] * tap[:, None] for column, tap in pairs))

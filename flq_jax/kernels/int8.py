@@ -8,6 +8,9 @@ highest bit, and the product of codes is restored from sums that are known anywa
 Both forms cover the unused bits of the last word: code 0, u = -o.
 """
 
+from functools import reduce
+from operator import add
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -33,11 +36,10 @@ def byte_lanes(words, place: int) -> jax.Array:
     Returns:
         i32[...] whose byte q is u of element 8 q + place, as int8.
     """
-    lanes = sum(
-        (lax.shift_right_logical(plane, jnp.full_like(plane, place)) & BYTE_LOW_BITS)
-        << j
-        for j, plane in enumerate(words)
+    bits = (
+        lax.shift_right_logical(plane, jnp.full_like(plane, place)) for plane in words
     )
+    lanes = reduce(add, ((bit & BYTE_LOW_BITS) << j for j, bit in enumerate(bits)))
     return lanes ^ BYTE_HIGH_BITS if len(words) == 8 else lanes
 
 
@@ -58,6 +60,5 @@ def restore(product: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _sums(words: jax.Array, axis: int) -> jax.Array:
-    return sum(
-        lax.population_count(plane).sum(axis) << j for j, plane in enumerate(words)
-    )
+    counts = (lax.population_count(plane).sum(axis) for plane in words)
+    return reduce(add, (count << j for j, count in enumerate(counts)))

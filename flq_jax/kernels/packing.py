@@ -8,6 +8,8 @@ and under and.
 """
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 import jax
 import jax.numpy as jnp
@@ -162,9 +164,8 @@ def unpack(packed: Packed) -> Codes:
     at = words.ndim + packed.axis
     head, tail = words.shape[:at], words.shape[at + 1 :]
     size = packed.length // packed.groups
-    codes = sum(
-        _unpack_bits(words, at) << jnp.uint8(j) for j, words in enumerate(packed.words)
-    )
+    planes = (_unpack_bits(words, at) for words in packed.words)
+    codes = reduce(add, (plane << jnp.uint8(j) for j, plane in enumerate(planes)))
     codes = codes.reshape(*head, packed.groups, -1, *tail)
     codes = lax.slice_in_dim(codes, 0, size, axis=at + 1)
     codes = codes.reshape(*head, packed.length, *tail)
@@ -185,4 +186,4 @@ def code_sums(packed: Packed) -> jax.Array:
     at = counts.ndim + packed.axis
     shape = counts.shape[:at] + (packed.groups, -1) + counts.shape[at + 1 :]
     counts = jnp.sum(counts.reshape(shape), at + 1)
-    return sum(plane << j for j, plane in enumerate(counts))
+    return reduce(add, (plane << j for j, plane in enumerate(counts)))

@@ -112,7 +112,7 @@ def weighted_popcount(terms: dict[int, list[jax.Array]], tree: bool) -> jax.Arra
         tree: whether to add before counting.
     """
     terms = {exponent: list(words) for exponent, words in terms.items()}
-    total, exponent = None, min(terms)
+    counts, exponent = [], min(terms)
     while exponent <= max(terms):
         words = terms.get(exponent, [])
         while tree and len(words) > 2:
@@ -123,9 +123,9 @@ def weighted_popcount(terms: dict[int, list[jax.Array]], tree: bool) -> jax.Arra
         if words:
             count = reduce(jnp.add, map(lax.population_count, words))
             count = count << exponent if exponent else count  # no shift by 0: it costs
-            total = count if total is None else total + count
+            counts.append(count)
         exponent += 1
-    return total
+    return reduce(jnp.add, counts)
 
 
 def conv_counts(

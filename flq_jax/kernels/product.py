@@ -99,17 +99,17 @@ def bit_conv(
     Raises:
         ValueError: as in `bit_matmul`, or if groups do not divide c and o.
     """
-    batch, *size, channels = _shape("x", x, 4, -1)
-    *kernel, part, outputs = _shape("w", w, 4, -2)
+    batch, rows, columns, channels = _shape("x", x, 4, -1)
+    height, width, part, outputs = _shape("w", w, 4, -2)
     if groups < 1 or channels != part * groups or outputs % groups:
         raise ValueError(
             f"bit_conv: groups must divide outputs, and times w's channels be x's, got "
             f"{groups=}, {outputs=}, channels {part} of w and {channels} of x"
         )
-    if _is_packed(x) and x.groups != groups:
+    if isinstance(x, Packed) and x.groups != groups:
         raise ValueError(f"bit_conv: x must be packed with {groups=}, got {x.groups=}")
-    geometry = resolve(tuple(size), tuple(kernel), stride, dilation, padding)
-    length = kernel[0] * kernel[1] * part
+    geometry = resolve((rows, columns), (height, width), stride, dilation, padding)
+    length = height * width * part
     affine.require_range("bit_conv", length, x, w)
     windows = geometry.out[0] * geometry.out[1]
     shape = dispatch.Shape(
@@ -118,7 +118,7 @@ def bit_conv(
         outputs // groups,
         (x.bits, w.bits),
         (_is_packed(x), _is_packed(w)),
-        max(windows * kernel[0] * kernel[1] / max(size[0] * size[1], 1), 1e-3),
+        max(windows * height * width / max(rows * columns, 1), 1e-3),
         True,
     )
     platform = platform or jax.default_backend()
@@ -171,11 +171,11 @@ def _is_packed(operand: Operand) -> bool:
 
 
 def _packed(operand: Operand, axis: int, groups: int = 1) -> Packed:
-    return operand if _is_packed(operand) else pack(operand, axis, groups)
+    return operand if isinstance(operand, Packed) else pack(operand, axis, groups)
 
 
 def _unpacked(operand: Operand) -> Codes:
-    return unpack(operand) if _is_packed(operand) else operand
+    return unpack(operand) if isinstance(operand, Packed) else operand
 
 
 def _shape(name: str, operand: Operand, rank: int, axis: int) -> tuple[int, ...]:
@@ -185,11 +185,12 @@ def _shape(name: str, operand: Operand, rank: int, axis: int) -> tuple[int, ...]
             f"{name} must be Codes or Packed (as_codes, as_signs, pack), got a "
             f"{type(operand).__name__}"
         )
-    packed = _is_packed(operand)
-    shape = operand.words.shape[1:] if packed else operand.codes.shape
+    shape = (
+        operand.codes.shape if isinstance(operand, Codes) else operand.words.shape[1:]
+    )
     if len(shape) != rank:
         raise ValueError(f"{name} must have rank {rank}, got shape {shape}")
-    if not packed:
+    if isinstance(operand, Codes):
         return shape
     if operand.axis != axis:
         raise ValueError(f"{name} must be packed along {axis=}, got {operand.axis=}")

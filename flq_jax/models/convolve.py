@@ -36,7 +36,9 @@ def convolve(
     Returns:
         f32[b, ho, wo, o].
     """
-    geometry = resolve(x.shape[1:3], w.shape[:2], stride, 1, padding)
+    geometry = resolve(
+        (x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), stride, 1, padding
+    )
     by = _direct if w.shape[3] >= WIDE else _by_windows
     return by(x, w, geometry)
 

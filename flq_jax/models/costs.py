@@ -70,6 +70,7 @@ def layer_costs(model: nn.Module, image: Sequence[int]) -> list[LayerCost]:
         variables = jax.eval_shape(model.init, jax.random.key(0), example)
     layers = {name: {} for name in seen}
     for (*path, tensor), leaf in flatten_dict(variables["params"]).items():
+        # pyrefly: ignore[missing-attribute] no node is empty
         layers.setdefault("/".join(path), {})[tensor] = leaf.size
     plain = Bits(), ()
     return [

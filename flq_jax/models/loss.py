@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import flax.linen as nn
 import jax
@@ -38,7 +39,7 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
 
     def loss(params, inputs, labels, weights, key=None):
         rngs = None if key is None else {"gradient": key}
-        logits = model.apply({"params": params}, inputs, rngs=rngs)
+        logits = cast(jax.Array, model.apply({"params": params}, inputs, rngs=rngs))
         one_hot = jax.nn.one_hot(labels, logits.shape[1])
         total = jnp.dot(weights, optax.softmax_cross_entropy(logits, one_hot))
         if l2 == 0.0:
@@ -50,7 +51,7 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
 
 def predict(model: nn.Module, params, inputs: jax.Array) -> jax.Array:
     """The most likely class of each example: f32[b, ...] -> i32[b]."""
-    return jnp.argmax(model.apply({"params": params}, inputs), axis=1)
+    return jnp.argmax(cast(jax.Array, model.apply({"params": params}, inputs)), axis=1)
 
 
 def num_correct(

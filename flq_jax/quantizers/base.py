@@ -146,8 +146,8 @@ class Quantizer(NamedTuple):
     decode: Callable[[jax.Array, Message], jax.Array]
     layout: Callable[[int], Layout]
     overload: Callable[[jax.Array], jax.Array] = never
-    schedule: Callable[[jax.Array], "Quantizer"] | None = None
-    choose: Callable[[jax.Array, jax.Array], "Quantizer"] | None = None
+    schedule: Callable[[jax.Array | int], "Quantizer"] | None = None
+    choose: Callable[[jax.Array | int, jax.Array | int], "Quantizer"] | None = None
     warm_up: int = 0
 
     def at(

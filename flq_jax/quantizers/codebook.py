@@ -71,7 +71,7 @@ def levels_of(message: Message) -> jax.Array:
     return jnp.where(mean > 0.0, message.side / jnp.where(mean > 0.0, mean, 1.0), 0.0)
 
 
-def codebook(values: Sequence[float], name: str = "codebook") -> Quantizer:
+def codebook(values: Sequence[float] | np.ndarray, name: str = "codebook") -> Quantizer:
     """Rounds x_i / rms(x) to the nearest of fixed values that both ends know.
 
     Args:

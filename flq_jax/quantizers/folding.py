@@ -80,7 +80,7 @@ def _width_of(widths: Widths, entry: int) -> int:
 def _each(widths: Widths, size: int) -> jax.Array:
     """Widths of the first entries, u32[size], or u32[] if all n are alike."""
     (bits, end), *others = widths
-    each = np.uint32(bits)
+    each = jnp.uint32(bits)
     for bits, count in others:
         place = lax.iota(jnp.uint32, size)
         each = jnp.where(place < end, each, np.uint32(bits))

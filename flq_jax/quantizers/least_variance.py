@@ -30,7 +30,7 @@ class Fit(NamedTuple):
     location: jax.Array
     deviation: jax.Array
 
-    def z(self, r: jax.Array) -> jax.Array:
+    def z(self, r: jax.Array | float) -> jax.Array:
         """r in deviations from mu."""
         return (r - self.location) / self.deviation
 

@@ -9,7 +9,8 @@ program for each length, and not a loop for each call.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import NamedTuple
 
 import jax
@@ -147,7 +148,8 @@ def _histogram(x: jax.Array, weights: jax.Array | None) -> tuple[_Histogram, jax
     sums = _piecewise(sums_of, y, jnp.broadcast_to(mass, x.shape))
     edges = low + width * jnp.arange(num_bins + 1)
     edges = jnp.sign(edges) * s * jnp.expm1(jnp.abs(edges))
-    return _Histogram(*sums.T, edges, bend), unit
+    mass, first = sums.T
+    return _Histogram(mass, first, edges, bend), unit
 
 
 def _piecewise(
@@ -190,10 +192,11 @@ def _sweep(
         cell = jnp.minimum(place.astype(jnp.int32), len(sums) - 1)
         *cuts, slope = jnp.split(lines[cell], len(below) + 1, axis=1)
         cuts[-1] += (place - cell)[:, None] * slope
-        n, m = sum(
+        between = [
             jnp.diff(jnp.concatenate([term[:1], cut, term[-1:]]), axis=0)
             for term, cut in zip(below, cuts, strict=True)
-        ).T
+        ]
+        n, m = reduce(add, between).T
         enough = n > 1e-6 * below[0][-1, 0]
         return jnp.where(enough, m / jnp.where(enough, n, 1.0), c), thresholds
 

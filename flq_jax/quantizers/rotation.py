@@ -76,7 +76,8 @@ def _factors(size: int) -> list[int]:
 def _matrix(size: int) -> np.ndarray:
     """The orthonormal Hadamard matrix, f32[size, size]."""
     two = np.array([[1.0, 1.0], [1.0, -1.0]])
-    matrix = reduce(np.kron, [two] * (size.bit_length() - 1), np.ones((1, 1)))
+    one: np.ndarray = np.ones((1, 1))
+    matrix = reduce(np.kron, [two] * (size.bit_length() - 1), one)
     return (matrix / np.sqrt(size)).astype(np.float32)
 
 

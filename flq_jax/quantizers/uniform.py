@@ -13,7 +13,7 @@ _LEAST = 3e-36  # a radius: 255 times the least normal float
 
 
 def uniform(
-    bits: int, radius: Callable[[jax.Array], jax.Array] | None = None
+    bits: int, radius: Callable[[jax.Array | int], jax.Array] | None = None
 ) -> Quantizer:
     """Rounds each coordinate to the nearest of 2**bits levels in [-R, R].
 
@@ -53,7 +53,7 @@ def uniform(
     return first._replace(schedule=lambda k: _prescribed(name, bits, radius(k)))
 
 
-def geometric(scale: float, rate: float) -> Callable[[jax.Array], jax.Array]:
+def geometric(scale: float, rate: float) -> Callable[[jax.Array | int], jax.Array]:
     """The prescribed radius r^k = scale * rate**k (Magnusson et al. 2020).
 
     Args:

@@ -26,6 +26,6 @@ def warm_up(quantizer: Quantizer, rounds: int) -> Quantizer:
 
     def choose(round_index, choice):
         del choice
-        return both.choose(round_index, jnp.where(round_index < rounds, 1, 0))
+        return both.at(round_index, jnp.where(round_index < rounds, 1, 0))
 
     return both._replace(choose=choose, warm_up=rounds)

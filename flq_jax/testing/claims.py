@@ -1,9 +1,9 @@
 """What the author of a quantizer says of it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
-import jax
+import numpy as np
 
 
 class Claims(NamedTuple):
@@ -20,8 +20,8 @@ class Claims(NamedTuple):
     """
 
     unbiased: bool = False
-    error: Callable[[jax.Array], jax.Array] | None = None
-    squared_error: Callable[[jax.Array], jax.Array] | None = None
+    error: Callable[[np.ndarray], SupportsFloat] | None = None
+    squared_error: Callable[[np.ndarray], SupportsFloat] | None = None
     bits: Callable[[int], int] | None = None
     zero: bool = True
 

@@ -62,14 +62,16 @@ def same(a: Any, b: Any) -> bool:
     return all(np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in pairs)
 
 
-def near(a: jax.Array, b: jax.Array) -> bool:
+def near(a: jax.Array | np.ndarray, b: jax.Array | np.ndarray) -> bool:
     """Whether two estimates are equal up to f32's rounding; NaN is near NaN."""
     a, b = np.asarray(a), np.asarray(b)
     largest = np.abs(a[np.isfinite(a)]).max(initial=0.0)
     return np.allclose(a, b, rtol=0.0, atol=1e-4 * largest + 1e-9, equal_nan=True)
 
 
-def require(check: str, holds: bool, where: str, must: object, came: object) -> None:
+def require(
+    check: str, holds: bool | np.bool, where: str, must: object, came: object
+) -> None:
     """Raises AssertionError unless `holds`: which check, where, what must hold."""
     if not holds:
         raise AssertionError(f"{check}: {where}: must be {must}, got {came}")

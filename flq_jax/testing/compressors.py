@@ -135,6 +135,7 @@ def _check_clients(
         )
         return x_hat, client, server
 
+    # pyrefly: ignore[bad-argument-type] axes of leaves, not leaves
     axes = Broadcast(None, None, 0)
     together = jax.jit(jax.vmap(one, (0, 0, 0, 0, axes)))
     xs = rng.standard_normal((ROUNDS, CLIENTS, size), np.float32)

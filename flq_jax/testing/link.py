@@ -73,8 +73,8 @@ def link_of(compressor: Compressor, size: int) -> Link:
     require("overload", given, where, must, compressor.overload)
     came = shapes(jax.eval_shape(compressor.overload, x, client, broadcast))
     require("overload", came == "bool[]", where, must, came)
-    programs = [end.lower().compile() for end in (encoder, decoder)]
-    return Link(layout, (client, server), *programs, told)
+    encoder, decoder = (end.lower().compile() for end in (encoder, decoder))
+    return Link(layout, (client, server), encoder, decoder, told)
 
 
 def untold(broadcast: Broadcast) -> Broadcast:

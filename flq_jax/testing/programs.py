@@ -18,18 +18,20 @@ def key_data(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(2**32, size=shape + words, dtype=np.uint32)
 
 
-def typed(data: jax.Array) -> jax.Array:
+def typed(data: jax.Array | np.ndarray) -> jax.Array:
     """The key of such data."""
+    # pyrefly: ignore[bad-argument-type] NumPy's words are taken too
     return jax.random.wrap_key_data(data)
 
 
 def message_like(layout: Layout) -> Message:
     """The shapes and dtypes of a message of that layout."""
-    return Message(
+    leaves = (
         jax.ShapeDtypeStruct((layout.num_codes,), layout.code_dtype),
         jax.ShapeDtypeStruct((layout.num_sides,), jnp.float32),
         jax.ShapeDtypeStruct((), jnp.int32),
     )
+    return Message(*leaves)  # pyrefly: ignore[bad-argument-type] shapes of arrays
 
 
 def traced(where: str, function: Callable, *args: Any) -> jax.stages.Traced:

@@ -81,6 +81,7 @@ def check_quantizer(
         x_hats, overloads = _check_vectors(quantizer, claims, decoder, vectors, keys)
         if quantizer.choose is not None:
             _check_options(quantizer, decoder, vectors, keys)
+    # pyrefly: ignore[unbound-name] there is a size
     check_rows(quantizer, claims, vectors, keys, x_hats, overloads)
 
 
@@ -116,7 +117,7 @@ def _roundtrip(
     """
 
     def encode(key, x, *told):
-        encoder = quantizer.choose(*told) if choose else quantizer
+        encoder = quantizer.at(*told) if choose else quantizer
         return encoder.encode(typed(key), x), encoder.overload(x)
 
     where = f"vectors of length {size}"

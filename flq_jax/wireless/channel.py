@@ -17,7 +17,9 @@ def from_db(db: jax.Array | float) -> jax.Array:
     return jnp.power(10.0, jnp.asarray(db) / 10.0)
 
 
-def noise_w(bandwidth_hz: jax.Array, density_dbm_per_hz: float = -174.0) -> jax.Array:
+def noise_w(
+    bandwidth_hz: jax.Array | float, density_dbm_per_hz: float = -174.0
+) -> jax.Array:
     """Noise power in a band; -174 dBm/Hz is thermal noise at 290 K."""
     return from_db(density_dbm_per_hz) * 1e-3 * bandwidth_hz
 

@@ -63,7 +63,9 @@ def upload_latency_s(num_bits: jax.Array, rate_bps: jax.Array) -> jax.Array:
 
 
 def upload_energy_j(
-    power_w: jax.Array, latency_s: jax.Array, cutoff_s: jax.Array | float = jnp.inf
+    power_w: jax.Array | float,
+    latency_s: jax.Array,
+    cutoff_s: jax.Array | float = jnp.inf,
 ) -> jax.Array:
     """power times the time on air, which ends at the cutoff; 0 W never cost."""
     on_air_s = jnp.minimum(latency_s, cutoff_s)

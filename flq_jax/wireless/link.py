@@ -72,7 +72,10 @@ def ofdma_rate_bps(
 
 
 def fdma_rate_bps(
-    power_w: jax.Array, gain: jax.Array, bandwidth_hz: jax.Array, noise_w_per_hz: float
+    power_w: jax.Array,
+    gain: jax.Array,
+    bandwidth_hz: jax.Array,
+    noise_w_per_hz: jax.Array | float,
 ) -> jax.Array:
     """b log2(1 + P g / (N0 b)) on a share of the band; 0 on none of it."""
     safe_hz = jnp.where(bandwidth_hz > 0.0, bandwidth_hz, 1.0)

@@ -34,7 +34,7 @@ class Upload(NamedTuple):
 
 def upload_at(
     num_bits: jax.Array,
-    power_w: jax.Array,
+    power_w: jax.Array | float,
     snr_per_w: jax.Array,
     bandwidth_hz: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
@@ -49,7 +49,7 @@ def power_for_deadline(
     deadline_s: jax.Array,
     snr_per_w: jax.Array,
     bandwidth_hz: jax.Array,
-    power_max_w: jax.Array,
+    power_max_w: jax.Array | float,
     power_min_w: jax.Array | float = 0.0,
 ) -> Upload:
     """The least energy that delivers a message in time: use all the time there is.

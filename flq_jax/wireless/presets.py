@@ -1,5 +1,7 @@
 """The published parameters of Tran et al. (2019) and Chen et al. (2021), as data."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -13,7 +15,7 @@ from flq_jax.wireless.channel import (
 )
 
 # Tran et al. 2019, Sec. VI.
-FEDL = {
+FEDL: dict[str, Any] = {
     "bandwidth_hz": 1e6,
     "noise_w": 1e-10,
     "power_min_w": 0.2,
@@ -30,7 +32,7 @@ FEDL = {
 }
 
 # Chen et al. 2021, Table II; the waterfall threshold is 0.023 dB.
-CHEN = {
+CHEN: dict[str, Any] = {
     "radius_m": 500.0,
     "exponent": 2.0,
     "power_max_w": 0.01,
@@ -86,10 +88,11 @@ def chen_cell(key: jax.Array, num_clients: int = 15, num_blocks: int = 12) -> Ce
     distance = distance_m(disk(key, num_clients, 1.0, CHEN["radius_m"]))
     clients = jnp.ones(num_clients)
     density = CHEN["noise_dbm_per_hz"]
+    first_w, last_w = CHEN["interference_w"]
     downlink_noise_w = noise_w(CHEN["downlink_hz"], density)
     return Cell(
         path_gain=power_law_gain(distance, CHEN["exponent"]),
-        interference_w=jnp.linspace(*CHEN["interference_w"], num_blocks),
+        interference_w=jnp.linspace(first_w, last_w, num_blocks),
         block_hz=jnp.asarray(CHEN["block_hz"]),
         noise_w=noise_w(CHEN["block_hz"], density),
         power_max_w=CHEN["power_max_w"] * clients,

@@ -78,3 +78,11 @@ def test_the_round_index_ends_the_warm_up():
 def test_what_cannot_be_is_refused(options, match):
     with pytest.raises(ValueError, match=match):
         onebit_adam(**{"step": 0.1, "warm_up": 1} | options)
+
+
+def test_it_is_called_by_the_names_that_optax_calls():
+    optimizer = onebit_adam(0.5, 1, 0.9)
+    x, state = GRADIENTS[0], optimizer.init(np.zeros(5, np.float32))
+    # Round one of Adam, on the average (1 - b1) g: a step of the gradient's sign.
+    named, _ = optimizer.update(updates=np.float32(0.1) * x, state=state, params=x)
+    np.testing.assert_allclose(named, -0.5 * np.sign(x), rtol=1e-4)

@@ -92,11 +92,23 @@ def test_a_gradient_that_overflows_is_not_finite():
     np.testing.assert_array_equal(state.params, 0.0)
 
 
+@functools.cache
+def _overflowing():
+    """A quantizer whose norm is infinite where its square is no f32."""
+    made = stochastic(1)
+
+    def encode(key, x):
+        side = jnp.sqrt(jnp.sum(jnp.square(x)))[None]
+        return made.encode(key, x)._replace(side=side)
+
+    return made._replace(encode=encode)
+
+
 @pytest.mark.parametrize("wrap", [error_feedback, innovation])
 def test_a_memory_that_overflows_with_an_update_does_not_poison_the_server(wrap):
     """|x|^2 = 3 (1e19)^2 is an f32, |x + e|^2 and |x - r|^2 of twice x are not."""
     data = clients(sizes=(1, 1))
-    fed = federation(wrap(stochastic(1)), m=2, step=1e-30)
+    fed = federation(wrap(_overflowing()), m=2, step=1e-30)
     state, log = federated.init(fed, np.zeros(D, np.float32), 2), []
     for k in range(4):
         data.inputs[1] = 1e19 if wrap is error_feedback else 1e19 * (-1) ** k
