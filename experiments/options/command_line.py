@@ -223,8 +223,8 @@ def runs() -> dict[str, ConfigDict]:
     named = isinstance(configs, dict) and configs
     if not named or not all(map(_is_config, configs.values())):
         raise ConfigError(
-            f"--config: {file}: sweep() must return name -> ConfigDict, not frozen, "
-            "one or more"
+            f"--config: {file}: sweep() must return name -> ConfigDict, one or more, "
+            "none of them frozen"
         )
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
     for name, one in configs.items():

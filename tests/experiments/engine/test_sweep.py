@@ -311,11 +311,21 @@ def test_the_command_runs_a_sweep_and_skips_it_the_next_time(tmp_path):
     assert one != other  # it does
 
 
+FROZEN = (
+    "from ml_collections import FrozenConfigDict\n"
+    "    return {name: FrozenConfigDict(one) for name, one in runs.items()}"
+)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
         (SWEEP.replace("return runs", "return [1]"), "must return name -> ConfigDict"),
         (SWEEP.replace("return runs", "return {}"), "-> ConfigDict, one or more"),
+        (
+            SWEEP.replace("return runs", FROZEN),
+            "none of them frozen",
+        ),
         (SWEEP.replace("sgd-seed", "../seed"), "a run's name must be letters"),
         (SWEEP.replace('f"sgd-seed{seed}"', "'..'[seed:]"), "no dot first, and none"),
         (SWEEP.replace("return runs", "return 1 / 0"), "sweep(): ZeroDivisionError"),
