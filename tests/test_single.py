@@ -49,7 +49,7 @@ CONSTRUCTORS = {
     "input range": lambda x: layers.QuantDense(2, input_range=x),
 }
 SHARES = {
-    "momentum": lambda x: compressors.momentum(x, innovation()),
+    "momentum": lambda x: compressors.momentum(innovation(), x),
     "onebit_adam b1": lambda x: federated.onebit_adam(0.1, 3, b1=x),
     "policy thrift": lambda x: planning.policy(None, thrift=x),
 }

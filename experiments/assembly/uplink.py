@@ -39,7 +39,7 @@ def remembering(
     link = memories[options.memory](warmed_up(quantizer, config.warm_up, num_params))
     if options.lazy:
         link = lazily(link, options)
-    return compressors.momentum(options.momentum, link) if options.momentum else link
+    return compressors.momentum(link, options.momentum) if options.momentum else link
 
 
 def lazily(link: Compressor, options: ConfigDict) -> Compressor:
@@ -71,7 +71,6 @@ def quantizer(
     if options.radius == "geometric":
         radius = quantizers.geometric(options.radius_scale, options.radius_rate)
     source = None if options.source == "samples" else options.source
-    kept = max(1, round(options.keep * num_params))
     makers = {
         "identity": quantizers.identity,
         "sign": quantizers.sign,
@@ -85,8 +84,8 @@ def quantizer(
         "two_means": quantizers.two_means,
         "lloyd_max": lambda: quantizers.lloyd_max(options.levels, source, start),
         "fixed_point": lambda: quantizers.fixed_point(bits, options.fraction),
-        "top_k": lambda: quantizers.top_k(kept, num_params),
-        "rand_k": lambda: quantizers.rand_k(kept, num_params),
+        "top_k": lambda: quantizers.top_k(options.keep, num_params),
+        "rand_k": lambda: quantizers.rand_k(options.keep, num_params),
         "drive": lambda: quantizers.drive(unbiased),
         "drive_plus": lambda: quantizers.drive_plus(unbiased),
         "eden": lambda: quantizers.eden(options.rate, unbiased),

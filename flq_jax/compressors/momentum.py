@@ -21,7 +21,7 @@ class MomentumMemory(NamedTuple):
     average: jax.Array
 
 
-def momentum(beta: float, compressor: Compressor) -> Compressor:
+def momentum(compressor: Compressor, beta: float) -> Compressor:
     """Sends a moving average of x instead of x (Bernstein et al. 2018, Alg. 2).
 
         m <- beta m + (1 - beta) x,   from m = 0;   x_hat follows m.
@@ -30,10 +30,10 @@ def momentum(beta: float, compressor: Compressor) -> Compressor:
     `direct(sign())` inside and `MAJORITY_VOTE` at the server this is Signum.
 
     Args:
-        beta: in [0, 1); ValueError otherwise. 0 leaves x as it is.
         compressor: of m; TypeError otherwise. A grid with a prescribed radius is refused
             by ValueError: the average shrinks by beta a round at the fastest, which
             whoever prescribed the radius for x did not reckon with.
+        beta: in [0, 1); ValueError otherwise. 0 leaves x as it is.
     """
     if not isinstance(compressor, Compressor):
         raise TypeError(

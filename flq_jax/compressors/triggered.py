@@ -112,7 +112,7 @@ def _required_estimate(
     if compressor.transforms:
         raise ValueError(
             f"{where}: compares x with its estimate, and takes no compressor of an "
-            "average of x; wrap it the other way round, momentum(beta, lazy(...))"
+            "average of x; wrap it the other way round, momentum(lazy(...), beta)"
         )
     if compressor.scheduled:
         raise ValueError(

@@ -147,7 +147,7 @@ def _require_momenta(made: Federation, state: Any) -> None:
     if not (link.beta and link.warm_up):
         raise ValueError(
             "federation: onebit_adam needs clients that send averages, as floats at "
-            "first: momentum(beta, ...) around a quantizer in warm_up(..., rounds)"
+            "first: momentum(..., beta) around a quantizer in warm_up(..., rounds)"
         )
     given = isinstance(optimizer, OneBitAdam)
     if given and (link.warm_up, link.beta) != (optimizer.warm_up, optimizer.b1):

@@ -9,13 +9,14 @@ from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 from flq_jax.quantizers.sampling import distinct
 
 
-def top_k(k: int, d: int) -> Quantizer:
+def top_k(k: int | float, d: int) -> Quantizer:
     """Sends the k coordinates of largest magnitude (Aji and Heafield 2017).
 
     A contraction: ||x - x_hat||^2 <= (1 - k / d) ||x||^2 (Stich et al. 2018).
 
     Args:
-        k: 1 to d; ValueError otherwise.
+        k: how many, an integer in 1..d, or as a float in (0, 1] their share of d, which
+            makes one or more; ValueError otherwise.
         d: length of x, which the decoder cannot tell from a message, below 2**31;
             ValueError otherwise.
 
@@ -24,7 +25,7 @@ def top_k(k: int, d: int) -> Quantizer:
         numbers, and f32[k] sides, their values; it costs k (ceil(log2 d) + 32) bits.
         x = 0 decodes to exactly 0.
     """
-    _require("top_k", k, d)
+    k = _number("top_k", k, d)
     width = max((d - 1).bit_length(), 1)
     layout = Layout.of(f"top-{k}-of-{d}", width, k, k)
 
@@ -41,14 +42,15 @@ def top_k(k: int, d: int) -> Quantizer:
     return Quantizer(encode, decode, _only("top_k", d, layout))
 
 
-def rand_k(k: int, d: int) -> Quantizer:
+def rand_k(k: int | float, d: int) -> Quantizer:
     """Sends k coordinates drawn at random, magnified by d / k (Stich et al. 2018).
 
     Unbiased, with E ||x_hat - x||^2 = (d / k - 1) ||x||^2. Both ends draw the coordinates
     from the key that they share, so that their numbers cost nothing.
 
     Args:
-        k: 1 to d; ValueError otherwise.
+        k: how many, an integer in 1..d, or as a float in (0, 1] their share of d, which
+            makes one or more; ValueError otherwise.
         d: length of x, which the decoder cannot tell from a message, below 2**31;
             ValueError otherwise.
 
@@ -56,7 +58,7 @@ def rand_k(k: int, d: int) -> Quantizer:
         A `Quantizer` on f32[d]. A message is no codes, u8[0], and f32[k] sides, the
         coordinates' values; it costs 32 k bits. x = 0 decodes to exactly 0.
     """
-    _require("rand_k", k, d)
+    k = _number("rand_k", k, d)
     layout = Layout.of(f"rand-{k}-of-{d}", 1, 0, k)
 
     def drawn(key):
@@ -72,10 +74,16 @@ def rand_k(k: int, d: int) -> Quantizer:
     return Quantizer(encode, decode, _only("rand_k", d, layout))
 
 
-def _require(where: str, k: int, d: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d:
-        raise ValueError(f"{where}: k must be an integer in 1..d, got {k=} {d=}")
+def _number(where: str, k: int | float, d: int) -> int:
+    """How many of d coordinates k is."""
     require_indices(where, "coordinates", d)
+    if isinstance(k, float) and 0.0 < k <= 1.0:
+        return max(1, round(k * d))
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d:
+        raise ValueError(
+            f"{where}: k must be an integer in 1..d, or a share in (0, 1], got {k=} {d=}"
+        )
+    return k
 
 
 def _only(where: str, d: int, layout: Layout) -> Callable[[int], Layout]:

@@ -35,15 +35,15 @@ LINKS = {
     "flq": lazy(innovation(sign()), error_weight=0.0),
     "ef21": innovation(top_k(3, 23)),
     "clag": clag(innovation(top_k(3, 23)), zeta=2.0),
-    "signum": momentum(0.9, direct(sign(1.0))),
-    "onebit_adam": momentum(0.9, error_feedback(warm_up(sign(), 10))),
+    "signum": momentum(direct(sign(1.0)), 0.9),
+    "onebit_adam": momentum(error_feedback(warm_up(sign(), 10)), 0.9),
     "lloyd_max": innovation(lloyd_max(4)),
     "resuming": resuming(
         lambda start: lazy(innovation(lloyd_max(4, start=start))),
         levels_of,
         jnp.zeros(4),
     ),
-    "lazy_momentum": momentum(0.5, lazy(innovation(uniform(4)))),
+    "lazy_momentum": momentum(lazy(innovation(uniform(4))), 0.5),
 }
 
 

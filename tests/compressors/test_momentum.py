@@ -44,14 +44,14 @@ def averages(xs, beta):
 @pytest.mark.parametrize("beta", [0.0, 0.9])
 def test_the_server_hears_the_moving_average(beta, key):
     xs = normal(12)
-    heard, memory = sent(momentum(beta, direct(identity())), xs, key)
+    heard, memory = sent(momentum(direct(identity()), beta), xs, key)
     np.testing.assert_allclose(heard, averages(xs, beta), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(memory.average, heard[-1])
 
 
 def test_error_feedback_inside_loses_none_of_the_average(key):
     xs = normal(40)
-    heard, memory = sent(momentum(0.5, error_feedback(sign())), xs, key)
+    heard, memory = sent(momentum(error_feedback(sign()), 0.5), xs, key)
     total = averages(xs, 0.5).sum(axis=0)
     np.testing.assert_allclose(
         heard.sum(axis=0) + memory.inner, total, rtol=1e-4, atol=1e-4
@@ -59,7 +59,7 @@ def test_error_feedback_inside_loses_none_of_the_average(key):
 
 
 def test_the_average_moves_on_while_the_link_is_silent(key):
-    link = momentum(0.5, lazy(innovation(identity())))
+    link = momentum(lazy(innovation(identity())), 0.5)
     memory, _ = link.init(D)
     for k in range(1, 4):
         broadcast = Broadcast(k, jnp.full(link.history, 1e9))
@@ -71,7 +71,7 @@ def test_the_average_moves_on_while_the_link_is_silent(key):
 
 def test_overload_is_the_averages():
     grid = uniform(2)._replace(overload=lambda x: jnp.max(jnp.abs(x)) > 0.6)
-    link = momentum(0.5, innovation(grid))
+    link = momentum(innovation(grid), 0.5)
     client, _ = link.init(D)
     assert not link.overload(jnp.ones(D), client)
     assert link.overload(1.5 * jnp.ones(D), client)
@@ -80,16 +80,16 @@ def test_overload_is_the_averages():
 @pytest.mark.parametrize(
     "make, error, match",
     [
-        (lambda: momentum(1.0, direct(sign())), ValueError, "beta=1.0"),
-        (lambda: momentum(-0.1, direct(sign())), ValueError, "beta=-0.1"),
-        (lambda: momentum(0.9, sign()), TypeError, "got a Quantizer"),
+        (lambda: momentum(direct(sign()), 1.0), ValueError, "beta=1.0"),
+        (lambda: momentum(direct(sign()), -0.1), ValueError, "beta=-0.1"),
+        (lambda: momentum(sign(), 0.9), TypeError, "got a Quantizer"),
         (
-            lambda: momentum(0.9, innovation(uniform(3, geometric(1, 0.9)))),
+            lambda: momentum(innovation(uniform(3, geometric(1, 0.9))), 0.9),
             ValueError,
             "momentum: takes no grid",
         ),
         (
-            lambda: lazy(momentum(0.9, innovation(sign()))),
+            lambda: lazy(momentum(innovation(sign()), 0.9)),
             ValueError,
             "the other way round",
         ),

@@ -13,7 +13,7 @@ from flq_jax.quantizers import identity, one_of, sign, uniform, warm_up
 
 D, M = 5, 4
 COSINE = optax.cosine_decay_schedule(0.1, 10)
-AVERAGES = momentum(0.9, error_feedback(warm_up(sign(), 3)))
+AVERAGES = momentum(error_feedback(warm_up(sign(), 3)), 0.9)
 WIDTHS = innovation(one_of((sign(), uniform(4))))
 SEVERAL = federated.everyone(M)._replace(everyone=False, chooses=True)
 

@@ -89,6 +89,18 @@ def test_top_k_keeps_the_largest(key):
     np.testing.assert_array_equal(roundtrip(top_k(2, 4), key, x), [0.0, -4.0, 0.0, 3.0])
 
 
+@pytest.mark.parametrize("make", [top_k, rand_k])
+@pytest.mark.parametrize("share, k", [(0.5, 4), (1.0, 8), (1e-9, 1), (0.31, 2)])
+def test_a_share_is_a_number_of_coordinates(make, share, k):
+    assert make(share, 8).layout(8) == make(k, 8).layout(8)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, -0.5, float("nan"), float("inf"), True])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="or a share in"):
+        top_k(share, 8)
+
+
 def test_rand_k_magnifies_what_it_sends(key):
     x_hat = roundtrip(rand_k(2, 8), key, np.ones(8))
     np.testing.assert_array_equal(np.sort(x_hat), [0.0] * 6 + [4.0] * 2)
@@ -142,7 +154,10 @@ def test_what_is_left_over_is_a_bucket_of_its_own_length(key):
         (lambda: alq(3, "l3"), "norm='l3'"),
         (lambda: alq(3, sweeps=0), "sweeps=0"),
         (lambda: terngrad(0.0), "terngrad: clip must be positive, got clip=0.0"),
-        (lambda: top_k(0, 4), "top_k: k must be an integer in 1..d, got k=0 d=4"),
+        (
+            lambda: top_k(0, 4),
+            "top_k: k must be an integer in 1..d, or a share in .*, got k=0 d=4",
+        ),
         (lambda: rand_k(5, 4), "rand_k: .* got k=5 d=4"),
         (lambda: top_k(2, 4).layout(5), "was made for d=4, got a length of 5"),
         (lambda: fixed_point(1, 0), "bits=1"),
