@@ -77,7 +77,9 @@ def configs(
     """
     axes = range(seeds), clients, partitions, links, policies
     for seed, num, partition, link, policy in itertools.product(*axes):
-        config = importlib.import_module(f"configs.wireless_{policy}").get_config()
+        config = importlib.import_module(
+            f"flq_jax.configs.wireless_{policy}"
+        ).get_config()
         config.seed, config.clients, config.rounds = seed, num, rounds
         config.data.partition = partition
         config.compressor.quantizer = LINKS[link]

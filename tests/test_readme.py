@@ -21,9 +21,10 @@ def test_code_blocks_run(code):
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(mnist_\w+)`", TEXT))))
 def test_configs_of_the_table_exist(name):
-    importlib.import_module(f"configs.{name}")
+    importlib.import_module(f"flq_jax.configs.{name}")
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
 def test_commands_can_be_imported(module):
-    assert importlib.import_module(module).main
+    assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
+    assert importlib.import_module(f"flq_jax.{module}").main

@@ -14,7 +14,7 @@ from types import ModuleType
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from configs import default
+from flq_jax.configs import default
 
 from ..process.errors import ConfigError, one_line_errors
 from . import submitted

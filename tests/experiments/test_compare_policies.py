@@ -5,11 +5,11 @@ import json
 import pytest
 from absl.testing import flagsaver
 
-from experiments import compare_policies
-from experiments.engine import sweep
-from experiments.options import command_line, validation
-from experiments.reading import figures
-from experiments.reading.results import Group, Result
+from flq_jax.experiments import compare_policies
+from flq_jax.experiments.engine import sweep
+from flq_jax.experiments.options import command_line, validation
+from flq_jax.experiments.reading import figures
+from flq_jax.experiments.reading.results import Group, Result
 
 
 def group(name, *runs, quantizer="sign"):

@@ -11,14 +11,14 @@ import time
 import pytest
 from absl.testing import flagsaver
 
-from experiments import launch
-from experiments.options import command_line
-from experiments.process import signals
+from flq_jax.experiments import launch
+from flq_jax.experiments.options import command_line
+from flq_jax.experiments.process import signals
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SWEEP = '''"""Seeds, long enough to be interrupted."""
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from configs import default
-from experiments.folder import claim
-from experiments.process.errors import ConfigError
+from flq_jax.configs import default
+from flq_jax.experiments.folder import claim
+from flq_jax.experiments.process.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]
 

@@ -6,8 +6,8 @@ import types
 import pytest
 from absl.testing import flagsaver
 
-from experiments.options import command_line
-from experiments.process.errors import ConfigError
+from flq_jax.experiments.options import command_line
+from flq_jax.experiments.process.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_pat
 
 def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
     (tmp_path / "c.py").write_text(
-        "from configs import default\n\n\ndef get_config():\n"
+        "from flq_jax.configs import default\n\n\ndef get_config():\n"
         "    config = default.get_config()\n    del config.l2\n    return config\n"
     )
     with pytest.raises(ConfigError, match="config.l2: is missing"):
@@ -94,7 +94,7 @@ def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
 )
 def test_a_run_s_name_is_a_folder_in_the_workdir(name, tmp_path, monkeypatch):
     (tmp_path / "c.py").write_text(
-        "from configs.default import get_config\n\n\ndef sweep():\n"
+        "from flq_jax.configs.default import get_config\n\n\ndef sweep():\n"
         f"    return {{{name!r}: get_config()}}\n"
     )
     argv = ["main", f"--config={tmp_path}/c.py"]

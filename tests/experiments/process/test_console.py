@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from experiments.process import console
+from flq_jax.experiments.process import console
 
 NAME = "[bold]a[/b] :smile: [red]"
 SUMMARY = {

@@ -12,11 +12,11 @@ import jax
 import numpy as np
 import pytest
 
-from configs import mnist_flq_binary
-from experiments.assembly.build import build
-from experiments.process import peers
-from experiments.process.errors import ConfigError
 from flq_jax import data
+from flq_jax.configs import mnist_flq_binary
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.process import peers
+from flq_jax.experiments.process.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]
 
