@@ -76,12 +76,7 @@ jax.block_until_ready(round_step(jax.random.key(0), params, x, y))
 
 def commands(folder: pathlib.Path) -> dict[str, list[str]]:
     """The processes, by name and in their order."""
-    main = [
-        sys.executable,
-        "-m",
-        "flq_jax.experiments.main",
-        "--config=configs/default.py",
-    ]
+    main = [sys.executable, "-m", "flq_jax.experiments.main", "--config=default"]
     return {
         "by hand": [sys.executable, "-c", BY_HAND],
         "step": [sys.executable, "-c", STEP],

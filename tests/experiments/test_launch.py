@@ -78,6 +78,11 @@ def test_a_run_that_is_no_sweep_s_has_no_name_in_its_command():
     assert not any(arg.startswith("--runs") for arg in line)
 
 
+def test_the_processes_run_the_same_package_as_the_command():
+    (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [["b"]])
+    assert line[:3] == [sys.executable, "-m", "flq_jax.experiments.main"]
+
+
 def test_processes_have_cores_of_their_own(tmp_path):
     show = "import os; print(sorted(os.sched_getaffinity(0)), file=open({!r}, 'a'))"
     log = str(tmp_path / "cores")

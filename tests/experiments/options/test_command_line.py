@@ -148,3 +148,23 @@ def test_help_marks_what_a_file_changes():
     line = next(x for x in text.splitlines() if "--config.server.learning_rate=" in x)
     assert line.startswith("* --config.server.learning_rate=0.008")
     assert "  --config.seed=0" in text
+
+
+@pytest.mark.parametrize("given", [["--config=mnist_sgd"], ["--config", "mnist_sgd"]])
+def test_a_shipped_config_is_given_by_its_name(given, monkeypatch):
+    argv = ["main", *given, "--config.rounds=7"]
+    monkeypatch.setattr("sys.argv", argv)
+    with flagsaver.flagsaver():
+        command_line.parse(argv)
+        assert command_line.config().rounds == 7
+        assert command_line.config().server.learning_rate == 0.008
+        assert list(command_line.runs()) == [""]
+        assert str(command_line.workdir()) == "runs/mnist_sgd"
+
+
+@pytest.mark.parametrize("module", ["experiments.main", "flq_jax.experiments.audit"])
+def test_usage_is_of_the_command_that_was_typed(module, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/here/file.py", "--config.seed=1"])
+    spec = types.SimpleNamespace(name=module)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert command_line.usage().startswith(f"python -m {module} --config=FILE [")
