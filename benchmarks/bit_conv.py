@@ -14,10 +14,11 @@ import numpy as np
 from absl import app, flags
 from jax import lax
 
-from benchmarks import card
 from flq_jax.kernels import as_codes, bit_conv
 from flq_jax.kernels.dispatch import Shape
 from flq_jax.kernels.geometry import DIMENSIONS
+
+from . import card
 
 _PICTURE = flags.DEFINE_string("conv_picture", "bit_conv.png", "The picture.")
 _BATCHES = flags.DEFINE_list("conv_batches", ["1", "32"], "Images at once.")

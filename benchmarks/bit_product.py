@@ -13,9 +13,10 @@ import numpy as np
 from absl import app, flags
 from jax import lax
 
-from benchmarks import card
 from flq_jax.kernels import as_codes, bit_matmul
 from flq_jax.kernels.dispatch import Shape
+
+from . import card
 
 _PICTURE = flags.DEFINE_string("product_picture", "bit_product.png", "The picture.")
 _SHAPES = flags.DEFINE_list(

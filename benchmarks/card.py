@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.timing import in_a_row, interleaved, median_ratio
 from flq_jax.kernels import Codes, pack
 from flq_jax.kernels.dispatch import Shape, choose
+
+from .timing import in_a_row, interleaved, median_ratio
 
 REPEATS = flags.DEFINE_integer("card_repeats", 9, "Timed calls of each form.", 1)
 PLAIN = {

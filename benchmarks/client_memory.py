@@ -18,9 +18,9 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from experiments.assembly.device_loop import Progress, advancing
-from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
+from flq_jax.experiments.assembly.device_loop import Progress, advancing
+from flq_jax.experiments.assembly.stacked_runs import stacked
 
 _CLIENTS = flags.DEFINE_list("memory_clients", ["1000", "10000"], "Numbers of them.")
 _SAMPLED = flags.DEFINE_list("memory_sampled", ["100"], "Clients of a round.")
@@ -37,7 +37,7 @@ def peak_mb() -> float:
 
 def measured(link: str, clients: int, sampled: int) -> tuple[float, float]:
     """(megabytes of state, megabytes by which the peak grew) of a few rounds."""
-    config = importlib.import_module(f"configs.{link}").get_config()
+    config = importlib.import_module(f"flq_jax.configs.{link}").get_config()
     config.clients, config.sampled, config.client.batch = clients, sampled, 5
     config.rounds = config.log.every = config.log.checkpoint_every = ROUNDS
     dataset = data.load("mnist")

@@ -25,16 +25,17 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contestants import contestants
-from benchmarks.federated_step import rounds_of
-from benchmarks.timing import in_a_row, interleaved, median_ratio
-from configs import mnist_sgd
-from configs.paper.methods import METHODS
-from experiments.assembly.build import build
-from experiments.process import malloc
 from flq_jax import bitstream, data, wire
+from flq_jax.configs import mnist_sgd
+from flq_jax.configs.paper.methods import METHODS
 from flq_jax.data.dataset import Dataset
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.process import malloc
 from flq_jax.quantizers import Message, Quantizer, geometric, sign, uniform
+
+from .contestants import contestants
+from .federated_step import rounds_of
+from .timing import in_a_row, interleaved, median_ratio
 
 _ENTRIES = flags.DEFINE_integer("entries", 1_000_000, "Entries of the vector.", 0)
 _FUSED = flags.DEFINE_list("fused_entries", ["1000000"], "Entries of fused programs.")
@@ -193,7 +194,9 @@ def rounds(dataset: Dataset, clients: int) -> Iterator[tuple[str, float]]:
 
     plain = chunk(mnist_sgd.get_config())
     for name in METHODS:
-        method = chunk(importlib.import_module(f"configs.mnist_{name}").get_config())
+        method = chunk(
+            importlib.import_module(f"flq_jax.configs.mnist_{name}").get_config()
+        )
         seconds = interleaved({"plain": plain, "method": method}, _REPEATS.value)
         yield name, median_ratio(seconds["method"], seconds["plain"])
 

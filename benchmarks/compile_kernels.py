@@ -17,7 +17,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import machine_code
+from . import machine_code
 
 CHIP = flags.DEFINE_enum("chip", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
 FEW_ONLY = flags.DEFINE_bool("few", False, "One of the seven shapes.")

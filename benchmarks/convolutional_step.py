@@ -25,12 +25,13 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.federated_step import rounds_of
-from benchmarks.products import products, round_operations
-from benchmarks.timing import interleaved, median_ratio
-from experiments.assembly.build import build
 from flq_jax import data, models
 from flq_jax.data.dataset import Dataset
+from flq_jax.experiments.assembly.build import build
+
+from .federated_step import rounds_of
+from .products import products, round_operations
+from .timing import interleaved, median_ratio
 
 _NETWORKS = flags.DEFINE_list("networks", ["cnn", "mcmahan_cnn"], "What is run.")
 _REPEATS = flags.DEFINE_integer("network_calls", 5, "Timed calls of each.", 1)
@@ -41,7 +42,7 @@ RIVALS = ("flax clients", "flax batch", "products")
 
 def config_of(model: str) -> ConfigDict:
     """The config whose rounds are timed."""
-    config = importlib.import_module(f"configs.{CONFIGS[model]}").get_config()
+    config = importlib.import_module(f"flq_jax.configs.{CONFIGS[model]}").get_config()
     config.model.name = model
     return config
 

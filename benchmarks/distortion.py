@@ -20,15 +20,16 @@ from absl import app, flags
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.contestants import contestants
-from configs import mnist_sgd
-from experiments.assembly.build import build
-from experiments.process import surroundings
-from experiments.process.errors import one_line_errors
-from experiments.reading import results, studies
 from flq_jax import data
+from flq_jax.configs import mnist_sgd
 from flq_jax.entropy import empirical_entropy
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.process import surroundings
+from flq_jax.experiments.process.errors import one_line_errors
+from flq_jax.experiments.reading import results, studies
 from flq_jax.quantizers import Quantizer
+
+from .contestants import contestants
 
 _FOLDER = flags.DEFINE_string(
     "folder", "runs/distortion", "Folder of the PNG and the table."

@@ -16,7 +16,7 @@ import tempfile
 import numpy as np
 from absl import app, flags
 
-from benchmarks import compile_kernels, machine_code, ptx
+from . import compile_kernels, machine_code, ptx
 
 WIDTHS = {
     "popcount xor": [(1, 1)],

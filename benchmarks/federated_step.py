@@ -30,13 +30,14 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.products import products, round_operations
-from benchmarks.timing import interleaved, median_ratio
-from configs import default, mnist_fedavg, mnist_flq_binary
-from experiments.assembly.build import Run, build
-from experiments.process import malloc
 from flq_jax import data, federated, models
+from flq_jax.configs import default, mnist_fedavg, mnist_flq_binary
 from flq_jax.data.dataset import Dataset
+from flq_jax.experiments.assembly.build import Run, build
+from flq_jax.experiments.process import malloc
+
+from .products import products, round_operations
+from .timing import interleaved, median_ratio
 
 _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clients.")
 _MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")

@@ -24,16 +24,17 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.timing import median_ratio
 from flq_jax import data
+
+from .timing import median_ratio
 
 _REPEATS = flags.DEFINE_integer("processes_each", 5, "Processes of each kind.", 1)
 MNIST = pathlib.Path(data.__file__).parent / "mnist"
 
 STEP = """
 import functools, jax, numpy as np
-from configs import default
-from experiments.assembly.build import build
+from flq_jax.configs import default
+from flq_jax.experiments.assembly.build import build
 from flq_jax import data, federated
 config = default.get_config()
 config.client.batch = 50
@@ -75,7 +76,7 @@ jax.block_until_ready(round_step(jax.random.key(0), params, x, y))
 
 def commands(folder: pathlib.Path) -> dict[str, list[str]]:
     """The processes, by name and in their order."""
-    main = [sys.executable, "-m", "experiments.main", "--config=configs/default.py"]
+    main = [sys.executable, "-m", "flq_jax.experiments.main", "--config=default"]
     return {
         "by hand": [sys.executable, "-c", BY_HAND],
         "step": [sys.executable, "-c", STEP],

@@ -32,8 +32,9 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import compile_kernels
 from flq_jax.kernels import gpu, popcount, tpu
+
+from . import compile_kernels
 
 RUNGS = (
     "interpret", "lower", "v5e", "v6e", "sm_80", "sm_90a", "ptx sm_80", "ptx sm_90a"
@@ -110,7 +111,7 @@ def in_process(
 ) -> tuple[list[dict], str]:
     """The rows that a module prints for a target, and its complaint if it broke off."""
     done = subprocess.run(
-        [python, "-m", f"benchmarks.{module}", f"--chip={target}", *options],
+        [python, "-m", f"{__package__}.{module}", f"--chip={target}", *options],
         capture_output=True, encoding="utf-8", check=False, env=os.environ | {"JAX_PLATFORMS": ""},
     )  # fmt: skip
     rows = [json.loads(line) for line in done.stdout.splitlines()]

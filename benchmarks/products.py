@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.assembly.build import classifier
 from flq_jax.data.dataset import Dataset
+from flq_jax.experiments.assembly.build import classifier
 from flq_jax.models import layer_costs
 
 _SIDE = 1024

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.ptx_arithmetic import arithmetic
+from .ptx_arithmetic import arithmetic
 
 WARP = 32
 NOTHING = ("bar", "griddepcontrol", "cp.async.commit_group", "cp.async.wait_group")

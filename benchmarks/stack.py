@@ -21,10 +21,10 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from experiments.assembly.device_loop import Progress, advancing, measuring
-from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
+from flq_jax.experiments.assembly.device_loop import Progress, advancing, measuring
+from flq_jax.experiments.assembly.stacked_runs import stacked
 
 _CONFIGS = flags.DEFINE_list(
     "configs", ["mnist_sgd", "mnist_flq_binary"], "Names of configs."
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
         for batch in map(int, _BATCHES.value):
             configs = []
             for seed in range(_SEEDS.value):
-                config = importlib.import_module(f"configs.{name}").get_config()
+                config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
                 config.seed, config.client.batch, config.log.every = (
                     seed,
                     batch,

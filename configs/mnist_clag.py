@@ -6,7 +6,7 @@ About 12 s; test accuracy 0.890 with 1.61e7 uplink bits in 4,582 messages: half 
 EF21 sends.
 """
 
-from configs import mnist_ef21
+from flq_jax.configs import mnist_ef21
 
 
 def get_config():

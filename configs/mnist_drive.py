@@ -5,7 +5,7 @@
 Test accuracy 0.907 with 8.22e7 uplink bits (8192 + 32 a message).
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

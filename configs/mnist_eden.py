@@ -6,7 +6,7 @@ A message is 4096 + 32 bits.
 Test accuracy 0.907 after 1,000 rounds with 4.13e7 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -5,7 +5,7 @@
 Test accuracy 0.894 with 3.51e7 uplink bits (3,510 a message).
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

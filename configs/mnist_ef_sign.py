@@ -5,7 +5,7 @@
 About 15 s; test accuracy 0.907 +- 0.003 with 7.88e7 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -5,7 +5,7 @@
 About a minute; test accuracy 0.96 after 100 rounds, 1,000 uploads of 32-bit floats.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

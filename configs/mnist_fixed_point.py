@@ -7,7 +7,7 @@ rounds no gradient of softmax regression lies outside, which would be an overloa
 Test accuracy 0.907 after 1,000 rounds with 6.28e8 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -7,7 +7,7 @@ About 15 s; test accuracy at least 0.905 with at most 7.54e7 uplink bits (publis
 within its published bits too, 1.09e8, where 1 sends 1.14e8 for the same accuracy.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

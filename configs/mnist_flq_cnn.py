@@ -12,7 +12,7 @@ by `--config.model.weight_bits=W` and likewise activation_bits, gradient_bits, a
     W1A1G32    0.963  0.971  0.976  0.980
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -5,7 +5,7 @@
 Test accuracy 0.980 after 1,000 rounds and 6.93e7 uplink bits; 0.976 after 500 and 3.47e7.
 """
 
-from configs import mnist_flq_cnn
+from flq_jax.configs import mnist_flq_cnn
 
 
 def get_config():

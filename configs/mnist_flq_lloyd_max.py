@@ -6,7 +6,7 @@ A message about the 7,850 parameters is 15,828 bits.
 Test accuracy 0.907 after 1,000 rounds with 1.51e8 uplink bits.
 """
 
-from configs import mnist_flq_binary
+from flq_jax.configs import mnist_flq_binary
 
 
 def get_config():

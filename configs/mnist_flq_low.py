@@ -9,7 +9,7 @@ of its 12 fixed batches of 500, as in LAQ's released code: then 9,012 uploads go
 examples drawn anew some 9,830 and 29,870.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

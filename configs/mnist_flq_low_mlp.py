@@ -7,7 +7,7 @@ About two minutes; test accuracy 0.934 after 1,000 rounds and 0.941 after 3,000
 is 0.008; with LAQ's 0.01 it is 0.931 and 0.936.
 """
 
-from configs import mnist_flq_low
+from flq_jax.configs import mnist_flq_low
 
 
 def get_config():

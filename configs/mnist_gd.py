@@ -7,7 +7,7 @@ uplink bits (published: 2,763 rounds, 0.9082, from an f* that is the least loss 
 here f* is solved for. With --config.stop.optimum=0.5551076, 1.7e-7 above it, it is 2,774).
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -6,7 +6,7 @@ Some minutes; residual 1e-6 after 2,695 rounds at test accuracy 0.9082, with 2,3
 (published: 2,620 rounds, 2,431 uploads).
 """
 
-from configs import mnist_gd
+from flq_jax.configs import mnist_gd
 
 
 def get_config():

@@ -7,7 +7,7 @@ Some minutes. Over seeds 0 to 4 residual 1e-6 after 2,496 to 2,754 rounds at tes
 (published: 2,673 rounds, 0.9082, 620 uploads, 1.95e7).
 """
 
-from configs import mnist_qgd
+from flq_jax.configs import mnist_qgd
 
 
 def get_config():

@@ -6,7 +6,7 @@ A message about the 7,850 parameters is 70,650 bits.
 Test accuracy 0.907 after 1,000 rounds with 7.06e8 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -6,7 +6,7 @@ About 15 s; test accuracy 0.909 with 3.22e8 uplink bits, of which 2.51e8 in the 
 and 3.22e7 downlink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

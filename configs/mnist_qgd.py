@@ -6,7 +6,7 @@ Some two minutes; residual 1e-6 after 2,808 rounds at test accuracy 0.9082, with
 uplink bits (published: 2,760 rounds, 0.9082; with --config.stop.optimum=0.5551076 2,773).
 """
 
-from configs import mnist_gd
+from flq_jax.configs import mnist_gd
 
 
 def get_config():

@@ -6,7 +6,7 @@ No range is sent. A client that leaves the prescribed grid is counted in the log
 overload: none does in the 3,998 rounds to residual 1e-6, which take some four minutes.
 """
 
-from configs import mnist_qgd
+from flq_jax.configs import mnist_qgd
 
 
 def get_config():

@@ -6,7 +6,7 @@ A message about the 7,850 parameters is 33,384 bits.
 Test accuracy 0.907 after 1,000 rounds with 3.34e8 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

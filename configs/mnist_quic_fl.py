@@ -6,7 +6,7 @@ A message is 8192 + 32 bits.
 Test accuracy 0.907 after 1,000 rounds with 8.22e7 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

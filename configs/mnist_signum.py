@@ -5,7 +5,7 @@ python -m experiments.main --config=configs/mnist_signum.py
 About 12 s; test accuracy 0.906 with 7.85e7 uplink bits and 7.9e6 downlink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -8,7 +8,7 @@ of 500, so that one round in twelve brings nothing new; with examples drawn anew
 are 8,945.
 """
 
-from configs import mnist_sgd
+from flq_jax.configs import mnist_sgd
 
 
 def get_config():

@@ -6,7 +6,7 @@ A message is 4 x 8192 + 32 bits.
 Test accuracy 0.907 after 1,000 rounds with 3.28e8 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -6,7 +6,7 @@ About 15 s; test accuracy 0.903 with 2.0e8 uplink bits and 2.4e7 downlink bits, 
 of SLAQ's broadcasts.
 """
 
-from configs import mnist_slaq
+from flq_jax.configs import mnist_slaq
 
 
 def get_config():

@@ -6,7 +6,7 @@ A message is 4 x 7850 + 32 bits, before entropy coding.
 Test accuracy 0.907 after 1,000 rounds with 3.14e8 uplink bits.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

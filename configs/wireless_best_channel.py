@@ -5,7 +5,7 @@
 Cheap rounds, and clients at the edge that are hardly ever heard.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

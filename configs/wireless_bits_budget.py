@@ -6,7 +6,7 @@ A client's news is the energy that its last innovation brought into the server's
 times the rounds since: what the server knows of it without being told.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

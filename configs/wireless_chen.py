@@ -6,7 +6,7 @@ The clock runs at full speed, and the power is the most that a round's energy bu
 allows, for the fewest packet errors.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

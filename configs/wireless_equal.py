@@ -6,7 +6,7 @@ What joint optimisation is to be compared with: the band is split equally, and c
 power are the highest there are, whatever the round's energy budget.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

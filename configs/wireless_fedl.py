@@ -11,7 +11,7 @@ round's deadline of 50 ms and 0.1 J (they have prices of time and energy), the l
 power, which is 0.2 W there, the common fastest clock, and places of equal density.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

@@ -9,7 +9,7 @@ likeliest to arrive, all send the widest message that fits, and clocks and power
 the least in time.
 """
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -6,7 +6,7 @@ The Hungarian method weighs examples times age, so that cheap clients are taken 
 the far ones in their turn; the rest as in wireless_joint.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

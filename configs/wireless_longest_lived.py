@@ -5,7 +5,7 @@
 Each client has 0.1 J for the whole run; the rest as in wireless_joint.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

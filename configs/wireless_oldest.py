@@ -5,7 +5,7 @@
 Age-aware; of equals the best channel takes part.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

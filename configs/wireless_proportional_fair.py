@@ -5,7 +5,7 @@
 Yang et al. (2020), PF: fading is used, and yet the far are heard.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

@@ -5,7 +5,7 @@
 What the choice of clients alone is worth (Yang et al. 2020, RS).
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

@@ -5,7 +5,7 @@
 Yang et al. (2020), RR: a turn passes unused if its client cannot be served.
 """
 
-from configs import wireless_joint
+from flq_jax.configs import wireless_joint
 
 
 def get_config():

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from experiments.options import command_line
 from flq_jax import federated, kernels, keys, quantizers
 from flq_jax.compressors import Broadcast, direct, innovation, lazy, zooming
 from flq_jax.data.clients import ClientData
+from flq_jax.experiments.options import command_line
 from flq_jax.quantizers import straight_through as st
 
 _PICTURE = flags.DEFINE_string("picture", "docs/equations.png", "The PNG file.")

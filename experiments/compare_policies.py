@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from flq_jax.data import DataError
 
 from .engine import sweep
-from .options import command_line, validation
+from .options import command_line, shipped, validation
 from .options.names import did_you_mean
 from .options.rules import PARTITIONS
 from .process import signals, surroundings
@@ -33,9 +33,7 @@ from .process.whole_files import replace
 from .reading import figures, results
 from .reading.results import Group, Result
 
-_POLICIES = flags.DEFINE_list(
-    "policies", ["joint", "equal"], "Configs, configs/wireless_NAME.py."
-)
+_POLICIES = flags.DEFINE_list("policies", ["joint", "equal"], "Configs wireless_NAME.")
 _LINKS = flags.DEFINE_list(
     "links", ["binary", "8bit", "float"], "Uplinks: binary, 8bit, float, adaptive."
 )
@@ -52,8 +50,10 @@ LINKS = {
     "adaptive": "adaptive",
 }
 BLOCKS = {15: 6, 50: 12, 500: 24}
-_FILES = (pathlib.Path(__file__).parents[1] / "configs").glob("wireless_*.py")
-POLICIES = sorted(file.stem.removeprefix("wireless_") for file in _FILES)
+_PREFIX = "wireless_"
+POLICIES = [
+    name.removeprefix(_PREFIX) for name in shipped.names() if name.startswith(_PREFIX)
+]
 
 
 def configs(
@@ -77,7 +77,9 @@ def configs(
     """
     axes = range(seeds), clients, partitions, links, policies
     for seed, num, partition, link, policy in itertools.product(*axes):
-        config = importlib.import_module(f"configs.wireless_{policy}").get_config()
+        config = importlib.import_module(
+            f"flq_jax.configs.wireless_{policy}"
+        ).get_config()
         config.seed, config.clients, config.rounds = seed, num, rounds
         config.data.partition = partition
         config.compressor.quantizer = LINKS[link]

@@ -88,7 +88,7 @@ def commands(
         runs: names of those that share a process; one empty name stands for a run that
             is not of a sweep.
     """
-    base = [sys.executable, "-m", "experiments.main"]
+    base = [sys.executable, "-m", f"{__package__}.main"]
     base += [f"--submitted={file}", f"--workdir={folder}"]
     base += [f"--together={command_line.together()}"]
     return [

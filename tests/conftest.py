@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.process import compilation_cache
+from flq_jax.experiments.process import compilation_cache
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)

@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments.options import command_line, rules, validation
-from experiments.options.names import flatten
-from experiments.process.errors import ConfigError
 from flq_jax.data import load
+from flq_jax.experiments.options import command_line, rules, validation
+from flq_jax.experiments.options.names import flatten
+from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.quantizers import fixed_point
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -22,7 +22,7 @@ PROMISED = {
 
 
 def _config(name="default"):
-    return importlib.import_module(f"configs.{name}").get_config()
+    return importlib.import_module(f"flq_jax.configs.{name}").get_config()
 
 
 def test_the_promised_methods_are_there():
@@ -52,7 +52,7 @@ def test_config_is_valid(name):
 
 @pytest.mark.parametrize("name", PAPER)
 def test_every_run_of_the_papers_configs_is_valid(name):
-    module = importlib.import_module(f"configs.paper.{name}")
+    module = importlib.import_module(f"flq_jax.configs.paper.{name}")
     runs = module.sweep() if hasattr(module, "sweep") else {name: module.get_config()}
     assert runs
     for config in runs.values():

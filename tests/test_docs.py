@@ -8,8 +8,8 @@ import shlex
 import pytest
 from absl import flags
 
-from configs import default
-from experiments.options.names import flatten
+from flq_jax.configs import default
+from flq_jax.experiments.options.names import flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -45,7 +45,7 @@ def test_named_tests_exist(place):
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
 def test_commands_can_be_imported(module):
-    assert importlib.import_module(module).main
+    assert importlib.import_module(f"flq_jax.{module}").main
 
 
 COMMANDS = re.findall(
@@ -56,7 +56,7 @@ COMMANDS = re.findall(
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_can_be_given(line):
     module, *args = shlex.split(line)
-    assert importlib.import_module(module).main
+    assert importlib.import_module(f"flq_jax.{module}").main
     options = flatten(default.get_config())
     for arg in args:
         name, _, value = arg.removeprefix("--").partition("=")

@@ -5,8 +5,7 @@ import pkgutil
 
 import pytest
 
-import benchmarks
-import experiments
+from flq_jax import benchmarks, experiments
 
 MODULES = sorted(
     f"{package.__name__}.{module.name}"

@@ -32,6 +32,7 @@ BELOW = {
     "folder": {"reading", "assembly", "options", "process"},
     "engine": {"folder", "reading", "assembly", "options", "process"},
 }
+BESIDE = {"experiments", "configs", "benchmarks"}  # of flq_jax, in a clone
 HOST_ONLY = {"ml_collections", "orbax", "rich", "matplotlib", "absl"}
 FILES = sorted((ROOT / "flq_jax").rglob("*.py"))
 ROOMS = sorted((ROOT / "experiments").glob("*/*.py"))
@@ -41,7 +42,7 @@ def _imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
@@ -56,21 +57,30 @@ def test_a_room_imports_only_what_lies_below_it(path):
     rooms = {name.split(".")[1] for name in imported if name.startswith("flq_jax.")}
     assert rooms - {room} <= MAY_IMPORT[room]
     tops = {name.split(".")[0] for name in imported}
-    assert not tops & (HOST_ONLY | {"experiments", "configs", "benchmarks"})
+    assert not tops & HOST_ONLY
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_room_of_experiments_imports_only_what_lies_below_it(path):
     room = path.parent.name
+    own = {"experiments"} | ({"configs"} if room != "options" else set())
+    names = (name.split(".") for name in _imports(path) if name.startswith("flq_jax."))
+    assert not own & {parts[1] for parts in names}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] not in {
-                "experiments",
-                "configs",
-            } - ({"configs"} if room == "options" else set())
             if node.level == 2:
                 assert node.module.split(".")[0] in BELOW[room]
             assert node.level < 3
+
+
+def test_every_module_is_imported_by_the_name_that_it_has_when_installed():
+    """By the name that it has in a clone alone it would be another one, and not found."""
+    assert not {
+        str(path.relative_to(ROOT)): sorted(wrong)
+        for folder in (*BESIDE, "docs", "flq_jax", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if (wrong := BESIDE & {name.split(".")[0] for name in _imports(path)})
+    }
 
 
 def test_nothing_but_commands_lies_at_the_top_of_experiments():

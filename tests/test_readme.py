@@ -7,6 +7,9 @@ import re
 import numpy as np
 import pytest
 
+from flq_jax.experiments import command
+from flq_jax.experiments.options import shipped
+
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
@@ -21,9 +24,21 @@ def test_code_blocks_run(code):
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(mnist_\w+)`", TEXT))))
 def test_configs_of_the_table_exist(name):
-    importlib.import_module(f"configs.{name}")
+    importlib.import_module(f"flq_jax.configs.{name}")
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", TEXT))))
 def test_commands_can_be_imported(module):
-    assert importlib.import_module(module).main
+    assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
+    assert importlib.import_module(f"flq_jax.{module}").main
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^ +flq (.*?)(?: +#.*)?$", TEXT, re.MULTILINE)
+)
+def test_commands_of_the_wheel_exist(line):
+    name, *flags = line.split()
+    assert name in command.COMMANDS
+    for flag in flags:
+        if flag.startswith("--config="):
+            assert flag.removeprefix("--config=") in shipped.names()

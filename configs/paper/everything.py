@@ -8,8 +8,8 @@ It launches a process on each core; given again, what is not finished. The figur
 4 are in the folders of their runs. 16 minutes on two cores.
 """
 
-from configs import default
-from configs.paper import fig2, fig3, fig4, table1
+from flq_jax.configs import default
+from flq_jax.configs.paper import fig2, fig3, fig4, table1
 
 
 def get_config():

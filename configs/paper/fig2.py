@@ -9,7 +9,13 @@ round, 1,000 rounds, one step of the server for all methods (0.2 along the mean,
 the sum of ten steps by 0.02). QGD is LAQ without silence, GD without quantization too.
 """
 
-from configs import default, mnist_flq_binary, mnist_flq_low, mnist_sgd, mnist_slaq
+from flq_jax.configs import (
+    default,
+    mnist_flq_binary,
+    mnist_flq_low,
+    mnist_sgd,
+    mnist_slaq,
+)
 
 NODES = (5, 10, 20)
 STEP = 0.2

@@ -7,7 +7,7 @@ its gradient beside what the server holds of them, the entropy of its codes and 
 of signs that change from round to round.
 """
 
-from configs import mnist_flq_low
+from flq_jax.configs import mnist_flq_low
 
 
 def get_config():

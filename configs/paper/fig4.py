@@ -7,7 +7,7 @@ uniform levels, 2 to 256 of them, on client 0's gradients in every twentieth rou
 Panter and Dite's law, and the knee.
 """
 
-from configs.paper import fig3
+from flq_jax.configs.paper import fig3
 
 
 def get_config():

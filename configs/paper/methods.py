@@ -10,7 +10,7 @@ seconds a run, a minute for the network; docs/methods.md has the figures.
 
 import importlib
 
-from configs import default
+from flq_jax.configs import default
 
 METHODS = (
     "sgd", "slaq", "two_laq", "flq_binary", "flq_low", "flq_lloyd_max", "signum", "ef_sign",
@@ -33,7 +33,7 @@ def sweep():
 
 
 def _config(name, seed):
-    config = importlib.import_module(f"configs.mnist_{name}").get_config()
+    config = importlib.import_module(f"flq_jax.configs.mnist_{name}").get_config()
     config.seed = seed
     config.rounds = 1000
     if config.server.aggregate == "sum":

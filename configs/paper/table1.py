@@ -10,7 +10,7 @@ lazy weights; they are set so that the printed bits suffice where they can.
 
 import importlib
 
-from configs import default
+from flq_jax.configs import default
 
 SEEDS = range(5)
 ROUNDS = {"flq_low": 3000, "flq_binary": 1500, "slaq": 1500}
@@ -33,7 +33,7 @@ def sweep():
 
 
 def _config(method, model, seed):
-    config = importlib.import_module(f"configs.mnist_{method}").get_config()
+    config = importlib.import_module(f"flq_jax.configs.mnist_{method}").get_config()
     config.seed = seed
     config.rounds = ROUNDS[method]
     config.log.every = 100

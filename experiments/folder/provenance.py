@@ -104,7 +104,7 @@ def installed() -> str:
     """The commit, or else the address, that pip installed this code from, or empty."""
     try:
         package = importlib.metadata.distribution("flq_jax")
-        here = package.locate_file("experiments/folder/provenance.py")
+        here = package.locate_file("flq_jax/experiments/folder/provenance.py")
         if pathlib.Path(here).resolve() != pathlib.Path(__file__).resolve():
             return ""  # another copy is installed
         noted = json.loads(package.read_text("direct_url.json") or "{}")

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib.util
 import inspect
+import itertools
 import pathlib
 import re
 import shlex
@@ -15,16 +16,19 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, FrozenConfigDict, config_flags
 
-from configs import default
+from flq_jax.configs import default
 
 from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
-from . import submitted
+from . import shipped, submitted
 from .names import did_you_mean, flatten
 from .validation import require_options
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file; --config.OPTION=VALUE overrides one of its options."
+    "config",
+    None,
+    "Config file, or the name of one that is shipped; --config.OPTION=VALUE overrides "
+    "one of its options.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/ and the config's name)."
@@ -33,7 +37,7 @@ _TOGETHER = flags.DEFINE_integer(
     "together", 8, "Most runs of a sweep that share one compiled program.", 1
 )
 flags.DEFINE_string(
-    "submitted", None, "What experiments.launch submitted, instead of --config."
+    "submitted", None, "What was submitted to be run, instead of --config."
 )
 _RUNS = flags.DEFINE_list("runs", None, "Only these runs of a sweep, by name.")
 _COORDINATOR = flags.DEFINE_string(
@@ -51,10 +55,6 @@ OWN_FLAGS = (
 )  # fmt: skip
 # Other files beside the runs' folders.
 TAKEN = "slurm", "report.html", "report.md", "table1.md", "policies.md"
-
-USAGE = (
-    "python -m experiments.main --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
-)
 
 
 def config() -> ConfigDict:
@@ -80,9 +80,23 @@ def workdir(name: str = "") -> pathlib.Path:
 
 def command() -> str:
     """The command line that runs this run, or goes on with it."""
+    return shlex.join([*_program(), *sys.argv[1:]])
+
+
+def usage() -> str:
+    """How the command that was typed is given a config."""
+    words = itertools.takewhile(lambda arg: not arg.startswith("-"), sys.argv[1:])
+    typed = shlex.join([*_program(), *words])
+    return f"{typed} --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
+
+
+def _program() -> list[str]:
+    """What was typed before the arguments: python -m MODULE, python FILE.py, or flq."""
     spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
-    program = ["-m", spec.name] if spec else sys.argv[:1]
-    return shlex.join(["python", *program, *sys.argv[1:]])
+    if spec:
+        return ["python", "-m", spec.name]
+    file = pathlib.Path(sys.argv[0])
+    return ["python", sys.argv[0]] if file.suffix == ".py" else [file.name]
 
 
 def origin() -> dict[str, str]:
@@ -144,10 +158,12 @@ def parse(argv: Sequence[str]) -> list[str]:
                 "--submitted: holds the configs, --config must not be given"
             )
         if not file and not waited:
-            raise ConfigError(f"--config: a config file must be given; usage: {USAGE}")
+            raise ConfigError(
+                f"--config: a config file must be given; usage: {usage()}"
+            )
         if file:
             require_known(argv, flatten(load(file)))
-    return parse_flags(argv)
+    return parse_flags(_with_files(argv))
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -174,12 +190,25 @@ def refuse_all_but(*names: str) -> None:
     """
     for name in OWN_FLAGS:
         if flags.FLAGS[name].present and name not in names:
-            raise ConfigError(f"--{name}: is a flag of experiments.main alone")
+            raise ConfigError(
+                f"--{name}: is a flag of experiments.main (flq run) alone"
+            )
 
 
 def config_file(argv: Sequence[str]) -> str:
-    """The value of the last --config, or an empty string."""
-    return _last(argv, "config")
+    """The file of the last --config, or an empty string."""
+    return shipped.path(_last(argv, "config"))
+
+
+def _with_files(argv: Sequence[str]) -> list[str]:
+    """The arguments with the file of each shipped config in place of its name."""
+    found = list(argv)
+    for i, (before, arg) in enumerate(zip(["", *argv], argv)):
+        if match := re.fullmatch("(--?config=)(.*)", arg):
+            found[i] = match[1] + shipped.path(match[2])
+        elif re.fullmatch("--?config", before):
+            found[i] = shipped.path(arg)
+    return found
 
 
 def submission() -> submitted.Submission | None:
@@ -270,8 +299,7 @@ def _is_config(value: Any) -> bool:
 def _module(file: str) -> ModuleType:
     path = pathlib.Path(file)
     if not path.is_file():
-        here = [str(other) for other in path.parent.glob("*.py")]
-        raise ConfigError(f"--config: no file {file}{did_you_mean(file, here)}")
+        raise ConfigError(f"--config: no file {file}{shipped.nearest(file)}")
     spec = importlib.util.spec_from_file_location("flq_config", path)
     if spec is None:
         raise ConfigError(f"--config: must be a Python file, got {file}")
@@ -307,7 +335,7 @@ def config_help(file: str = "") -> str:
         config = load(file)
         require_options(config)
         values = flatten(config)
-    lines = [f"usage: {USAGE}", "", f"Options{f' of {file}' if file else ''}:", ""]
+    lines = [f"usage: {usage()}", "", f"Options{f' of {file}' if file else ''}:", ""]
     for name, comment in comments().items():
         mark = "*" if values[name] != defaults[name] else " "
         option = f"--config.{name}={values[name]}"

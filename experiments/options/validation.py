@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import default
+from flq_jax.configs import default
 from flq_jax.single import single
 
 from ..process.errors import ConfigError
@@ -27,7 +27,7 @@ TYPES = {
 def validate(config: ConfigDict) -> None:
     """Raises `ConfigError` unless `config` can be run.
 
-    It must have the options of `configs.default`, no more and no fewer, each of the
+    It must have the options of `flq_jax.configs.default`, no more and no fewer, each of the
     default's type (an integer may stand for a number), each by its rule, and together
     by the combinations. A number must keep its rule as a 32-bit float, see `single`.
     """
@@ -88,7 +88,7 @@ def require_options(config: ConfigDict) -> None:
     for option, value in defaults.items():
         if option not in values:
             raise ConfigError(
-                f"config.{option}: is missing; start from configs.default.get_config()"
+                f"config.{option}: is missing; start from flq_jax.configs.default.get_config()"
             )
         if not _has_type_of(value, values[option]):
             raise ConfigError(

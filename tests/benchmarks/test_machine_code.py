@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks import machine_code
-from benchmarks.machine_code import Code, complaint
+from flq_jax.benchmarks import machine_code
+from flq_jax.benchmarks.machine_code import Code, complaint
 
 PTX = "xor.b32 %r1, %r2, %r3; popc.b32 %r4, %r1; and.b32 %r4, %r4, 3;"
 BUNDLES = "%v1 = vpcnt %v0  ;;  %v2 = vxor.u32 %v1  ;;  vmatmul.msk.s8.gmra.mxu3 %v2"

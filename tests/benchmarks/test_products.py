@@ -2,9 +2,9 @@
 
 import pytest
 
-from benchmarks import products
-from configs import default
 from flq_jax import data
+from flq_jax.benchmarks import products
+from flq_jax.configs import default
 from flq_jax.models import MLP, Logistic
 
 

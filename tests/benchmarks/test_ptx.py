@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import ptx
-from benchmarks.ptx_arithmetic import arithmetic
+from flq_jax.benchmarks import ptx
+from flq_jax.benchmarks.ptx_arithmetic import arithmetic
 
 HEAD = """
 .visible .entry twice_product(

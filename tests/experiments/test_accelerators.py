@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import pytest
 from more import more
 
-from configs import default
-from experiments.assembly.build import build
-from experiments.assembly.programs import Arrays
 from flq_jax import data, federated
+from flq_jax.configs import default
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.assembly.programs import Arrays
 from flq_jax.kernels import dispatch
 
 CALLS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}

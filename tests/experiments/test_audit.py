@@ -6,9 +6,9 @@ import pathlib
 import pytest
 from more import more
 
-from experiments import audit
-from experiments.assembly import build
 from flq_jax import data, ledger
+from flq_jax.experiments import audit
+from flq_jax.experiments.assembly import build
 
 METHODS = "mnist_slaq", "mnist_flq_binary", "mnist_two_laq", "mnist_onebit_adam"
 MORE = (
@@ -27,7 +27,7 @@ SELDOM = [
 
 
 def audited(name, rounds=4):
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
     config.client.batch = config.client.batch and 20
     config.warm_up = min(config.warm_up, 2)
     run = build.build(config, data.synthetic(train=500, test=10))

@@ -159,7 +159,7 @@ def test_a_locale_that_is_not_utf_8_changes_no_file(tmp_path):
     """Python takes POSIX's for UTF-8 unless it is told not to."""
     ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     (tmp_path / "c.py").write_text(
-        '"""Größe × 2."""\nfrom configs.mnist_sgd import get_config\n',
+        '"""Größe × 2."""\nfrom flq_jax.configs.mnist_sgd import get_config\n',
         encoding="utf-8",
     )
     args = command("mnist_sgd", tmp_path / "run", "--config.rounds=5")

@@ -5,11 +5,11 @@ import json
 import pytest
 from absl.testing import flagsaver
 
-from experiments import compare_policies
-from experiments.engine import sweep
-from experiments.options import command_line, validation
-from experiments.reading import figures
-from experiments.reading.results import Group, Result
+from flq_jax.experiments import compare_policies
+from flq_jax.experiments.engine import sweep
+from flq_jax.experiments.options import command_line, validation
+from flq_jax.experiments.reading import figures
+from flq_jax.experiments.reading.results import Group, Result
 
 
 def group(name, *runs, quantizer="sign"):
@@ -93,9 +93,12 @@ def test_every_policy_link_and_size_is_a_valid_run_of_its_own():
             "--config=configs/wireless_joint.py",
             "--config: is a flag of experiments.main",
         ),
-        ("--runs=a", "--runs: is a flag of experiments.main alone"),
-        ("--together=2", "--together: is a flag of experiments.main alone"),
-        ("--coordinator=auto", "--coordinator: is a flag of experiments.main alone"),
+        ("--runs=a", "--runs: is a flag of experiments.main (flq run) alone"),
+        ("--together=2", "--together: is a flag of experiments.main (flq run) alone"),
+        (
+            "--coordinator=auto",
+            "--coordinator: is a flag of experiments.main (flq run) alone",
+        ),
     ],
 )
 def test_bad_flags_are_one_line_before_any_work(flag, message, tmp_path, capsys):

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from configs import default
-from experiments import export
-from experiments.engine import sweep
-from experiments.process.errors import ConfigError
 from flq_jax import models
+from flq_jax.configs import default
+from flq_jax.experiments import export
+from flq_jax.experiments.engine import sweep
+from flq_jax.experiments.process.errors import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import time
 import pytest
 from absl.testing import flagsaver
 
-from experiments import launch
-from experiments.options import command_line
-from experiments.process import signals
+from flq_jax.experiments import launch
+from flq_jax.experiments.options import command_line
+from flq_jax.experiments.process import signals
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SWEEP = '''"""Seeds, long enough to be interrupted."""
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():
@@ -77,6 +77,11 @@ def test_what_is_queued_runs_as_it_was_submitted(tmp_path, monkeypatch):
 def test_a_run_that_is_no_sweep_s_has_no_name_in_its_command():
     (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [[""]])
     assert not any(arg.startswith("--runs") for arg in line)
+
+
+def test_the_processes_run_the_same_package_as_the_command():
+    (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [["b"]])
+    assert line[:3] == [sys.executable, "-m", "flq_jax.experiments.main"]
 
 
 def test_processes_have_cores_of_their_own_without_any_program_s_help(

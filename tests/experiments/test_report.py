@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from experiments import report, table1
-from experiments.options import command_line
-from experiments.reading import results
+from flq_jax.experiments import report, table1
+from flq_jax.experiments.options import command_line
+from flq_jax.experiments.reading import results
 
 
 @pytest.mark.parametrize("command", [report, table1])

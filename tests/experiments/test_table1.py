@@ -2,10 +2,10 @@
 
 import pytest
 
-from configs.paper import table1 as config
-from experiments import table1
-from experiments.options import validation
-from experiments.reading.results import Result
+from flq_jax.configs.paper import table1 as config
+from flq_jax.experiments import table1
+from flq_jax.experiments.options import validation
+from flq_jax.experiments.reading.results import Result
 
 
 def test_every_line_has_a_run_that_is_long_enough():

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmarks import kernel_proof
+from flq_jax.benchmarks import kernel_proof
 
 pytestmark = pytest.mark.aot
 # Compiled: xor popcounts at 1 x 1, and popcounts and int8 at 1 x 2 and 8 x 8.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from configs import default
-from experiments.assembly import build, programs
 from flq_jax import data, federated, keys, models
+from flq_jax.configs import default
+from flq_jax.experiments.assembly import build, programs
 
 
 def config(**options):
@@ -132,7 +132,7 @@ def test_initial_params_are_those_that_the_model_draws_by_itself(bias):
 def test_a_run_starts_without_plotting_solving_or_pallas():
     """Imports that would come before the first round, and take as long as the rest."""
     code = (
-        "import sys; import experiments.engine.host_loop, experiments.engine.sweep; "
+        "import sys; from flq_jax.experiments.engine import host_loop, sweep; "
         "print(*{name.split('.')[0] for name in sys.modules}, "
         "*(name for name in sys.modules if 'pallas.' in name))"
     )

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import default, wireless_fedl, wireless_joint
-from experiments import audit
-from experiments.assembly import cell_network
-from experiments.assembly.build import build
-from experiments.engine import host_loop
-from experiments.options import rules, validation
-from experiments.process.errors import ConfigError
 from flq_jax import federated, keys
+from flq_jax.configs import default, wireless_fedl, wireless_joint
 from flq_jax.data import load
+from flq_jax.experiments import audit
+from flq_jax.experiments.assembly import cell_network
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.engine import host_loop
+from flq_jax.experiments.options import rules, validation
+from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.models import CNN, Bits, layer_costs
 from flq_jax.wireless import presets
 
@@ -262,6 +262,6 @@ def test_bad_networks_are_refused(option, value, match):
     "name", sorted(path.stem for path in (ROOT / "configs").glob("wireless_*.py"))
 )
 def test_policies_are_valid_and_state_their_command(name):
-    validation.validate(importlib.import_module(f"configs.{name}").get_config())
+    validation.validate(importlib.import_module(f"flq_jax.configs.{name}").get_config())
     text = (ROOT / "configs" / f"{name}.py").read_text()
     assert f"python -m experiments.main --config=configs/{name}.py" in text

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from configs import mnist_ef_sign
-from experiments.assembly import device_loop
-from experiments.assembly.device_loop import Progress, advancing, measuring
-from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
+from flq_jax.configs import mnist_ef_sign
+from flq_jax.experiments.assembly import device_loop
+from flq_jax.experiments.assembly.device_loop import Progress, advancing, measuring
+from flq_jax.experiments.assembly.stacked_runs import stacked
 
 
 @pytest.mark.parametrize("clients", [8, 11])

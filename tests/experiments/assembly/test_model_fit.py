@@ -2,10 +2,10 @@
 
 import pytest
 
-from configs import default
-from experiments.assembly.model_fit import require_countable, require_fit
-from experiments.process.errors import ConfigError
 from flq_jax import data
+from flq_jax.configs import default
+from flq_jax.experiments.assembly.model_fit import require_countable, require_fit
+from flq_jax.experiments.process.errors import ConfigError
 
 
 def model(name, *channels):

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from configs import default, mnist_flq_binary, wireless_joint
-from experiments.assembly import build, stacked_runs
-from experiments.engine import host_loop
-from experiments.folder.record import Job
-from experiments.options import validation
-from experiments.options.names import flatten
 from flq_jax import data
+from flq_jax.configs import default, mnist_flq_binary, wireless_joint
+from flq_jax.experiments.assembly import build, stacked_runs
+from flq_jax.experiments.engine import host_loop
+from flq_jax.experiments.folder.record import Job
+from flq_jax.experiments.options import validation
+from flq_jax.experiments.options.names import flatten
 
 ONE_BIT = {"compressor.quantizer": "sign", "downlink.quantizer": "identity"}
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from configs import default
-from experiments.engine import agreement
-from experiments.process import peers
-from experiments.process.errors import ConfigError
 from flq_jax import data
+from flq_jax.configs import default
+from flq_jax.experiments.engine import agreement
+from flq_jax.experiments.process import peers
+from flq_jax.experiments.process.errors import ConfigError
 
 
 def config(**options):

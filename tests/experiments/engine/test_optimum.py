@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import mnist_gd
-from experiments.assembly.build import build
-from experiments.engine import host_loop
-from experiments.engine.optimum import kept, least_loss
-from experiments.folder.record import Job
 from flq_jax import data, federated
+from flq_jax.configs import mnist_gd
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.engine import host_loop
+from flq_jax.experiments.engine.optimum import kept, least_loss
+from flq_jax.experiments.folder.record import Job
 
 
 def test_no_loss_is_below_it_and_its_gradient_vanishes():

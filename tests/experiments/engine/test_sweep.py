@@ -9,17 +9,17 @@ import sys
 
 import pytest
 
-from configs import default
-from experiments.engine import host_loop, sweep
-from experiments.folder import claim
-from experiments.process.errors import ConfigError
-from experiments.process.signals import Interrupted
 from flq_jax import data
+from flq_jax.configs import default
+from flq_jax.experiments.engine import host_loop, sweep
+from flq_jax.experiments.folder import claim
+from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.experiments.process.signals import Interrupted
 
 ROOT = pathlib.Path(__file__).parents[3]
 SWEEP = '''"""Does a seed matter?"""
 
-from configs import default
+from flq_jax.configs import default
 
 
 def get_config():

@@ -12,7 +12,7 @@ import numpy as np
 import orbax.checkpoint
 import pytest
 
-from experiments.folder.checkpoints import KEPT, Checkpoints, NotThisRuns
+from flq_jax.experiments.folder.checkpoints import KEPT, Checkpoints, NotThisRuns
 
 
 class State(NamedTuple):
@@ -76,7 +76,7 @@ def test_what_cannot_be_written_is_an_os_error_in_one_line(tmp_path, capfd):
     """A limit on the size of files is met as a full disk is."""
     code = (
         "import pathlib, resource, jax.numpy as jnp\n"
-        "from experiments.folder.checkpoints import Checkpoints\n"
+        "from flq_jax.experiments.folder.checkpoints import Checkpoints\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         f"store = Checkpoints(pathlib.Path({str(tmp_path)!r}), print)\n"
         "try:\n    store.save(1, (jnp.arange(2000.0),), {})\n    store.close()\n"

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from configs import default
-from experiments.folder import claim
-from experiments.process.errors import ConfigError
+from flq_jax.configs import default
+from flq_jax.experiments.folder import claim
+from flq_jax.experiments.process.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -85,7 +85,7 @@ def test_another_config_is_welcome_where_nothing_was_computed(tmp_path, capsys):
 def test_a_folder_has_one_process_until_that_ends(tmp_path):
     """Killed, it leaves the file but no lock."""
     hold = (
-        "import pathlib, time\nfrom experiments.folder import claim\n"
+        "import pathlib, time\nfrom flq_jax.experiments.folder import claim\n"
         "with claim.held(pathlib.Path({!r})):\n    print(flush=True); time.sleep(99)"
     )
     args = [sys.executable, "-c", hold.format(str(tmp_path))]

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from experiments.folder.metrics import MetricsLog
-from experiments.process.whole_files import replacing, write_json
+from flq_jax.experiments.folder.metrics import MetricsLog
+from flq_jax.experiments.process.whole_files import replacing, write_json
 
 ROWS = [{"round": 1, "train_loss": 0.5}, {"round": 2, "train_loss": None}]
 

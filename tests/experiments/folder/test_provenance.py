@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from experiments.folder import provenance
+from flq_jax.experiments.folder import provenance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -77,7 +77,9 @@ GIT = {"url": "https://a/b.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}
 def test_an_installed_package_is_of_the_commit_that_pip_noted(
     noted, source, monkeypatch
 ):
-    place = pathlib.Path(provenance.__file__).parents[2]
+    place = pathlib.Path("/site")
+    file = place / "flq_jax/experiments/folder/provenance.py"
+    monkeypatch.setattr(provenance, "__file__", str(file))
     package = types.SimpleNamespace(
         locate_file=lambda name: place / name, read_text=lambda name: noted
     )

@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from configs import default
-from experiments.assembly import build
-from experiments.assembly.device_loop import Progress
-from experiments.folder import record
-from experiments.folder.checkpoints import NotThisRuns
-from experiments.process.errors import ConfigError
-from experiments.reading import figures, studies
 from flq_jax import data
+from flq_jax.configs import default
+from flq_jax.experiments.assembly import build
+from flq_jax.experiments.assembly.device_loop import Progress
+from flq_jax.experiments.folder import record
+from flq_jax.experiments.folder.checkpoints import NotThisRuns
+from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.experiments.reading import figures, studies
 
 ROW = {
     "round": 2, "train_loss": None, "test_accuracy": 0.1, "uploads": 4,

@@ -6,8 +6,8 @@ import types
 import pytest
 from absl.testing import flagsaver
 
-from experiments.options import command_line
-from experiments.process.errors import ConfigError
+from flq_jax.experiments.options import command_line
+from flq_jax.experiments.process.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_pat
 
 def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
     (tmp_path / "c.py").write_text(
-        "from configs import default\n\n\ndef get_config():\n"
+        "from flq_jax.configs import default\n\n\ndef get_config():\n"
         "    config = default.get_config()\n    del config.l2\n    return config\n"
     )
     with pytest.raises(ConfigError, match="config.l2: is missing"):
@@ -102,7 +102,7 @@ def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
 )
 def test_a_run_s_name_is_a_folder_in_the_workdir(name, tmp_path, monkeypatch):
     (tmp_path / "c.py").write_text(
-        "from configs.default import get_config\n\n\ndef sweep():\n"
+        "from flq_jax.configs.default import get_config\n\n\ndef sweep():\n"
         f"    return {{{name!r}: get_config()}}\n"
     )
     argv = ["main", f"--config={tmp_path}/c.py"]
@@ -156,3 +156,23 @@ def test_help_marks_what_a_file_changes():
     line = next(x for x in text.splitlines() if "--config.server.learning_rate=" in x)
     assert line.startswith("* --config.server.learning_rate=0.008")
     assert "  --config.seed=0" in text
+
+
+@pytest.mark.parametrize("given", [["--config=mnist_sgd"], ["--config", "mnist_sgd"]])
+def test_a_shipped_config_is_given_by_its_name(given, monkeypatch):
+    argv = ["main", *given, "--config.rounds=7"]
+    monkeypatch.setattr("sys.argv", argv)
+    with flagsaver.flagsaver():
+        command_line.parse(argv)
+        assert command_line.config().rounds == 7
+        assert command_line.config().server.learning_rate == 0.008
+        assert list(command_line.runs()) == [""]
+        assert str(command_line.workdir()) == "runs/mnist_sgd"
+
+
+@pytest.mark.parametrize("module", ["experiments.main", "flq_jax.experiments.audit"])
+def test_usage_is_of_the_command_that_was_typed(module, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/here/file.py", "--config.seed=1"])
+    spec = types.SimpleNamespace(name=module)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert command_line.usage().startswith(f"python -m {module} --config=FILE [")

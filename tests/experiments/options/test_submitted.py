@@ -2,9 +2,9 @@
 
 import pytest
 
-from configs import default
-from experiments.options import submitted
-from experiments.process.errors import ConfigError
+from flq_jax.configs import default
+from flq_jax.experiments.options import submitted
+from flq_jax.experiments.process.errors import ConfigError
 
 
 def submission(**options):

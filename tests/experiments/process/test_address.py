@@ -2,9 +2,9 @@
 
 import pytest
 
-from experiments.process import address
-from experiments.process.address import Address
-from experiments.process.errors import ConfigError
+from flq_jax.experiments.process import address
+from flq_jax.experiments.process.address import Address
+from flq_jax.experiments.process.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from experiments.process import children
+from flq_jax.experiments.process import children
 
 ROOT = pathlib.Path(__file__).parents[3]
 # It ends in the midst of a round.
 CHILD = """
 import pathlib, time
-from experiments.process import children, signals
+from flq_jax.experiments.process import children, signals
 with signals.ending("again"), signals.Interrupt() as asked:
     children.end_with_parent()
     print("watching", flush=True)
@@ -25,7 +25,7 @@ with signals.ending("again"), signals.Interrupt() as asked:
 """
 PARENT = """
 import sys, threading, time
-from experiments.process import children
+from flq_jax.experiments.process import children
 for _ in range(20):  # as a launcher has
     threading.Thread(target=time.sleep, args=[60], daemon=True).start()
 children.start([sys.executable, "-c", {0!r}])

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from experiments.process import compilation_cache
+from flq_jax.experiments.process import compilation_cache
 
 ROOT = pathlib.Path(__file__).parents[3]
 

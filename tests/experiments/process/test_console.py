@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from experiments.process import console
+from flq_jax.experiments.process import console
 
 NAME = "[bold]a[/b] :smile: [red]"
 SUMMARY = {
@@ -32,7 +32,7 @@ def test_a_name_is_no_markup(capsys):
 def test_the_work_goes_on_where_nobody_hears_of_it(full):
     """Three lines, the second of which can't be told; the last word is the status."""
     code = (
-        "import sys\nfrom experiments.process import console\n"
+        "import sys\nfrom flq_jax.experiments.process import console\n"
         "for line in 'abc':\n    console.tell(line)\n    sys.stdin.readline()\n"
         "with console.progress('d', 2, 0) as show:\n    pass\n"
         "sys.exit(3)\n"

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from experiments.process import malloc
+from flq_jax.experiments.process import malloc
 
 SIZE = 256 * 2**20
 FREED = f"""
 import gc, pathlib
 import numpy as np
-from experiments.process import malloc
+from flq_jax.experiments.process import malloc
 
 def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from experiments.process import meeting
-from experiments.process.address import Address
-from experiments.process.errors import ConfigError
+from flq_jax.experiments.process import meeting
+from flq_jax.experiments.process.address import Address
+from flq_jax.experiments.process.errors import ConfigError
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import jax
 import numpy as np
 import pytest
 
-from configs import mnist_flq_binary
-from experiments.assembly.build import build, require_clients_for_each
-from experiments.process import meeting, peers, signals
-from experiments.process.errors import ConfigError
 from flq_jax import data
+from flq_jax.configs import mnist_flq_binary
+from flq_jax.experiments.assembly.build import build, require_clients_for_each
+from flq_jax.experiments.process import meeting, peers, signals
+from flq_jax.experiments.process.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from experiments.process import signals
+from flq_jax.experiments.process import signals
 
 SIGNALS = pytest.mark.parametrize("number", signals.SIGNALS)
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from experiments.process import streams
-from experiments.process.errors import ConfigError
+from flq_jax.experiments.process import streams
+from flq_jax.experiments.process.errors import ConfigError
 
 
 def test_what_an_encoding_lacks_is_printed_as_a_question_mark(monkeypatch):

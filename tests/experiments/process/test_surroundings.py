@@ -9,7 +9,7 @@ import sys
 import jax
 import pytest
 
-from experiments.process import surroundings
+from flq_jax.experiments.process import surroundings
 
 ROOT = pathlib.Path(__file__).parents[3]
 # Each of the first five was a traceback or other figures, which nobody was told.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.reading import figures
+from flq_jax.experiments.reading import figures
 
 ROW = {"round": 1, "train_loss": 0.5, "test_accuracy": 0.5, "uplink_bits": 8}
 CELL = {"x_m": [1.0], "y_m": [2.0], "scheduled": [3], "heard": [2]}

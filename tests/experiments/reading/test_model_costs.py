@@ -1,9 +1,9 @@
 import pytest
 from rich.console import Console
 
-from configs import default
-from experiments.process.errors import ConfigError
-from experiments.reading import model_costs
+from flq_jax.configs import default
+from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.experiments.reading import model_costs
 from flq_jax.models import CNN, Bits, layer_costs
 
 COSTS = layer_costs(CNN((2, 3), num_classes=7, bits=Bits(1, 2, 6)), (5, 4))

@@ -10,9 +10,9 @@ import jax
 import numpy as np
 import pytest
 
-from configs import default
-from experiments.assembly import build
-from experiments.reading import packed_model
+from flq_jax.configs import default
+from flq_jax.experiments.assembly import build
+from flq_jax.experiments.reading import packed_model
 
 
 @pytest.fixture

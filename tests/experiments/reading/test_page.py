@@ -7,7 +7,7 @@ import re
 import pytest
 from test_results import leave
 
-from experiments.reading import page, results
+from flq_jax.experiments.reading import page, results
 
 
 @pytest.fixture

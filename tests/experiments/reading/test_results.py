@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from experiments.reading import page, results
+from flq_jax.experiments.reading import page, results
 
 
 def leave(folder, *, losses=(1.0, 0.5), accuracies=(0.5, 0.9), ended=True, **options):

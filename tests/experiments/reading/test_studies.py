@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from more import more
 
-from configs.paper import fig3
-from experiments.assembly import build
-from experiments.reading import studies
-from experiments.reading.studies import Watched
 from flq_jax import data, federated
+from flq_jax.configs.paper import fig3
+from flq_jax.experiments.assembly import build
+from flq_jax.experiments.reading import studies
+from flq_jax.experiments.reading.studies import Watched
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,110 @@
+"""The wheel: one name at the top level, and commands that work from any folder."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+BESIDE = ("experiments", "configs", "benchmarks")  # of flq_jax, in a clone
+
+
+def call(args, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, *map(str, args)],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel's file, built from a copy: a build leaves folders behind."""
+    source, built = (tmp_path_factory.mktemp(name) for name in ("source", "built"))
+    for file in filter(pathlib.Path.is_file, ROOT.iterdir()):
+        shutil.copy(file, source)
+    for name in ("flq_jax", *BESIDE):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    options = ("--no-deps", "--no-build-isolation", "--quiet")
+    done = call(["-m", "pip", "wheel", *options, "-w", built, source], built)
+    assert done.returncode == 0, done.stderr
+    (file,) = built.iterdir()
+    return file
+
+
+@pytest.fixture(scope="module")
+def site(wheel, tmp_path_factory):
+    """A folder where the wheel, and nothing else, is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    options = ("--no-deps", "--quiet", "--disable-pip-version-check")
+    done = call(["-m", "pip", "install", *options, "--target", folder, wheel], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A user's folder, with packages that have our rooms' names and can't be imported."""
+    for name in (*BESIDE, "data", "flq_jax_runs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('mine')\n")
+    return tmp_path
+
+
+def test_nothing_but_flq_jax_stands_at_the_top_level(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top.partition("-")[0] for top in tops} == {"flq_jax"} and len(tops) == 2
+
+
+def test_every_file_of_the_packages_is_in_it(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    kinds = {".py", ".html", ".txtpb", ".gz"}
+    for folder in ("flq_jax", *BESIDE):
+        within = "" if folder == "flq_jax" else "flq_jax/"
+        files = [f for f in (ROOT / folder).rglob("*") if f.suffix in kinds]
+        assert files
+        for file in files:
+            assert within + file.relative_to(ROOT).as_posix() in names
+
+
+def test_a_shipped_config_runs_by_its_name(site, mine):
+    args = ["run", "--config=mnist_sgd", "--config.rounds=2"]
+    args += ["--config.data.name=synthetic", "--config.client.batch=20"]
+    module = "flq_jax.experiments.command"
+    done = call(["-m", module, *args], mine, PYTHONPATH=str(site))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((mine / "runs/mnist_sgd/summary.json").read_text())
+    assert summary["round"] == 2
+    assert summary["command"] == " ".join(["python -m", module, *args])
+    assert summary["source"].startswith("file:")  # the wheel's: it is no checkout
+
+
+def test_the_command_names_the_nearest_and_starts_nothing(site, mine):
+    flq, before = site / "bin" / "flq", sorted(mine.iterdir())
+    done = call([flq, "run", "--config=mnist_sdg"], mine, PYTHONPATH=str(site))
+    assert done.returncode == 2 and sorted(mine.iterdir()) == before
+    assert done.stderr == (
+        "error: --config: no file mnist_sdg; did you mean mnist_sgd?\n"
+    )
+
+
+def test_a_shipped_config_s_file_works_wherever_it_is_copied(site, mine):
+    """Whatever else it imports: this one is `mnist_flq_low` with another model."""
+    name = "mnist_flq_low_mlp.py"
+    shutil.copy(site / "flq_jax/configs" / name, mine / "own.py")
+    args = [site / "bin" / "flq", "run", "--config=own.py", "--config_help"]
+    done = call(args, mine, PYTHONPATH=str(site))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: flq run --config=FILE")
+    assert "* --config.model.name=mlp " in done.stdout
