@@ -21,10 +21,11 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from experiments.assembly.device_loop import Progress, advancing, measuring
+from experiments.assembly.device_loop import advancing, measuring
 from experiments.assembly.stacked_runs import stacked
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
+from flq_jax.simulation.progress import Progress
 
 _CONFIGS = flags.DEFINE_list(
     "configs", ["mnist_sgd", "mnist_flq_binary"], "Names of configs."

@@ -7,12 +7,11 @@ import pytest
 
 from configs import default
 from experiments.assembly import build
-from experiments.assembly.device_loop import Progress
 from experiments.folder import record
-from experiments.folder.checkpoints import NotThisRuns
 from experiments.process.errors import ConfigError
 from experiments.reading import figures, studies
 from flq_jax import data
+from flq_jax.simulation.progress import Progress
 
 ROW = {
     "round": 2, "train_loss": None, "test_accuracy": 0.1, "uploads": 4,
@@ -151,5 +150,5 @@ def test_a_checkpoint_of_other_examples_or_of_another_version_is_refused(
         other = kept | {"data_sha256": "0123456789abcdef"}
         record.resumed(job, run, Kept(run, other))
     kept["progress"]["luck"] = 7
-    with pytest.raises(NotThisRuns, match="are another version's, which counted luck"):
+    with pytest.raises(ConfigError, match="are another version's, which counted luck"):
         record.resumed(job, run, Kept(run, kept))
