@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from flq_jax import data
-from flq_jax.experiments.assembly.device_loop import Progress, advancing
+from flq_jax.experiments.assembly.device_loop import advancing
 from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.simulation.progress import Progress
 
 _CLIENTS = flags.DEFINE_list("memory_clients", ["1000", "10000"], "Numbers of them.")
 _SAMPLED = flags.DEFINE_list("memory_sampled", ["100"], "Clients of a round.")

@@ -23,8 +23,9 @@ from rich.table import Table
 
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.device_loop import Progress, advancing, measuring
+from flq_jax.experiments.assembly.device_loop import advancing, measuring
 from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.simulation.progress import Progress
 
 _CONFIGS = flags.DEFINE_list(
     "configs", ["mnist_sgd", "mnist_flq_binary"], "Names of configs."

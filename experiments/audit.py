@@ -22,9 +22,9 @@ from flq_jax.federated.downlink import Downlink, Heard, heard, received
 from flq_jax.keys import RoundKeys, round_keys
 from flq_jax.ledger import Ledger, downlink_bits, uplink_bits
 from flq_jax.quantizers import Message
+from flq_jax.simulation.progress import Progress, counted
 
 from .assembly.build import Run, build, split
-from .assembly.device_loop import Progress, counted
 from .assembly.model_fit import require_countable, require_fit
 from .options import command_line, validation
 from .process import surroundings

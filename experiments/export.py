@@ -16,13 +16,15 @@ import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
-from flq_jax import data, keys, models
+from flq_jax import data, models
 from flq_jax.data.clients import scaled
-from flq_jax.federated import State, heard
+from flq_jax.federated import State
 from flq_jax.quantizers.straight_through import FULL_PRECISION
+from flq_jax.simulation.checkpoints import Checkpoints
+from flq_jax.simulation.evaluation import heard_params
 
 from .assembly.build import Run, build, classifier
-from .folder.checkpoints import Checkpoints
+from .folder.checkpoints import restored
 from .options import command_line, validation
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
@@ -62,7 +64,8 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     dataset = data.load(config.data.name, config.data.dir)
     run = build(config, dataset)
     rounds, state = newest(folder, run)
-    params, classes = heard_params(run, state, rounds), dataset.num_classes
+    params = heard_params(run.federation, run.root, state, rounds)
+    classes = dataset.num_classes
     images, labels = scaled(run.test[0]), run.test[1]
     counts = packed_model.save(out, config.model, params, classes, images.shape[1:])
     loaded, read, image = packed_model.load(out)
@@ -116,18 +119,11 @@ def written_config(folder: pathlib.Path) -> ConfigDict:
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:
     """(finished rounds, state) of the newest whole checkpoint; `ConfigError` if none."""
     checkpoints = Checkpoints(folder / "checkpoints", console.tell, reading=True)
-    found = checkpoints.restore(like=run.state)
+    found = restored(checkpoints, run.state)
     checkpoints.close()
     if found is None:
         raise ConfigError(f"--workdir: must hold a checkpoint, got {folder}")
     return found[:2]
-
-
-def heard_params(run: Run, state: State, rounds: int) -> Any:
-    """The parameters as the clients hear them after so many rounds."""
-    key, down = keys.init_key(run.root), run.federation.downlink
-    sent = heard(down, key, state.params, state.downlink, rounds)
-    return run.federation.unravel(sent.model)
 
 
 def on_integers(model: nn.Module, image: Sequence[int]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,6 +15,7 @@ from flq_jax.data import clients, partition
 from flq_jax.data.dataset import Dataset
 from flq_jax.federated import Federation, State
 from flq_jax.ledger import Links
+from flq_jax.simulation import start
 from flq_jax.wireless.cell import Cell
 
 from ..process.errors import ConfigError
@@ -87,8 +88,8 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         mesh,
         data,
         cell,
-        initial_state(federation, initial, root, config.clients, mesh),
-        links(federation, sum(leaf.size for leaf in jax.tree.leaves(params))),
+        start.initial_state(federation, initial, root, config.clients, mesh),
+        start.links(federation, sum(leaf.size for leaf in jax.tree.leaves(params))),
         like.test if like else jax.device_put(tuple(dataset[2:4])),
         shares,
     )
@@ -98,15 +99,14 @@ def examples(
     config: ConfigDict, dataset: Dataset, parts: partition.Parts, mesh: Mesh
 ) -> clients.ClientData:
     """The clients' examples, on their devices; a process makes its own clients' alone."""
-    local = federated.local_clients(mesh, config.clients)
-    data = clients.client_data(
+    return start.spread(
         dataset.train_inputs,
         dataset.train_labels,
-        [parts[client] for client in local],
-        dtype=None if config.client.batch else np.float32,
+        parts,
+        mesh,
+        batch=config.client.batch,
         longest=padded_length(config, parts),
     )
-    return federated.from_local(mesh, data)
 
 
 def require_clients_for_each(config: ConfigDict) -> None:
@@ -120,48 +120,9 @@ def require_clients_for_each(config: ConfigDict) -> None:
 
 
 def padded_length(config: ConfigDict, parts: partition.Parts) -> int:
-    """Rows of each client's arrays: as many as the largest client has, or more.
-
-    Where clients differ and draw minibatches, it is rounded up to 2^k or 1.5 2^k, so
-    that most splits by other seeds have the same length, and share a program. Full
-    batches and local epochs would take longer by it.
-    """
-    sizes = [len(part) for part in parts]
-    longest = max(sizes)
+    """Rows of each client's arrays, see `start.padded_length`."""
     draws = config.client.batch and not config.client.epochs
-    if min(sizes) == longest or not draws:
-        return longest
-    step = max(1, 2 ** (longest.bit_length() - 2))
-    return -(-longest // step) * step
-
-
-def initial_state(
-    federation: Federation,
-    initial: Callable[[jax.Array], Any],
-    root: jax.Array,
-    num_clients: int,
-    mesh: Mesh,
-) -> State:
-    """The state before the first round, each client's part made where it belongs.
-
-    It is one program: each of the many small ones of an initialisation would have to be
-    compiled by itself.
-
-    Args:
-        federation: what the run is made of.
-        initial: the run's key -> the initial params.
-        root: the run's key.
-        num_clients: M.
-        mesh: the devices that the clients are spread over.
-    """
-
-    def init(root):
-        return federated.init(federation, initial(root), num_clients)
-
-    lies = federated.state_sharding(mesh, jax.eval_shape(init, root))
-    # It runs once: to optimise it would take longer than to run it as it is.
-    quickly = {"xla_backend_optimization_level": 0}
-    return jax.jit(init, out_shardings=lies, compiler_options=quickly)(root)
+    return start.padded_length([len(part) for part in parts], not draws)
 
 
 def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
@@ -205,20 +166,3 @@ def classifier(config: ConfigDict, num_classes: int) -> nn.Module:
         "svhn": lambda: models.SVHNNet(**inner),
     }
     return makers[config.name]()
-
-
-def links(federation: Federation, num_params: int) -> Links:
-    """The layouts of the run's messages.
-
-    A client can tell the model's movement from two exact broadcasts that it heard one
-    after the other; where broadcasts are quantized, or it may have missed one, it must be
-    told the threshold of its lazy rule.
-    """
-    down = federation.downlink.compressor.layout(num_params)
-    exact = down.floats and federation.network.everyone
-    lazy = federation.compressor.history > 0
-    return Links(
-        federation.compressor.layout(num_params),
-        down,
-        threshold_bits=32 if lazy and not exact else 0,
-    )

@@ -212,7 +212,7 @@ def cell_network(config: ConfigDict, cell: Cell, work: Work) -> Network:
             state,
         )
 
-    return Network(init, plan, settle, chooses=True, costs=True)
+    return Network(init, plan, settle, chooses=True, costs=True, clients=clients)
 
 
 def summary(

@@ -1,53 +1,20 @@
 """The rounds between two evaluations: one program on the device, totals on the host."""
 
 import functools
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from ml_collections import ConfigDict
 
-from flq_jax import federated, ledger
-from flq_jax.federated import Metrics, State
-from flq_jax.ledger import Ledger, Links
+from flq_jax import federated
+from flq_jax.simulation import intervals
+from flq_jax.simulation.evaluation import judged
+from flq_jax.simulation.intervals import Piece
+from flq_jax.simulation.progress import Progress, line
 
-from .build import Run
 from .stacked_runs import Stack, over_runs, row, rows_of
-
-MOST_BYTES = 2**26  # of a call's figures: 760,000 rounds of ten clients
-
-
-class Progress(NamedTuple):
-    """Where a run stands.
-
-    Attributes:
-        rounds: those that are finished.
-        state: after them.
-        ledger: what they sent.
-        diverged: how many clients' updates were not finite.
-        overloads: how many clients' updates lay outside their quantizer's range.
-        lost: how many messages did not arrive.
-        seconds: simulated ones.
-        joules: of all clients together.
-        stopped: why no further round is wanted; empty while one is.
-    """
-
-    rounds: int
-    state: State
-    ledger: Ledger = Ledger()
-    diverged: int = 0
-    overloads: int = 0
-    lost: int = 0
-    seconds: float = 0.0
-    joules: float = 0.0
-    stopped: str = ""
-
-    def wanted(self, config: ConfigDict) -> bool:
-        """Whether there is a further round to do."""
-        return not self.stopped and self.rounds < config.rounds
 
 
 def advancing(
@@ -57,7 +24,7 @@ def advancing(
 
     Runs may stand at different rounds; one that wants no further round stays. It is one
     call on the device, or several where the figures of all the rounds between two
-    evaluations would take more than `MOST_BYTES`.
+    evaluations would take more memory than `intervals` lets them.
 
     Args:
         stack: the runs.
@@ -83,55 +50,37 @@ def advancing(
         states, *rest = each_run(shared, arrays, rows_of(states), *each)
         return [row(states, i) for i in range(len(lie))], *rest
 
-    def piece(all_progress: Sequence[Progress], counts: list[int]) -> list[Progress]:
+    def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
         states, metrics, done, reached = rounds(
             stack.shared,
             stack.arrays,
             [progress.state for progress in all_progress],
             np.array([progress.rounds for progress in all_progress], np.int32),
-            np.array([min(count, capacity) for count in counts], np.int32),
+            np.array(counts, np.int32),
             np.array(targets, np.float32),
         )
         metrics, done, reached = jax.device_get((metrics, done, reached))
         return [
-            counted(progress, links[i], row(metrics, i), int(done[i]))._replace(
-                state=states[i],
-                stopped=f"residual {stack.configs[i].stop.residual:g} reached"
-                if reached[i]
-                else progress.stopped,
-            )
-            for i, progress in enumerate(all_progress)
+            Piece(state, row(metrics, i), int(done[i]), bool(reached[i]))
+            for i, state in enumerate(states)
         ]
 
     def advance(all_progress: Sequence[Progress]) -> list[Progress]:
         ends = [
-            min(progress.rounds + every - progress.rounds % every, config.rounds)
+            intervals.next_evaluation(progress.rounds, every, config.rounds)
             for progress, config in zip(all_progress, stack.configs, strict=True)
         ]
-        while True:
-            counts = [
-                0 if progress.stopped else max(0, end - progress.rounds)
-                for progress, end in zip(all_progress, ends, strict=True)
-            ]
-            all_progress = piece(all_progress, counts)
-            if max(counts) <= capacity:
-                return all_progress
+        why = [f"residual {c.stop.residual:g} reached" for c in stack.configs]
+        return intervals.advanced(call, all_progress, links, ends, capacity, why)
 
     return advance
 
 
 def most_rounds(stack: Stack) -> int:
-    """How many rounds' figures one call on the device holds: 1 or more.
-
-    As many as lie between two evaluations, but no more than there are to do, and than
-    `MOST_BYTES` hold: what a round reports is about a number for each client.
-    """
-    bytes_a_round = (
-        4 * len(stack.runs) * (stack.configs[0].clients + len(Metrics._fields))
-    )
-    rounds = max(config.rounds for config in stack.configs)
-    fit = max(1, MOST_BYTES // bytes_a_round)
-    return min(stack.configs[0].log.every, rounds, fit)
+    """How many rounds' figures one call on the device holds, see `intervals`."""
+    config, runs = stack.configs[0], len(stack.runs)
+    rounds = max(each.rounds for each in stack.configs)
+    return intervals.most_rounds(config.log.every, rounds, config.clients, runs)
 
 
 def measuring(
@@ -153,52 +102,18 @@ def measuring(
         rounds = np.array([progress.rounds for progress in all_progress], np.int32)
         test = stack.runs[0].test
         found = evaluate(stack.shared, stack.arrays, states, rounds, test)
+        losses, sums = jax.device_get(found)
         return [
-            line(config, run, progress, float(loss), int(correct))
-            for config, run, progress, loss, correct in zip(
-                stack.configs, stack.runs, all_progress, *jax.device_get(found)
+            line(
+                progress,
+                run.links,
+                judged(losses[i], row(sums, i), len(run.test[1])),
+                run.federation.network.costs,
+                **config.accounting,
+            )
+            for i, (config, run, progress) in enumerate(
+                zip(stack.configs, stack.runs, all_progress, strict=True)
             )
         ]
 
     return measure
-
-
-def line(
-    config: ConfigDict, run: Run, progress: Progress, loss: float, correct: int
-) -> dict[str, Any]:
-    """A line of the metrics file."""
-    return {
-        "round": progress.rounds,
-        "train_loss": loss if math.isfinite(loss) else None,
-        "test_accuracy": correct / len(run.test[1]),
-        "uploads": progress.ledger.uploads,
-        **ledger.counted(progress.ledger, run.links, **config.accounting),
-        "diverged_clients": progress.diverged,
-        "overloads": progress.overloads,
-        **(radio_figures(progress) if run.federation.network.costs else {}),
-    }
-
-
-def radio_figures(progress: Progress) -> dict[str, float]:
-    """What a run in a cell has used so far."""
-    return {
-        "lost": progress.lost,
-        "seconds": progress.seconds,
-        "joules": progress.joules,
-    }
-
-
-def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Progress:
-    """The progress with the totals of the first `done` rounds of `metrics`."""
-    metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
-    return progress._replace(
-        rounds=progress.rounds + done,
-        ledger=progress.ledger.add(
-            links, metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
-        ),
-        diverged=progress.diverged + int(np.sum(metrics.diverged)),
-        overloads=progress.overloads + int(np.sum(metrics.overloads)),
-        lost=progress.lost + int(np.sum(metrics.lost)),
-        seconds=progress.seconds + float(np.sum(metrics.seconds, dtype=np.float64)),
-        joules=progress.joules + float(np.sum(metrics.joules, dtype=np.float64)),
-    )

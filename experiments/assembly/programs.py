@@ -12,10 +12,11 @@ from ml_collections import ConfigDict
 from flq_jax import compressors, federated, models, quantizers
 from flq_jax.data import clients
 from flq_jax.federated import Downlink, Federation
+from flq_jax.simulation.evaluation import evaluation
 from flq_jax.wireless.cell import Cell
 
 from . import cell_network, uplink
-from .evaluation import evaluation
+from .evaluation import hits
 
 
 class Arrays(NamedTuple):
@@ -41,13 +42,13 @@ class Parts(NamedTuple):
         federation: what its rounds are made of.
         loss: the clients' local loss.
         evaluate: (root, state, round index i32[], data, test inputs, test labels) ->
-            (train loss f32[], correct test predictions i32[]) of the model as the clients
-            will hear it in that round.
+            (train loss f32[], {"test_accuracy": correct predictions i32[]}) of the model
+            as the clients will hear it in that round.
     """
 
     federation: Federation
     loss: federated.Loss
-    evaluate: Callable[..., tuple[jax.Array, jax.Array]]
+    evaluate: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 
 
 def assembled(
@@ -82,7 +83,9 @@ def assembled(
         aggregate=AGGREGATES[config.server.aggregate],
     )
     tested = model.clone(packed=config.model.packed)
-    return Parts(federation, loss, evaluation(federation, tested, loss, mesh))
+    return Parts(
+        federation, loss, evaluation(federation, loss, hits(tested, mesh), mesh)
+    )
 
 
 def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:

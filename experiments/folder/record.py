@@ -8,17 +8,17 @@ from ml_collections import ConfigDict
 
 from flq_jax import ledger
 from flq_jax.data.dataset import Dataset
-from flq_jax.ledger import Ledger
+from flq_jax.simulation.checkpoints import Checkpoints
+from flq_jax.simulation.progress import Progress, from_note, noted
 
 from ..assembly import cell_network
 from ..assembly.build import Run
-from ..assembly.device_loop import Progress
 from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
 from ..reading.run_files import ended
 from . import tensorboard
-from .checkpoints import Checkpoints, NotThisRuns
+from .checkpoints import restored
 from .metrics import MetricsLog
 from .provenance import NOT_RECORDED, provenance, since
 
@@ -70,7 +70,7 @@ class Record:
     @property
     def wanted(self) -> bool:
         """Whether there is a further round to do."""
-        return self.progress.wanted(self.job.config)
+        return self.progress.wanted(self.job.config.rounds)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -172,10 +172,7 @@ class Record:
 
 def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:
     """What a checkpoint holds beside the state, in JSON."""
-    kept = progress._asdict()
-    del kept["state"]
-    kept["ledger"] = progress.ledger._asdict()
-    return {"progress": kept, "rows": rows, "seconds": seconds}
+    return {"progress": noted(progress), "rows": rows, "seconds": seconds}
 
 
 def resumed(
@@ -184,10 +181,10 @@ def resumed(
     """Where the run stands on disk: (progress, metrics rows, seconds, provenance).
 
     Raises:
-        NotThisRuns: its checkpoints are of another state, or of another version.
-        ConfigError: they are of other examples.
+        ConfigError: its checkpoints are of another state, another version, or of other
+            examples.
     """
-    found = checkpoints.restore(like=run.state)
+    found = restored(checkpoints, run.state)
     if found is None:
         return Progress(0, run.state), [], 0.0, since({}, provenance())
     rounds, state, kept = found
@@ -198,16 +195,15 @@ def resumed(
             f"config.data.dir: must be the examples that {job.folder} was begun with, "
             f"SHA-256 {there[:12]}..., got {here[:12]}..."
         )
-    fields = dict(kept["progress"])
-    if unknown := set(fields) - set(Progress._fields):
-        raise NotThisRuns(
+    try:
+        progress = from_note(kept["progress"], state)
+    except ValueError as error:
+        raise ConfigError(
             f"--workdir: the checkpoints of {job.folder} are another version's, which "
-            f"counted {', '.join(sorted(unknown))}"
-        )
-    fields["ledger"] = Ledger(**fields["ledger"])
-    progress = Progress(state=state, **fields)
+            f"{error}"
+        ) from error
     origin = kept.get("provenance")
-    if progress.wanted(job.config) or not origin:
+    if progress.wanted(job.config.rounds) or not origin:
         origin = since(origin or NOT_RECORDED, provenance())
     return progress, kept["rows"], kept["seconds"], origin
 

@@ -14,13 +14,25 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+
+from flq_jax.simulation.processes import any_of_us, first_of_us, gathered
 
 from . import address, meeting
 from .errors import ConfigError
 
 # A process that has been silent for so many seconds is taken for dead.
 HEARTBEAT_S = 20
+
+__all__ = [
+    "any_of_us",
+    "first_of_us",
+    "gathered",
+    "join",
+    "leave",
+    "require_alone",
+    "signal_to_any",
+    "told_by_all",
+]
 
 
 def join(coordinator: str, processes: int, process: int) -> None:
@@ -76,24 +88,12 @@ def _in_time(initialize: Callable[..., None]) -> None:
     joined.result()
 
 
-def first_of_us() -> bool:
-    """Whether this is the process that writes files and talks to the user."""
-    return jax.process_index() == 0
-
-
 def require_alone(option: str, value: str) -> None:
     """Raises `ConfigError` where there are several processes: one has not all clients."""
     if jax.process_count() > 1:
         raise ConfigError(
             f"config.{option}: must be none with several processes, got {value!r}"
         )
-
-
-def gathered(rows: np.ndarray) -> np.ndarray:
-    """Every process's rows along the leading axis, in the order of the processes."""
-    if jax.process_count() == 1:
-        return rows
-    return multihost_utils.process_allgather(rows, tiled=True)
 
 
 def told_by_all(text: str) -> list[str]:
@@ -104,11 +104,6 @@ def told_by_all(text: str) -> list[str]:
     padded[0, : mine.size] = mine
     rows = gathered(padded)
     return [bytes(row[:n]).decode() for row, n in zip(rows, lengths, strict=True)]
-
-
-def any_of_us(here: bool) -> bool:
-    """Whether it holds in some process; all must ask, and wait for each other."""
-    return bool(gathered(np.array([here])).any())
 
 
 def signal_to_any(name: str) -> str:

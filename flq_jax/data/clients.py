@@ -18,8 +18,9 @@ class ClientData(NamedTuple):
     from, or weighs by, rows 0..sizes[m]-1.
 
     Attributes:
-        inputs: [M, n_max, ...], u8 or f32.
-        labels: i32[M, n_max].
+        inputs: [M, n_max, ...], u8, which stands for 0..1, floats, or i32, which are
+            tokens or the like.
+        labels: what a model shall say of each, [M, n_max, ...]: i32 or bool, or floats.
         sizes: examples of each client, i32[M].
     """
 
@@ -43,8 +44,8 @@ def client_data(
     n, are a view on `inputs` (and, unless cast, take nothing).
 
     Args:
-        inputs: u8[n, ...] or f32[n, ...].
-        labels: i32[n].
+        inputs: u8[n, ...], floats[n, ...] or i32[n, ...].
+        labels: [n, ...]: integers become i32, f64 f32, and others stay as they are.
         parts: for each client the rows it holds, integers[n_m] in 0..n-1; at least one
             client and one row.
         dtype: of the inputs: None leaves them alone, for minibatches that gather a few
@@ -54,7 +55,8 @@ def client_data(
     Raises:
         ValueError: for rows outside 0..n-1, no rows at all (without `longest`), a client
             with more of them than `longest`, labels that are not as many as the inputs,
-            or a dtype that is neither f32 nor the inputs' own.
+            a dtype that is neither f32 nor the inputs' own, or
+            integers as labels that i32 does not hold.
     """
     n = len(inputs)
     sizes = np.array([len(part) for part in parts], np.int32)
@@ -82,17 +84,19 @@ def client_data(
     first, end = rows[:1].sum(), rows[:1].sum() + rows.size
     if (sizes == longest).all() and np.array_equal(rows, np.arange(first, end)):
         stacked = to(inputs[first:end]).reshape(shape + inputs.shape[1:])
-        return ClientData(stacked, _i32(labels[first:end]).reshape(shape), sizes)
+        targets = _targets(labels[first:end])
+        return ClientData(stacked, targets.reshape(shape + labels.shape[1:]), sizes)
     return ClientData(
         _padded(inputs, parts, longest, to),
-        _padded(labels, parts, longest, _i32),
+        _padded(labels, parts, longest, _targets),
         sizes,
     )
 
 
 def pooled(inputs: jax.Array, labels: jax.Array) -> ClientData:
-    """All examples, inputs [n, ...] and labels i32[n], as one client's."""
-    return ClientData(inputs[None], labels[None], jnp.array([labels.size], jnp.int32))
+    """All examples, inputs [n, ...] and labels [n, ...], as one client's."""
+    sizes = jnp.array([labels.shape[0]], jnp.int32)
+    return ClientData(inputs[None], labels[None], sizes)
 
 
 def divided(data: ClientData, most: int) -> ClientData:
@@ -122,12 +126,14 @@ def divided(data: ClientData, most: int) -> ClientData:
 def scaled(inputs: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Inputs as the models take them: u8[...] -> f32[...] = u8 / 255, in [0, 1].
 
-    Floats are returned unchanged; ValueError for any other type.
+    Floats and i32, such as tokens, are returned unchanged; ValueError for any other type.
     """
-    if jnp.issubdtype(inputs.dtype, jnp.floating):
+    if jnp.issubdtype(inputs.dtype, jnp.floating) or inputs.dtype == jnp.int32:
         return inputs
     if inputs.dtype != jnp.uint8:
-        raise ValueError(f"scaled: inputs must be uint8 or floats, got {inputs.dtype}")
+        raise ValueError(
+            f"scaled: inputs must be uint8, int32 or floats, got {inputs.dtype}"
+        )
     return inputs.astype(jnp.float32) / WHITE
 
 
@@ -144,7 +150,17 @@ def _conversion(came: np.dtype, dtype: DTypeLike | None):
     return lambda inputs: np.divide(inputs, np.float32(WHITE), dtype=np.float32)
 
 
-def _i32(labels: np.ndarray) -> np.ndarray:
+def _targets(labels: np.ndarray) -> np.ndarray:
+    """Labels as a device holds them."""
+    if labels.dtype.kind not in "iu":
+        single = np.float32 if labels.dtype == np.float64 else labels.dtype
+        return labels.astype(single, copy=False)
+    held = np.iinfo(np.int32)
+    if labels.size and not held.min <= labels.min() <= labels.max() <= held.max:
+        raise ValueError(
+            f"client_data: labels must be as int32 holds them, got {labels.min()}.."
+            f"{labels.max()}"
+        )
     return labels.astype(np.int32, copy=False)
 
 

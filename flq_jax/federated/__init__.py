@@ -23,9 +23,11 @@ from flq_jax.federated.local import (
     whole,
 )
 from flq_jax.federated.loop import run_rounds
+from flq_jax.federated.mean_loss import mean_of
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
+from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
     Grouping,
     client_mesh,
@@ -51,6 +53,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "State",
+    "by_tensor",
     "client_mesh",
     "compressed",
     "drawn",
@@ -64,6 +67,7 @@ __all__ = [
     "init",
     "local_clients",
     "local_epochs",
+    "mean_of",
     "one_of_fixed",
     "onebit_adam",
     "over_clients",
@@ -73,6 +77,7 @@ __all__ = [
     "sampled",
     "state_sharding",
     "stateless",
+    "step_along",
     "suited",
     "tanh_downlink",
     "together",

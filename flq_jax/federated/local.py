@@ -95,8 +95,8 @@ class Batch(NamedTuple):
     """Examples to take a gradient of.
 
     Attributes:
-        inputs: f32[b, ...].
-        labels: i32[b].
+        inputs: floats or i32[b, ...], see `scaled`.
+        labels: [b, ...], see `ClientData`.
         weights: f32[b]; they add up to 1, or are all 0 where there is no example.
     """
 
@@ -211,7 +211,8 @@ def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
     # not there is blanked in that shape, too: without it XLA would scale the bytes for
     # a layer's product, and once more for the gradient of its weights.
     n, *shape = shard.inputs.shape
-    inputs = scaled(shard.inputs.reshape(n, -1)[rows]) * there[:, None]
+    inputs = scaled(shard.inputs.reshape(n, -1)[rows])
+    inputs = inputs * there[:, None].astype(inputs.dtype)
     return Batch(inputs.reshape(-1, *shape), shard.labels[rows], weights)
 
 

@@ -60,6 +60,7 @@ class Network(NamedTuple):
         everyone: whether all clients hear every broadcast.
         chooses: whether `Plan.choice` follows the links; otherwise it is 0.
         costs: whether rounds cost seconds and joules, and messages may be lost.
+        clients: M, of how many it chooses; 0 where it does not say.
     """
 
     init: Callable[[], Any]
@@ -68,11 +69,18 @@ class Network(NamedTuple):
     everyone: bool = False
     chooses: bool = False
     costs: bool = False
+    clients: int = 0
 
 
 def everyone(clients: int) -> Network:
-    """All of the `clients` take part in every round, and all messages arrive."""
-    return _ideal(lambda key: jnp.arange(clients), everyone=True)
+    """All of the `clients` take part in every round, and all messages arrive.
+
+    Args:
+        clients: M, 1 or more; ValueError otherwise.
+    """
+    if clients < 1:
+        raise ValueError(f"everyone: clients must be 1 or more, got {clients=}")
+    return _ideal(clients, lambda key: jnp.arange(clients), everyone=True)
 
 
 def sampled(clients: int, count: int) -> Network:
@@ -87,12 +95,15 @@ def sampled(clients: int, count: int) -> Network:
     if not 1 <= count <= clients:
         raise ValueError(f"sampled: count must be in 1..{clients}, got {count=}")
     return _ideal(
+        clients,
         lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False)),
         everyone=count == clients,
     )
 
 
-def _ideal(choose: Callable[[jax.Array], jax.Array], everyone: bool) -> Network:
+def _ideal(
+    clients: int, choose: Callable[[jax.Array], jax.Array], everyone: bool
+) -> Network:
     def plan(key, state, round_index):
         del state, round_index
         who = choose(key)
@@ -103,4 +114,4 @@ def _ideal(choose: Callable[[jax.Array], jax.Array], everyone: bool) -> Network:
         free = jnp.zeros(plan.who.shape)
         return Outcome(plan.listens, jnp.float32(0.0), free, state)
 
-    return Network(lambda: (), plan, settle, everyone=everyone)
+    return Network(lambda: (), plan, settle, everyone=everyone, clients=clients)

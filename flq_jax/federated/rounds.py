@@ -28,10 +28,16 @@ def init(federation: Federation, params: Any, clients: int) -> State:
         clients: M.
 
     Raises:
-        ValueError: the model is too large, see `require_indices`.
+        ValueError: the model is too large, see `require_indices`, or the network is
+            another number of clients'.
     """
     sizes = [jnp.size(leaf) for leaf in jax.tree.leaves(params)]
     require_indices("init", "the model's parameters", sum(sizes))
+    if federation.network.clients not in (0, clients):
+        raise ValueError(
+            f"init: the network must be that of the {clients} clients, got one of "
+            f"{federation.network.clients}"
+        )
     theta, _ = ravel_pytree(params)
     client, server = federation.compressor.init(theta.size)
 

@@ -76,16 +76,16 @@ def test_scaled_takes_every_u8_into_the_unit_interval():
     np.testing.assert_allclose(x, np.arange(256) / 255.0, rtol=2e-7)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_scaled_leaves_floats_alone(dtype):
-    x = jnp.array([-3.0, 0.5, 200.0], dtype)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.int32])
+def test_scaled_leaves_floats_and_tokens_alone(dtype):
+    x = jnp.array([-3.0, 5.0, 200.0]).astype(dtype)
     assert scaled(x).dtype == dtype
     np.testing.assert_array_equal(scaled(x), x)
 
 
 def test_scaled_refuses_other_types():
-    with pytest.raises(ValueError, match="scaled: .*got int32"):
-        scaled(jnp.arange(3))
+    with pytest.raises(ValueError, match="scaled: .*got int16"):
+        scaled(jnp.arange(3, dtype=jnp.int16))
 
 
 BROKEN = {
@@ -124,3 +124,31 @@ def test_pooled_examples_are_one_client():
     data = pooled(inputs, labels)
     assert data.inputs.shape == (1, 3, 2) and data.labels.shape == (1, 3)
     assert data.sizes.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "targets, kept",
+    [
+        (RNG.standard_normal((60, 2)).astype(np.float32), np.float32),
+        (RNG.standard_normal(60), np.float32),
+        (RNG.standard_normal((60, 2)) > 0, np.bool_),
+        (RNG.integers(0, 9, (60, 4)), np.int32),
+    ],
+)
+@pytest.mark.parametrize("parts", [contiguous(LABELS, 6), contiguous(LABELS, 7)])
+def test_targets_of_any_shape_keep_what_they_say(targets, kept, parts):
+    data = client_data(INPUTS, targets, parts)
+    assert data.labels.dtype == kept
+    assert data.labels.shape[2:] == targets.shape[1:]
+    for m, part in enumerate(parts):
+        found = data.labels[m, : len(part)]
+        np.testing.assert_array_equal(found, targets[part].astype(kept))
+
+
+def test_pooled_targets_of_several_numbers_are_as_many_as_their_examples():
+    assert pooled(jnp.zeros((3, 2)), jnp.zeros((3, 4))).sizes.tolist() == [3]
+
+
+def test_labels_that_no_i32_holds_are_refused():
+    with pytest.raises(ValueError, match="as int32 holds them, got 0..2147483648"):
+        client_data(INPUTS, np.arange(60) % 2 * 2**31, [np.arange(60)])

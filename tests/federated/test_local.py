@@ -142,3 +142,16 @@ def _fixed(seeds, shard):
 @jax.jit
 def _draw_fixed(seeds, shard):
     return jax.vmap(lambda s: local.one_of_fixed(jax.random.key(s), shard, 4))(seeds)
+
+
+def test_drawn_tokens_stay_integers_and_their_targets_whole():
+    """Client of three sequences; what is not there is blank."""
+    shard = ClientData(
+        np.arange(12, dtype=np.int32).reshape(4, 3),
+        np.arange(8, dtype=np.float32).reshape(4, 2),
+        np.int32(3),
+    )
+    batch = local.taken(shard, np.array([2, 3]), np.array([True, False]))
+    assert batch.inputs.dtype == np.int32
+    np.testing.assert_array_equal(batch.inputs, [[6, 7, 8], [0, 0, 0]])
+    np.testing.assert_array_equal(batch.labels[0], [4.0, 5.0])

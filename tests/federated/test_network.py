@@ -219,3 +219,17 @@ def test_the_ideal_networks_lose_nothing_and_cost_nothing(make):
     for metrics in log:
         assert metrics.seconds == 0 and metrics.joules == 0 and metrics.lost == 0
         assert np.count_nonzero(metrics.uplink_bits) == metrics.listeners
+
+
+@pytest.mark.parametrize("network", [federated.everyone(5), federated.sampled(9, 2)])
+def test_a_network_of_other_clients_is_refused(network):
+    """Rows that are not there would be read as the last one's."""
+    made = federated.federation(
+        jnp.zeros(D),
+        federated.stateless(None),
+        direct(identity()),
+        optax.sgd(1.0),
+        network,
+    )
+    with pytest.raises(ValueError, match=f"of the 4 clients, got .*{network.clients}"):
+        federated.init(made, jnp.zeros(D), 4)

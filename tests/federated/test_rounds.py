@@ -306,9 +306,9 @@ def test_a_loop_stops_after_the_round_that_reaches_the_target():
 
 
 def started(d):
-    """The shapes of a state of two clients, for a model of d parameters."""
+    """The shapes of a state of four clients, for a model of d parameters."""
     halves = [jax.ShapeDtypeStruct((d // 2,), jnp.float32)] * 2
-    return jax.eval_shape(lambda p: federated.init(federation(), p, 2), halves)
+    return jax.eval_shape(lambda p: federated.init(federation(), p, 4), halves)
 
 
 def test_a_model_of_a_billion_parameters_has_a_state():

@@ -9,8 +9,10 @@ import pytest
 from flq_jax import data
 from flq_jax.configs import mnist_ef_sign
 from flq_jax.experiments.assembly import device_loop
-from flq_jax.experiments.assembly.device_loop import Progress, advancing, measuring
+from flq_jax.experiments.assembly.device_loop import advancing, measuring
 from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.simulation import intervals
+from flq_jax.simulation.progress import Progress
 
 
 @pytest.mark.parametrize("clients", [8, 11])
@@ -47,7 +49,7 @@ def test_a_call_holds_no_more_rounds_than_there_are_to_do(
     every, rounds, most, monkeypatch
 ):
     """Nine figures and one client's are 40 bytes a round."""
-    monkeypatch.setattr(device_loop, "MOST_BYTES", 20 * 40)
+    monkeypatch.setattr(intervals, "MOST_BYTES", 20 * 40)
     stack = small(**{"log.every": every, "rounds": rounds})
     assert device_loop.most_rounds(stack) == most
 
@@ -58,7 +60,7 @@ def test_an_interval_in_pieces_is_the_interval(monkeypatch):
     began = jax.device_get(stack.runs[0].state)
 
     def ended(bytes_, target=-math.inf):
-        monkeypatch.setattr(device_loop, "MOST_BYTES", bytes_)
+        monkeypatch.setattr(intervals, "MOST_BYTES", bytes_)
         state = jax.device_put(began, jax.tree.map(lambda x: x.sharding, lies))
         (progress,) = advancing(stack, [target])([Progress(0, state)])
         return progress

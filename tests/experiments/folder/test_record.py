@@ -8,11 +8,10 @@ import pytest
 from flq_jax import data
 from flq_jax.configs import default
 from flq_jax.experiments.assembly import build
-from flq_jax.experiments.assembly.device_loop import Progress
 from flq_jax.experiments.folder import record
-from flq_jax.experiments.folder.checkpoints import NotThisRuns
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.reading import figures, studies
+from flq_jax.simulation.progress import Progress
 
 ROW = {
     "round": 2, "train_loss": None, "test_accuracy": 0.1, "uploads": 4,
@@ -151,5 +150,5 @@ def test_a_checkpoint_of_other_examples_or_of_another_version_is_refused(
         other = kept | {"data_sha256": "0123456789abcdef"}
         record.resumed(job, run, Kept(run, other))
     kept["progress"]["luck"] = 7
-    with pytest.raises(NotThisRuns, match="are another version's, which counted luck"):
+    with pytest.raises(ConfigError, match="are another version's, which counted luck"):
         record.resumed(job, run, Kept(run, kept))

@@ -12,7 +12,7 @@ import numpy as np
 import orbax.checkpoint
 import pytest
 
-from flq_jax.experiments.folder.checkpoints import KEPT, Checkpoints, NotThisRuns
+from flq_jax.simulation.checkpoints import KEPT, Checkpoints, NotThisRuns
 
 
 class State(NamedTuple):
@@ -76,7 +76,7 @@ def test_what_cannot_be_written_is_an_os_error_in_one_line(tmp_path, capfd):
     """A limit on the size of files is met as a full disk is."""
     code = (
         "import pathlib, resource, jax.numpy as jnp\n"
-        "from flq_jax.experiments.folder.checkpoints import Checkpoints\n"
+        "from flq_jax.simulation.checkpoints import Checkpoints\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         f"store = Checkpoints(pathlib.Path({str(tmp_path)!r}), print)\n"
         "try:\n    store.save(1, (jnp.arange(2000.0),), {})\n    store.close()\n"
@@ -86,6 +86,15 @@ def test_what_cannot_be_written_is_an_os_error_in_one_line(tmp_path, capfd):
     out, errors = capfd.readouterr()
     assert out.startswith("a checkpoint can't be written: ") and out.count("\n") == 1
     assert "Traceback" not in errors
+
+
+def test_orbax_is_imported_with_the_first_checkpoint():
+    """It takes longer to import than JAX."""
+    code = (
+        "import sys, flq_jax.simulation.checkpoints\n"
+        "assert not [name for name in sys.modules if name.startswith('orbax')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_few_are_kept(tmp_path, told):

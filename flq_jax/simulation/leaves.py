@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-from ..process import peers
+from flq_jax.simulation import processes
 
 
 def by_path(tree: Any) -> list[tuple[str, jax.Array]]:
@@ -48,4 +48,4 @@ def _row_digests(leaf: jax.Array) -> bytes:
     parts = sorted(leaf.addressable_shards, key=lambda part: part.index[0].start or 0)
     rows = [row for part in parts for row in np.asarray(part.data)]
     digests = b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
-    return peers.gathered(np.frombuffer(digests, np.uint8)).tobytes()
+    return processes.gathered(np.frombuffer(digests, np.uint8)).tobytes()

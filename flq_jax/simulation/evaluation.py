@@ -1,0 +1,111 @@
+"""What a model is judged by while a run goes on."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from flq_jax import federated, keys
+from flq_jax.data import ClientData, clients
+from flq_jax.federated import Federation, Loss, State
+
+AT_ONCE = 1000  # examples
+# (params, inputs [b, ...], targets [b, ...]) -> a value of each example, [b]
+Metric = Callable[..., jax.Array]
+
+
+def heard_params(
+    federation: Federation, root: jax.Array, state: State, round_index: jax.Array | int
+) -> Any:
+    """The params as the clients would hear them in that round, see `evaluation`."""
+    key = keys.init_key(root)
+    sent = federated.heard(
+        federation.downlink, key, state.params, state.downlink, round_index
+    )
+    return federation.unravel(sent.model)
+
+
+def evaluation(
+    federation: Federation, loss: Loss, judge: Callable[..., Any], mesh: Mesh
+) -> Callable[..., tuple[jax.Array, Any]]:
+    """The train loss of the model as the clients hear it, and what else is said of it.
+
+    Examples are looked at in parts, for the windows of a convolution over a whole data
+    set would fill the memory.
+
+    Args:
+        federation: what the run is made of.
+        loss: the clients' local loss.
+        judge: (params, the test examples as shares [s, b, ...]) -> arrays, see `totals`.
+        mesh: the devices that the clients are spread over.
+
+    Returns:
+        (root, state, round index i32[], data, *test) -> (f32[], arrays), where `test` is
+        inputs [n, ...] and targets [n, ...], or nothing: then there are no arrays, {}.
+    """
+
+    def evaluate(root, state, round_index, data, *test):
+        params = heard_params(federation, root, state, round_index)
+        key = keys.init_key(root)
+        words = jax.random.key_data(key)
+
+        def local_loss(shard):
+            # On several devices both sides of the choice below are computed, and JAX's
+            # checker of keys takes choosing between two for a use.
+            again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
+            return loss(params, *federated.whole(shard), again)
+
+        def part_losses(shards):
+            """Nothing is computed for a part that is padding alone."""
+            some = jnp.any(shards.sizes > 0)
+            return jax.lax.cond(some, jax.vmap(local_loss), no_losses, shards)
+
+        shards = clients.divided(data, AT_ONCE)
+        losses = federated.in_groups(1, mesh)(part_losses)(shards)
+        said = (
+            judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
+            if test
+            else {}
+        )
+        return shards.sizes / jnp.sum(shards.sizes) @ losses, said
+
+    def no_losses(shards):
+        return jnp.zeros(shards.sizes.shape)
+
+    return evaluate
+
+
+def totals(metrics: Mapping[str, Metric]) -> Callable[..., dict[str, jax.Array]]:
+    """Each metric summed over all examples: a `judge`, see `evaluation`.
+
+    What is counted, bool or integers, is summed in i32, and exact.
+    """
+
+    def judge(params: Any, shares: ClientData) -> dict[str, jax.Array]:
+        def part(shard):
+            inputs, targets, weights = federated.whole(shard)
+
+            def total(metric):
+                values = metric(params, inputs, targets)
+                return jnp.sum(jnp.where(weights > 0.0, values, jnp.zeros_like(values)))
+
+            return {name: total(metric) for name, metric in metrics.items()}
+
+        return jax.tree.map(
+            lambda leaf: jnp.sum(leaf, axis=0), jax.lax.map(part, shares)
+        )
+
+    return judge
+
+
+def judged(
+    loss: np.ndarray, sums: Mapping[str, np.ndarray], count: int
+) -> dict[str, float | None]:
+    """An evaluation as a line of figures has it: the loss, None if it is not finite, and
+    each metric's mean over the `count` test examples."""
+    means = {name: np.asarray(total).item() / count for name, total in sums.items()}
+    return {"train_loss": float(loss) if math.isfinite(loss) else None, **means}

@@ -1,0 +1,105 @@
+"""Where a run stands, and the line that says so."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from flq_jax import ledger
+from flq_jax.federated import Metrics, State
+from flq_jax.ledger import Ledger, Links
+
+
+class Progress(NamedTuple):
+    """Where a run stands.
+
+    Attributes:
+        rounds: those that are finished.
+        state: after them.
+        ledger: what they sent.
+        diverged: how many clients' updates were not finite.
+        overloads: how many clients' updates lay outside their quantizer's range.
+        lost: how many messages did not arrive.
+        seconds: simulated ones.
+        joules: of all clients together.
+        stopped: why no further round is wanted; empty while one is.
+    """
+
+    rounds: int
+    state: State
+    ledger: Ledger = Ledger()
+    diverged: int = 0
+    overloads: int = 0
+    lost: int = 0
+    seconds: float = 0.0
+    joules: float = 0.0
+    stopped: str = ""
+
+    def wanted(self, rounds: int) -> bool:
+        """Whether a run of so many rounds has a further one to do."""
+        return not self.stopped and self.rounds < rounds
+
+
+def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Progress:
+    """The progress with the totals of the first `done` rounds of `metrics`."""
+    metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
+    return progress._replace(
+        rounds=progress.rounds + done,
+        ledger=progress.ledger.add(
+            links, metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
+        ),
+        diverged=progress.diverged + int(np.sum(metrics.diverged)),
+        overloads=progress.overloads + int(np.sum(metrics.overloads)),
+        lost=progress.lost + int(np.sum(metrics.lost)),
+        seconds=progress.seconds + float(np.sum(metrics.seconds, dtype=np.float64)),
+        joules=progress.joules + float(np.sum(metrics.joules, dtype=np.float64)),
+    )
+
+
+def line(
+    progress: Progress,
+    links: Links,
+    judged: dict[str, Any],
+    costs: bool,
+    *,
+    count: str = "payload",
+    downlink: str = "broadcast_once",
+    float_bits: int = 32,
+) -> dict[str, Any]:
+    """A line of figures, all of them totals since the first round.
+
+    Args:
+        progress: where the run stands.
+        links: the layouts of its messages.
+        judged: what an evaluation said of the model there, by name.
+        costs: whether rounds cost seconds and joules, see `Network`.
+        count, downlink, float_bits: the convention of its bits, see `ledger.counted`.
+    """
+    radio = {
+        "lost": progress.lost,
+        "seconds": progress.seconds,
+        "joules": progress.joules,
+    }
+    return {
+        "round": progress.rounds,
+        **judged,
+        "uploads": progress.ledger.uploads,
+        **ledger.counted(progress.ledger, links, count, downlink, float_bits),
+        "diverged_clients": progress.diverged,
+        "overloads": progress.overloads,
+        **(radio if costs else {}),
+    }
+
+
+def noted(progress: Progress) -> dict[str, Any]:
+    """All of it but the state, as JSON has it: what a checkpoint keeps beside that."""
+    kept = progress._asdict()
+    del kept["state"]
+    return kept | {"ledger": progress.ledger._asdict()}
+
+
+def from_note(kept: dict[str, Any], state: State) -> Progress:
+    """What `noted` kept, with its state; ValueError if it has a count that we have not."""
+    if unknown := set(kept) - set(Progress._fields):
+        raise ValueError(f"counted {', '.join(sorted(unknown))}")
+    return Progress(state=state, **{**kept, "ledger": Ledger(**kept["ledger"])})

@@ -1,0 +1,107 @@
+"""What a run starts from: its state, its examples on their devices, its layouts."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from flq_jax import federated
+from flq_jax.data.clients import ClientData, client_data
+from flq_jax.federated import Federation, State
+from flq_jax.ledger import Links
+
+
+def initial_state(
+    federation: Federation,
+    initial: Callable[[Any], Any],
+    given: Any,
+    clients: int,
+    mesh: Mesh,
+) -> State:
+    """The state before the first round, each client's part made where it belongs.
+
+    It is one program: each of the many small ones of an initialisation would have to be
+    compiled by itself.
+
+    Args:
+        federation: what the run is made of.
+        initial: `given` -> the initial params.
+        given: arrays, such as the run's key, or the params themselves.
+        clients: M.
+        mesh: the devices that the clients are spread over.
+    """
+
+    def init(given):
+        return federated.init(federation, initial(given), clients)
+
+    lies = federated.state_sharding(mesh, jax.eval_shape(init, given))
+    # It runs once: to optimise it would take longer than to run it as it is.
+    quickly = {"xla_backend_optimization_level": 0}
+    return jax.jit(init, out_shardings=lies, compiler_options=quickly)(given)
+
+
+def spread(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    parts: Sequence[np.ndarray],
+    mesh: Mesh,
+    *,
+    batch: int,
+    longest: int,
+) -> ClientData:
+    """The clients' examples, on their devices; a process makes its own clients' alone.
+
+    Args:
+        inputs: [n, ...], see `client_data`.
+        targets: [n, ...].
+        parts: for each client the rows it holds, integers[n_m].
+        mesh: the devices that the clients are spread over.
+        batch: examples of one gradient; 0 is all of a client's, and bytes are scaled
+            here and now.
+        longest: see `padded_length`.
+    """
+    data = client_data(
+        inputs,
+        targets,
+        [parts[client] for client in federated.local_clients(mesh, len(parts))],
+        dtype=np.float32 if inputs.dtype == np.uint8 and not batch else None,
+        longest=longest,
+    )
+    return federated.from_local(mesh, data)
+
+
+def padded_length(sizes: Sequence[int], reads_all: bool) -> int:
+    """Rows of each client's arrays: as many as the largest client has, or more.
+
+    Where clients differ and draw minibatches, it is rounded up to 2^k or 1.5 2^k, so
+    that most splits by other seeds have the same length, and share a program. Full
+    batches and local epochs would take longer by it.
+
+    Args:
+        sizes: examples of each client.
+        reads_all: see `LocalUpdate`.
+    """
+    longest = max(sizes)
+    if min(sizes) == longest or reads_all:
+        return longest
+    step = max(1, 2 ** (longest.bit_length() - 2))
+    return -(-longest // step) * step
+
+
+def links(federation: Federation, num_params: int) -> Links:
+    """The layouts of the run's messages.
+
+    A client can tell the model's movement from two exact broadcasts that it heard one
+    after the other; where broadcasts are quantized, or it may have missed one, it must be
+    told the threshold of its lazy rule.
+    """
+    down = federation.downlink.compressor.layout(num_params)
+    exact = down.floats and federation.network.everyone
+    lazy = federation.compressor.history > 0
+    return Links(
+        federation.compressor.layout(num_params),
+        down,
+        threshold_bits=32 if lazy and not exact else 0,
+    )
