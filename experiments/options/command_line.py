@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import inspect
 import itertools
+import os
 import pathlib
 import re
 import shlex
@@ -298,7 +299,7 @@ def _is_config(value: Any) -> bool:
 
 def _module(file: str) -> ModuleType:
     path = pathlib.Path(file)
-    if not path.is_file():
+    if not os.path.isfile(file):  # no error for a name that is too long
         raise ConfigError(f"--config: no file {file}{shipped.nearest(file)}")
     spec = importlib.util.spec_from_file_location("flq_config", path)
     if spec is None:

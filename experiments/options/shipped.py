@@ -1,5 +1,8 @@
 """The configs that come with the package, by name: mnist_laq, paper/table1."""
 
+import functools
+import glob
+import os
 import pathlib
 
 from flq_jax.configs import default
@@ -9,15 +12,16 @@ from .names import did_you_mean
 FOLDER = pathlib.Path(default.__file__).parent
 
 
-def names() -> list[str]:
+@functools.cache
+def names() -> tuple[str, ...]:
     """Those there are, sorted."""
     files = [path.relative_to(FOLDER) for path in FOLDER.rglob("[!_]*.py")]
-    return sorted(file.with_suffix("").as_posix() for file in files)
+    return tuple(sorted(file.with_suffix("").as_posix() for file in files))
 
 
 def path(given: str) -> str:
     """The file that is meant by what was given: itself, or else the config of that name."""
-    if not pathlib.Path(given).is_file() and given in names():
+    if given in names() and not os.path.isfile(given):
         return str(FOLDER / f"{given}.py")
     return given
 
@@ -27,6 +31,7 @@ def nearest(given: str) -> str:
 
     Of `configs/mnist_laq.py`, where there is no such folder, it is `mnist_laq`.
     """
-    beside = [str(other) for other in pathlib.Path(given).parent.glob("*.py")]
+    folder = os.path.dirname(given)
+    beside = glob.glob(os.path.join(glob.escape(folder), "*.py"))
     name = given.removeprefix("configs/").removesuffix(".py")
     return did_you_mean(given, beside) or did_you_mean(name, names())

@@ -39,6 +39,8 @@ def test_a_file_says_what_it_is_about(tmp_path):
     "name, text, match",
     [
         ("no.py", None, "no file"),
+        ("a" * 5000, None, "no file"),
+        ("a" * 5000 + "/c.py", None, "no file"),
         ("c.txt", "", "must be a Python file"),
         ("c.py", "1 / 0", "ZeroDivisionError"),
         ("c.py", "", "get_config"),
