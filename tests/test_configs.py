@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flq_jax.data import load
-from flq_jax.experiments.options import command_line, rules, validation
+from flq_jax.experiments.options import help, rules, validation
 from flq_jax.experiments.options.names import flatten
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.quantizers import fixed_point
@@ -67,7 +67,7 @@ def test_config_states_its_command(name):
 
 
 def test_every_option_has_a_rule_and_a_comment():
-    documented = command_line.comments()
+    documented = help.comments()
     assert set(rules.RULES) == set(flatten(_config())) == set(documented)
     assert all(documented.values())
 

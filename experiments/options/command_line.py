@@ -1,29 +1,21 @@
 """The command line: flags, the config file with its overrides, and --config_help."""
 
-import ast
 import contextlib
-import importlib.util
-import inspect
 import itertools
-import os
 import pathlib
 import re
 import shlex
 import sys
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, FrozenConfigDict, config_flags
-
-from flq_jax.configs import default
+from ml_collections import ConfigDict, config_flags
 
 from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
-from . import shipped, submitted
+from . import config_file, shipped, submitted
+from .help import config_help
 from .names import did_you_mean, flatten
-from .validation import require_options
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -54,8 +46,6 @@ OWN_FLAGS = (
     "config", "submitted", "workdir", "together", "runs", "coordinator", "processes", "process",
     "summary", "config_help",
 )  # fmt: skip
-# Other files beside the runs' folders.
-TAKEN = "slurm", "report.html", "report.md", "table1.md", "policies.md"
 
 
 def config() -> ConfigDict:
@@ -74,9 +64,9 @@ def workdir(name: str = "") -> pathlib.Path:
     """The run's folder: --workdir, or runs/ and the name, or the config file's."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
-    if file := _last(sys.argv, "submitted"):
-        return pathlib.Path(file).parent.parent
-    return pathlib.Path("runs") / (name or pathlib.Path(config_file(sys.argv)).stem)
+    if waited := _last(sys.argv, "submitted"):
+        return pathlib.Path(waited).parent.parent
+    return pathlib.Path("runs") / (name or pathlib.Path(file()).stem)
 
 
 def command() -> str:
@@ -96,16 +86,16 @@ def _program() -> list[str]:
     spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
     if spec:
         return ["python", "-m", spec.name]
-    file = pathlib.Path(sys.argv[0])
-    return ["python", sys.argv[0]] if file.suffix == ".py" else [file.name]
+    script = pathlib.Path(sys.argv[0])
+    return ["python", sys.argv[0]] if script.suffix == ".py" else [script.name]
 
 
 def origin() -> dict[str, str]:
     """What the runs are about, and the command that asked for them."""
     if found := submission():
         return {"about": found.about, "command": found.command}
-    file = config_file(sys.argv)
-    return {"about": about(file) if file else "", "command": command()}
+    about = config_file.about(file()) if file() else ""
+    return {"about": about, "command": command()}
 
 
 def digests() -> dict[str, str]:
@@ -149,21 +139,21 @@ def parse(argv: Sequence[str]) -> list[str]:
         argv = list(argv)
         if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
             with contextlib.suppress(BrokenPipeError):  # | head
-                print(config_help(config_file(argv)), flush=True)
+                print(config_help(usage(), file(argv)), flush=True)
             sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
-        file = config_file(argv)
+        named = file(argv)
         waited = _last(argv, "submitted")
         if waited and any(re.match(r"--?config[.=]|--?config$", arg) for arg in argv):
             raise ConfigError(
                 "--submitted: holds the configs, --config must not be given"
             )
-        if not file and not waited:
+        if not named and not waited:
             raise ConfigError(
                 f"--config: a config file must be given; usage: {usage()}"
             )
-        if file:
-            require_known(argv, flatten(load(file)))
+        if named:
+            require_known(argv, flatten(config_file.load(named)))
     return parse_flags(_with_files(argv))
 
 
@@ -196,9 +186,9 @@ def refuse_all_but(*names: str) -> None:
             )
 
 
-def config_file(argv: Sequence[str]) -> str:
-    """The file of the last --config, or an empty string."""
-    return shipped.path(_last(argv, "config"))
+def file(argv: Sequence[str] | None = None) -> str:
+    """The file of the last --config, of `sys.argv` if not told, or an empty string."""
+    return shipped.path(_last(sys.argv if argv is None else argv, "config"))
 
 
 def _with_files(argv: Sequence[str]) -> list[str]:
@@ -214,8 +204,8 @@ def _with_files(argv: Sequence[str]) -> list[str]:
 
 def submission() -> submitted.Submission | None:
     """What was submitted, with --submitted; it may be asked for before flags are parsed."""
-    file = _last(sys.argv, "submitted")
-    return submitted.read(file) if file else None
+    waited = _last(sys.argv, "submitted")
+    return submitted.read(waited) if waited else None
 
 
 def _last(argv: Sequence[str], name: str) -> str:
@@ -235,35 +225,15 @@ def runs() -> dict[str, ConfigDict]:
     is a single run, whose name is empty. Overrides of the command line are every run's.
 
     Raises:
-        ConfigError: `sweep()` returns anything else or nothing, or names that are no
-            folders' in --workdir.
+        ConfigError: see `config_file.swept`, and --runs with another name.
     """
     if found := submission():
         return _chosen(found.configs, _RUNS.value)
-    file = config_file(sys.argv)
-    sweep = getattr(_module(file), "sweep", None)
-    if sweep is None:
+    configs = config_file.swept(file())
+    if configs is None:
         return _chosen({"": config()}, _RUNS.value)
-    try:
-        configs = sweep()
-    except Exception as error:
-        raise ConfigError(
-            f"--config: {file}: sweep(): {type(error).__name__}: {error}"
-        ) from error
-    named = isinstance(configs, dict) and configs
-    if not named or not all(map(_is_config, configs.values())):
-        raise ConfigError(
-            f"--config: {file}: sweep() must return name -> ConfigDict, one or more, "
-            "none of them frozen"
-        )
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    for name, one in configs.items():
-        fits = isinstance(name, str) and re.fullmatch(r"[\w=+-][\w.=+-]*", name)
-        if not fits or name in TAKEN:
-            raise ConfigError(
-                f"--config: {file}: a run's name must be letters, digits and any of "
-                f"_.=+-, no dot first, and none of {', '.join(TAKEN)}, got {name!r}"
-            )
+    for one in configs.values():
         one.update_from_flattened_dict(overrides)
     return _chosen(configs, _RUNS.value)
 
@@ -276,49 +246,6 @@ def _chosen(configs: dict[str, ConfigDict], names: list[str] | None) -> dict:
     return {name: configs[name] for name in names or configs}
 
 
-def load(file: str) -> ConfigDict:
-    """What the file's `get_config()` returns; `ConfigError` if there is no such thing."""
-    module = _module(file)
-    try:
-        config = module.get_config()
-    except Exception as error:
-        raise ConfigError(
-            f"--config: {file}: {type(error).__name__}: {error}"
-        ) from error
-    if not _is_config(config):
-        raise ConfigError(
-            f"--config: {file}: get_config() must return a ConfigDict, not frozen"
-        )
-    return config
-
-
-def _is_config(value: Any) -> bool:
-    """Whether options can be set in it, as those of the command line are."""
-    return isinstance(value, ConfigDict) and not isinstance(value, FrozenConfigDict)
-
-
-def _module(file: str) -> ModuleType:
-    path = pathlib.Path(file)
-    if not os.path.isfile(file):  # no error for a name that is too long
-        raise ConfigError(f"--config: no file {file}{shipped.nearest(file)}")
-    spec = importlib.util.spec_from_file_location("flq_config", path)
-    if spec is None:
-        raise ConfigError(f"--config: must be a Python file, got {file}")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError(
-            f"--config: {file}: {type(error).__name__}: {error}"
-        ) from error
-    return module
-
-
-def about(file: str) -> str:
-    """What the config file says of itself: its docstring."""
-    return inspect.cleandoc(_module(str(file)).__doc__ or "")
-
-
 def require_known(argv: Sequence[str], options: dict) -> None:
     """Raises `ConfigError` for an override of an option that is not there."""
     for arg in argv:
@@ -326,32 +253,3 @@ def require_known(argv: Sequence[str], options: dict) -> None:
         if match and match[1] not in options:
             near = did_you_mean(match[1], options, "--config.")
             raise ConfigError(f"--config.{match[1]}: no such option{near}")
-
-
-def config_help(file: str = "") -> str:
-    """Every option with its value and comment; `*` marks what `file` changes."""
-    defaults = flatten(default.get_config())
-    values = defaults
-    if file:
-        config = load(file)
-        require_options(config)
-        values = flatten(config)
-    lines = [f"usage: {usage()}", "", f"Options{f' of {file}' if file else ''}:", ""]
-    for name, comment in comments().items():
-        mark = "*" if values[name] != defaults[name] else " "
-        option = f"--config.{name}={values[name]}"
-        lines.append(f"{mark} {option:<42} {comment}")
-    return "\n".join(lines)
-
-
-def comments() -> dict[str, str]:
-    """The comment behind each option in `configs/default.py`, in its order."""
-    source = pathlib.Path(default.__file__).read_text(encoding="utf-8")
-    found = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-            name = ast.unparse(node.targets[0]).removeprefix("config.")
-            line = source.splitlines()[node.end_lineno - 1]
-            if "  # " in line:
-                found[name] = line.split("  # ", 1)[1]
-    return found

@@ -15,7 +15,7 @@ from ..process.errors import ConfigError
 from ..process.whole_files import replace
 from .validation import from_json
 
-FOLDER = ".submitted"  # no run is called so, see `command_line.runs`
+FOLDER = ".submitted"  # no run is called so, see `config_file.swept`
 
 
 class Submission(NamedTuple):

@@ -20,56 +20,7 @@ from flq_jax.experiments.process.errors import ConfigError
     ],
 )
 def test_the_config_file_is_the_last_one_given(argv, file):
-    assert command_line.config_file(argv) == file
-
-
-def test_a_file_says_what_it_is_about(tmp_path):
-    path = tmp_path / "c.py"
-    path.write_text('"""Why is it so?\n\nAnd so?\n"""\nx = 1\n')
-    assert command_line.about(path) == "Why is it so?\n\nAnd so?"
-    path.write_text("x = 1\n")
-    assert command_line.about(path) == ""
-    path.write_bytes(b'# coding: latin-1\n"""M\xfcde?"""\n')
-    assert command_line.about(path) == "Müde?"
-    path.write_bytes(b'\xef\xbb\xbf"""With a mark."""\n')
-    assert command_line.about(path) == "With a mark."
-
-
-@pytest.mark.parametrize(
-    "name, text, match",
-    [
-        ("no.py", None, "no file"),
-        ("a" * 5000, None, "no file"),
-        ("a" * 5000 + "/c.py", None, "no file"),
-        ("c.txt", "", "must be a Python file"),
-        ("c.py", "1 / 0", "ZeroDivisionError"),
-        ("c.py", "", "get_config"),
-        ("c.py", "def get_config():\n    return 3", "must return a ConfigDict"),
-        (
-            "c.py",
-            (
-                "import ml_collections\n\n\ndef get_config():\n"
-                "    return ml_collections.FrozenConfigDict({})"
-            ),
-            "must return a ConfigDict, not frozen",
-        ),
-    ],
-)
-def test_a_file_that_is_no_config_is_told_in_one_line(name, text, match, tmp_path):
-    if text is not None:
-        (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=match) as error:
-        command_line.load(str(tmp_path / name))
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
-    (tmp_path / "c.py").write_text(
-        "from flq_jax.configs import default\n\n\ndef get_config():\n"
-        "    config = default.get_config()\n    del config.l2\n    return config\n"
-    )
-    with pytest.raises(ConfigError, match="config.l2: is missing"):
-        command_line.config_help(str(tmp_path / "c.py"))
+    assert command_line.file(argv) == file
 
 
 def test_an_argument_that_is_no_flag_is_refused(capsys):
@@ -151,13 +102,6 @@ def test_processes_that_cannot_be_are_refused(given, must):
             return
         with pytest.raises(ConfigError, match=must):
             command_line.processes()
-
-
-def test_help_marks_what_a_file_changes():
-    text = command_line.config_help("configs/mnist_sgd.py")
-    line = next(x for x in text.splitlines() if "--config.server.learning_rate=" in x)
-    assert line.startswith("* --config.server.learning_rate=0.008")
-    assert "  --config.seed=0" in text
 
 
 @pytest.mark.parametrize("given", [["--config=mnist_sgd"], ["--config", "mnist_sgd"]])
