@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()
     config.data.name = "mnist"  # mnist (shipped), synthetic, or a set in data.dir
     config.data.dir = ""  # folder with NAME.npz or four IDX files; empty: none
-    config.data.partition = "contiguous"  # iid, shards, dirichlet, quantity_skew
+    config.data.partition = "contiguous"  # iid, shards, dirichlet, ..., natural
     config.data.alpha = 0.1  # of dirichlet, quantity_skew: the smaller, the more uneven
     config.data.shards = 2  # shards a client, of shards
     config.data.min_size = 0  # examples that each client gets, of the Dirichlet splits

@@ -139,7 +139,7 @@ def main(argv: list[str]) -> None:
         surroundings.require_devices()
         dataset = load(config.data.name, config.data.dir)
         validation.require_samples(config, len(dataset.train_labels))
-        parts = split(config, dataset.train_labels)
+        parts = split(config, dataset)
         validation.require_batch(config, map(len, parts))
         require_countable(config, require_fit(config.model, dataset))
         run = build(config, dataset)

@@ -62,7 +62,7 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         like: another run on it, whose arrays of examples are used where they are the same.
     """
     root = keys.seed_key(config.seed)
-    parts = split(config, dataset.train_labels)
+    parts = split(config, dataset)
     shares = partition.summary(parts, dataset.train_labels)
     mesh = federated.client_mesh(config.clients)
     if like and like.partition.digest == shares.digest:
@@ -125,12 +125,18 @@ def padded_length(config: ConfigDict, parts: partition.Parts) -> int:
     return start.padded_length([len(part) for part in parts], not draws)
 
 
-def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
+def split(config: ConfigDict, dataset: Dataset) -> partition.Parts:
     """The examples of each client, as the config's partition has it.
 
-    `ConfigError` if there are too few for it, or no such split was drawn.
+    `ConfigError` if there are too few for it, or no such split was drawn, or if they have
+    no users for a natural one.
     """
-    data = config.data
+    data, users = config.data, dataset.train_users
+    if data.partition == "natural" and users is None:
+        raise ConfigError(
+            "config.data.partition: must be another than natural for a data set without "
+            f"users, got {dataset.name!r} (an npz file says them in train_users)"
+        )
     ways = {
         "contiguous": partition.contiguous,
         "iid": partition.iid,
@@ -143,7 +149,9 @@ def split(config: ConfigDict, labels: np.ndarray) -> partition.Parts:
         ),
     }
     try:
-        return ways[data.partition](labels, config.clients, config.seed)
+        if data.partition == "natural":
+            return partition.natural(users, config.clients, config.seed)
+        return ways[data.partition](dataset.train_labels, config.clients, config.seed)
     except ValueError as error:
         raise ConfigError(f"config.data.partition: {error}") from error
 

@@ -63,7 +63,7 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
     """
     free = {*NUMBERS, *IN_ARRAYS}
     options = {k: v for k, v in flatten(config).items() if k not in free}
-    length = padded_length(config, split(config, dataset.train_labels))
+    length = padded_length(config, split(config, dataset))
     return repr((sorted(options.items()), dataset.digest, length))
 
 
@@ -73,7 +73,7 @@ def most_together(config: ConfigDict, dataset: Dataset) -> int:
     Each holds them once by itself and once as a row of the stack; runs that share theirs
     hold nothing.
     """
-    parts = split(config, dataset.train_labels)
+    parts = split(config, dataset)
     example = dataset.train_inputs[0].nbytes * (1 if config.client.batch else 4)
     mine = 2 * len(parts) * padded_length(config, parts) * example
     if config.data.partition == "contiguous":

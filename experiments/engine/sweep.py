@@ -62,7 +62,7 @@ def prepared(
                 f"{then[:12]}..., got {dataset.digest[:12]}..."
             )
         validation.require_samples(config, len(dataset.train_labels))
-        shares = split(config, dataset.train_labels)
+        shares = split(config, dataset)
         validation.require_batch(config, map(len, shares))
         if (pair := (where, repr(config.model))) not in sizes:
             sizes[pair] = require_fit(config.model, dataset)

@@ -61,7 +61,7 @@ QUANTIZERS = (
 SIGNED = ("stochastic", "nuqsgd", "alq", "fixed_point")  # one of their bits is the sign
 # Those without one code for each coordinate, alike for any number of them.
 UNEVEN = ("top_k", "rand_k", "drive", "drive_plus", "eden", "quic_fl", "thc")
-PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew")
+PARTITIONS = ("contiguous", "iid", "shards", "dirichlet", "quantity_skew", "natural")
 
 RULES = {
     "seed": integer(0, 2**32 - 1),  # beyond it JAX's keys repeat

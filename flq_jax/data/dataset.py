@@ -21,7 +21,9 @@ class Dataset(NamedTuple):
         test_labels: i32[n_test] in 0..num_classes-1.
         num_classes: number of classes, 1 or more.
         name: what it is called in logs.
-        digest: hex SHA-256 over the four arrays, types and shapes included.
+        digest: hex SHA-256 over the arrays, types and shapes included.
+        train_users: i32[n], whose each training example is, 0..U-1, where the data have
+            users of their own; None where they have not.
     """
 
     train_inputs: np.ndarray
@@ -31,6 +33,7 @@ class Dataset(NamedTuple):
     num_classes: int
     name: str
     digest: str
+    train_users: np.ndarray | None = None
 
 
 def make_dataset(
@@ -42,6 +45,7 @@ def make_dataset(
     *,
     num_classes: int | None = None,
     source: str | None = None,
+    train_users: np.ndarray | None = None,
 ) -> Dataset:
     """Checks four arrays against each other and makes them a `Dataset`.
 
@@ -53,6 +57,8 @@ def make_dataset(
         test_labels: integers[n_test].
         num_classes: K, 1 to 65536; None: one more than the largest training label.
         source: what error messages call the data set, such as its folder; None: name.
+        train_users: integers or strings[n], whose each training example is; users are
+            numbered in their ascending order. None: nobody's.
 
     Raises:
         DataError: for other types or shapes, counts of inputs and labels that differ,
@@ -86,7 +92,10 @@ def make_dataset(
         inputs[1],
         test_labels.astype(np.int32, copy=False),
     )
-    return Dataset(*arrays, num_classes, name, digest(arrays))
+    if train_users is None:
+        return Dataset(*arrays, num_classes, name, digest(arrays))
+    users = _numbered(f"{source}: train users", train_users, inputs[0])
+    return Dataset(*arrays, num_classes, name, digest([*arrays, users]), users)
 
 
 def digest(arrays: Iterable[np.ndarray]) -> str:
@@ -144,6 +153,18 @@ def _require_zero(where: str, *labels: np.ndarray) -> None:
         raise DataError(
             f"{where}: must start at 0, got {low}..{high}; subtract {low} from all"
         )
+
+
+def _numbered(where: str, users: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Whose each example is, i32[n], numbered in the order of their names."""
+    if users.ndim != 1 or users.dtype.kind not in "iuUS":
+        raise DataError(f"{where}: must be integers or strings[n], got {_type(users)}")
+    if len(users) != len(inputs):
+        raise DataError(
+            f"{where}: must be as many as the inputs, got {len(users)} users and "
+            f"{len(inputs)} inputs"
+        )
+    return np.unique(users, return_inverse=True)[1].astype(np.int32)
 
 
 def _labels(where: str, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ IDX_FILES = {
     "t10k-labels-idx1-ubyte": 1,
 }
 NPZ_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+USERS = "train_users"  # whose each training example is; may be left out
 
 
 def load_idx(
@@ -50,7 +51,9 @@ def load_idx(
 
 
 def load_npz(name: str, path: str | os.PathLike) -> Dataset:
-    """Reads the arrays `NPZ_ARRAYS` of a numpy archive; pickles are refused.
+    """Reads the arrays `NPZ_ARRAYS` of a numpy archive, and `USERS` if it is there.
+
+    Pickles are refused.
 
     Raises:
         DataError: for a file that is missing, broken, or lacks one of the arrays; see
@@ -58,13 +61,14 @@ def load_npz(name: str, path: str | os.PathLike) -> Dataset:
     """
     try:
         with opened(path) as file:
-            arrays = read_arrays(file, NPZ_ARRAYS)
+            arrays = read_arrays(file, NPZ_ARRAYS, optional=[USERS])
     except Exception as error:  # see `read_arrays`
         raise DataError(
             f"{shown(path)}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, "
             f"got {reason(error)}"
         ) from error
-    return make_dataset(name, *arrays.values(), source=str(path))
+    users = arrays.pop(USERS, None)
+    return make_dataset(name, *arrays.values(), source=str(path), train_users=users)
 
 
 def load_folder(name: str, folder: str | os.PathLike) -> Dataset:

@@ -19,7 +19,9 @@ HEADERS = {
 
 
 def read_arrays(
-    file: BinaryIO, names: Iterable[str] | None = None
+    file: BinaryIO,
+    names: Iterable[str] | None = None,
+    optional: Iterable[str] = (),
 ) -> dict[str, np.ndarray]:
     """The arrays of an archive by name, perhaps read-only; pickles are refused.
 
@@ -30,6 +32,7 @@ def read_arrays(
     Args:
         file: open for reading.
         names: which to read, all of which must be there; None: every one.
+        optional: which to read as well if they are there.
 
     Raises:
         Exception: numpy and zipfile name no closed list of what damaged bytes may raise.
@@ -43,6 +46,7 @@ def read_arrays(
         wanted = list(there if names is None else names)
         if missing := [name for name in wanted if name not in there]:
             raise ValueError(f"{list(there)} without {missing}")
+        wanted += [name for name in optional if name in there and name not in wanted]
         promised = sum(there[name].file_size for name in wanted)
         if promised > MOST_RATIO * size:
             raise ValueError(f"{size} bytes that promise {promised}")

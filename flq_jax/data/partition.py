@@ -1,8 +1,8 @@
 """Who holds which examples: a data set's rows, dealt to the clients.
 
 Every function takes `labels`, `clients` and `seed` and returns one index array a client,
-i64[n_m], ascending. Together they hold every row 0..n-1 exactly once, and the same seed
-gives the same arrays.
+i64[n_m], ascending. Together they hold every row 0..n-1 exactly once (but for `natural`,
+which takes users and may leave some out), and the same seed gives the same arrays.
 """
 
 import hashlib
@@ -134,6 +134,33 @@ def quantity_skew(
         return _split(rng, rng.permutation(n), clients, alpha)
 
     return _ascending(_at_least("quantity_skew", draw, clients, n, min_size))
+
+
+def natural(users: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
+    """Each client holds the examples of one user (Caldas et al. 2018, LEAF).
+
+    Of more users than clients, as many are drawn as there are clients; the examples of
+    the others are nobody's.
+
+    Args:
+        users: i32[n], whose each row is, 0..U-1, each of them with one row or more.
+        clients: M in 1..U; ValueError otherwise.
+        seed: 0 or more, or a numpy Generator.
+    """
+    there, whose = np.unique(users, return_inverse=True)
+    if not 1 <= clients <= len(there):
+        raise ValueError(
+            f"natural: clients must be in 1..{len(there)}, the number of users, got "
+            f"{clients=}"
+        )
+    chosen = np.arange(clients)
+    if clients < len(there):
+        draw = np.random.default_rng(seed)
+        chosen = np.sort(draw.choice(len(there), clients, replace=False))
+    by_user = np.argsort(whose, kind="stable")
+    ends = np.cumsum(np.bincount(whose))
+    each = np.split(by_user, ends[:-1])
+    return tuple(each[user] for user in chosen)
 
 
 class Summary(NamedTuple):

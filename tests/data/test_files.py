@@ -54,6 +54,36 @@ def test_idx_files_are_read(tmp_path, ending):
     assert (data.name, data.num_classes) == ("own", 3)
 
 
+@pytest.mark.parametrize("names", [np.array(["b", "a", "c"]), np.array([7, -2, 9])])
+def test_users_are_read_and_numbered_in_their_order(names, tmp_path):
+    users = names[np.arange(12) % 3]
+    path = tmp_path / "own.npz"
+    np.savez(path, train_users=users, **dict(zip(NPZ_ARRAYS, ARRAYS)))
+    data = load_npz("own", path)
+    assert_is_arrays(data)
+    np.testing.assert_array_equal(
+        data.train_users, np.array([1, 0, 2])[np.arange(12) % 3]
+    )
+    path.write_bytes(npz_bytes())
+    without = load_npz("own", path)
+    assert without.train_users is None and without.digest != data.digest
+
+
+@pytest.mark.parametrize(
+    "users, match",
+    [
+        (np.zeros(11, int), "as many as the inputs, got 11 users and 12 inputs"),
+        (np.zeros(12), r"integers or strings\[n\], got float64\[12\]"),
+        (np.zeros((12, 1), int), r"got int64\[12, 1\]"),
+    ],
+)
+def test_users_that_are_none_are_refused(users, match, tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, train_users=users, **dict(zip(NPZ_ARRAYS, ARRAYS)))
+    with pytest.raises(DataError, match=match):
+        load_npz("own", path)
+
+
 def test_idx_and_npz_of_the_same_arrays_have_one_digest(tmp_path):
     write_idx(tmp_path)
     (tmp_path / "own.npz").write_bytes(npz_bytes())

@@ -208,3 +208,29 @@ def test_digest_tells_partitions_apart():
         for parts in partitions
     }
     assert len(digests) == 4
+
+
+USERS = np.array([3, 1, 3, 0, 1, 3, 9])
+
+
+def test_a_natural_client_holds_what_is_its_user_s():
+    parts = partition.natural(USERS, 4)
+    for part, rows in zip(parts, ([3], [1, 4], [0, 2, 5], [6]), strict=True):
+        np.testing.assert_array_equal(part, rows)
+
+
+def test_of_more_users_than_clients_some_are_drawn():
+    whole = {tuple(part) for part in partition.natural(USERS, 4)}
+    draws = [
+        {tuple(p) for p in partition.natural(USERS, 2, seed)} for seed in range(20)
+    ]
+    assert all(len(draw) == 2 and draw < whole for draw in draws)
+    assert set.union(*draws) == whole
+
+
+@pytest.mark.parametrize("clients", [0, 5])
+def test_more_natural_clients_than_users_are_refused(clients):
+    with pytest.raises(
+        ValueError, match=f"in 1..4, the number of users, got {clients=}"
+    ):
+        partition.natural(USERS, clients)

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from flq_jax import data, federated, keys, models
 from flq_jax.configs import default
 from flq_jax.experiments.assembly import build, programs
+from flq_jax.experiments.process.errors import ConfigError
 
 
 def config(**options):
@@ -31,7 +32,7 @@ def test_examples_keep_their_type_for_minibatches(dtype, batch, stored):
     labels = np.arange(12) % 2
     own = data.make_dataset("own", inputs, labels, inputs[:4], labels[:4])
     wanted = config(clients=2, client__batch=batch)
-    shares = build.split(wanted, own.train_labels)
+    shares = build.split(wanted, own)
     found = build.examples(wanted, own, shares, federated.client_mesh(2))
     assert found.inputs.dtype == stored
     scale = 255 if (dtype, stored) == ("u1", "f4") else 1
@@ -143,3 +144,17 @@ def test_a_run_starts_without_plotting_solving_or_pallas():
     assert "jax" in loaded
     assert not loaded & {"matplotlib", "orbax", "scipy"}
     assert not any(name.startswith("jax.experimental.pallas") for name in loaded)
+
+
+def test_users_of_the_data_are_clients_on_demand():
+    own = data.synthetic(train=20, test=4)
+    chosen = config(clients=3, data__partition="natural")
+    with pytest.raises(ConfigError, match="config.data.partition: .* without users"):
+        build.split(chosen, own)
+    owned = own._replace(train_users=np.arange(20, dtype=np.int32) % 3)
+    run = build.build(chosen, owned)
+    np.testing.assert_array_equal(run.data.sizes, [7, 7, 6])
+    np.testing.assert_array_equal(run.data.labels[0, :7], own.train_labels[::3])
+    chosen.clients = 4
+    with pytest.raises(ConfigError, match="the number of users, got clients=4"):
+        build.split(chosen, owned)

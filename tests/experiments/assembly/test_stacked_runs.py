@@ -155,7 +155,7 @@ def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
 def test_uneven_splits_of_other_seeds_share_a_program(dataset):
     """The longest of eleven clients differs, what it is rounded up to does not."""
     uneven = [small(seed=s, **{"data.partition": "dirichlet"}) for s in range(8)]
-    splits = [build.split(config, dataset.train_labels) for config in uneven]
+    splits = [build.split(config, dataset) for config in uneven]
     assert len({max(map(len, parts)) for parts in splits}) > 3
     assert len({stacked_runs.alike(config, dataset) for config in uneven}) <= 3
 
@@ -183,7 +183,7 @@ def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
 ):
     """Eleven clients of 182 examples, once by themselves and once in the stack."""
     config = small(**{"data.partition": "iid"})
-    parts = build.split(config, dataset.train_labels)
+    parts = build.split(config, dataset)
     mine = 2 * 11 * build.padded_length(config, parts) * dataset.train_inputs[0].nbytes
     monkeypatch.setattr(stacked_runs, "MOST_BYTES", 3 * mine)
     assert stacked_runs.most_together(config, dataset) == 3
