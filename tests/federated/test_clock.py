@@ -25,6 +25,15 @@ def test_a_schedule_moves_on_and_moments_wait():
     np.testing.assert_array_equal(adam.mu, np.zeros(3))
 
 
+def test_a_scheduled_weight_decay_moves_on_too():
+    optimizer = optax.adamw(0.1, weight_decay=COSINE)
+    old = optimizer.init(THETA)
+    _, new = optimizer.update(THETA, old, THETA)
+    adam, decay, _ = waited(old, new)
+    assert decay.count == 1 and adam.count == 0
+    assert not follows_a_schedule(old)  # the step does not
+
+
 def test_injected_hyperparameters_move_on_and_what_is_inside_waits():
     optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=COSINE)
     old = optimizer.init(THETA)
