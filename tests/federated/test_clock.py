@@ -64,11 +64,11 @@ def test_an_optimizer_says_whether_its_step_follows_a_schedule(optimizer, follow
 
 
 def test_an_unheard_round_counts_for_the_schedule():
-    """Steps of 1 in rounds 0 and 1, of 0 from round 2 on; nobody is heard in round 1.
+    """Half-way to 2.5 in rounds 0 and 1, no step from round 2 on; round 1 is not heard.
 
-    By the updates' own count round 2 would still step by 1.
+    By the updates' own count round 2 would still go half-way, to 1.875.
     """
-    steps = optax.piecewise_constant_schedule(1.0, {2: 0.0})
+    steps = optax.piecewise_constant_schedule(0.5, {2: 0.0})
     fed, _ = jitted(DIRECT, SCRIPTED, 1.0)
     fed = fed._replace(server_optimizer=optax.sgd(steps))
     go = jax.jit(functools.partial(federated.round_step, fed, keys.seed_key(0)))
@@ -78,6 +78,6 @@ def test_an_unheard_round_counts_for_the_schedule():
     for k in range(3):
         state, _ = go(data(), state, np.int32(k))
         models.append(state.params)
-    np.testing.assert_allclose(models[1], 2.5)
+    np.testing.assert_allclose(models[1], 1.25)
     np.testing.assert_array_equal(models[2], models[1])
     np.testing.assert_array_equal(models[3], models[1])

@@ -34,6 +34,10 @@ def made(**changes):
     [
         {},
         {"downlink": federated.compressed(innovation(sign()))},
+        {
+            "downlink": federated.compressed(innovation(sign())),
+            "network": federated.sampled(M, M),
+        },
         {"compressor": lazy(innovation(sign())), "network": federated.sampled(M, 2)},
         {"compressor": WIDTHS, "network": SEVERAL},
         {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.9)},
