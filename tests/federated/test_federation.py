@@ -88,6 +88,7 @@ def test_what_fits_is_made(changes):
         ),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("nan")}, "step_size=nan"),
+        ({"step_size": 1e-46}, "step_size=1e-46"),  # 0 as f32
     ],
 )
 def test_what_does_not_fit_says_why(changes, match):

@@ -188,8 +188,11 @@ def test_a_million_equal_values_are_added_up_without_drifting():
 
 
 def test_counts_beyond_2_24_are_exact_for_the_rare_as_for_the_many():
-    """21 of a million, 65 samples each: among 6.5e7 f32 counts by fours."""
-    x = np.repeat(np.float32([0.1, 0.2, 1.0]), [899_979, 100_000, 21])
+    """21 of a million, 65 samples each: among 6.5e7 f32 counts by fours.
+
+    They lie between the many, for at the ends no level is beyond the samples anyway.
+    """
+    x = np.repeat(np.float32([0.1, 0.2, 1.0]), [899_979, 21, 100_000])
     start = np.float32([0.12, 0.25, 0.9])
     table = weighted_design(x, 3, np.full(len(x), 65, np.float32), start)
     np.testing.assert_allclose(table, [0.1, 0.2, 1.0], rtol=1e-4)
