@@ -43,10 +43,11 @@ def require_same_data(datasets: Mapping[tuple[str, str], Dataset]) -> None:
 
 def _require_same(mine: dict[str, Any]) -> None:
     texts = peers.told_by_all(json.dumps(mine))
-    for process, text in enumerate(texts):
-        if text != texts[0]:
-            one, other = flatten(json.loads(texts[0])), flatten(json.loads(text))
-            (name, *rest) = [k for k in one | other if one.get(k) != other.get(k)]
+    one, *others = [flatten(json.loads(text)) for text in texts]
+    for process, other in enumerate(others, 1):
+        # By value: 1 and 1.0 are the same number.
+        if differ := [k for k in one | other if one.get(k) != other.get(k)]:
+            name, *rest = differ
             raise ConfigError(
                 f"--coordinator: all processes must be started alike, got {name} "
                 f"{one.get(name)!r:.60} in process 0, {other.get(name)!r:.60} in process "

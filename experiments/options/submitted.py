@@ -60,7 +60,8 @@ def read(file: str) -> Submission:
         if hashlib.sha256(text.encode()).hexdigest()[:16] != pathlib.Path(file).stem:
             raise ValueError("it is not what was submitted")
         kept: dict[str, Any] = json.loads(text)
-        kept["configs"] = {n: from_json(c) for n, c in kept["configs"].items()}
+        kept["configs"] = {n: from_json(c) for n, c in dict(kept["configs"]).items()}
+        kept["digests"] = dict(kept["digests"])
         return Submission(**kept)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise ConfigError(f"--submitted: can't use {file}: {error}") from error

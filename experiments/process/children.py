@@ -56,7 +56,7 @@ def end_with_parent() -> None:
     However that ends, be it by `kill -9`. On Linux; nothing without such a parent.
     """
     parent = os.environ.pop(PARENT, "")
-    if not parent or not sys.platform.startswith("linux"):
+    if not parent.isdecimal() or not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ENDED)
     if os.getppid() != int(parent):  # it has ended before it was watched

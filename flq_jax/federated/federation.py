@@ -16,6 +16,7 @@ from flq_jax.federated.network import Network
 from flq_jax.federated.onebit_adam import OneBitAdam, OneBitAdamState
 from flq_jax.federated.sharding import Grouping, together
 from flq_jax.federated.state import Federation
+from flq_jax.single import single
 
 
 def federation(
@@ -64,7 +65,8 @@ def federation(
                 f"federation: {name} must be a {kind.__name__}, got a "
                 f"{type(part).__name__}"
             )
-    if not isinstance(step_size, jax.Array) and not 0.0 < step_size < math.inf:
+    given = isinstance(step_size, jax.Array) or 0.0 < single(step_size) < math.inf
+    if not given:
         raise ValueError(
             f"federation: step_size must be finite and above 0, got {step_size=}"
         )

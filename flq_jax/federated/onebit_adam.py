@@ -61,11 +61,11 @@ def onebit_adam(
 
     For t <= T that is Adam (Kingma and Ba 2015). The round index says when the warm-up
     ends, as it does for the link (`warm_up`); where it is not given, as outside of
-    `round_step`, every update is a round. All clients must take part in every round: of
-    others' averages M_t - b1 M_(t-1) is no gradient. `federation` holds both ends to
-    that. In the paper all clients go on from the
-    mean momentum as it was broadcast; here each goes on from its own, which has the same
-    mean where nothing is lost in compression.
+    `round_step`, every update is a round. If none of the warm-up was heard there is no
+    v, and no step is taken. All clients must take part in every round: of others'
+    averages M_t - b1 M_(t-1) is no gradient. `federation` holds both ends to that. In
+    the paper all clients go on from the mean momentum as it was broadcast; here each
+    goes on from its own, which has the same mean where nothing is lost in compression.
 
     A coordinate whose gradients are far smaller than the others' gets an error of theirs
     from a scaled sign, and 1 / sqrt(v) would make steps without bound of it: on pixels
@@ -110,7 +110,8 @@ def onebit_adam(
             return jnp.where(warming, b2 * v + (1.0 - b2) * gradient**2, v)
 
         def stepped(m, v):
-            return -step * (m / first) / (jnp.sqrt(v / second) + eps)
+            moved = -step * (m / first) / (jnp.sqrt(v / second) + eps)
+            return jnp.where(warmed > 0, moved, 0.0)
 
         frozen = jax.tree.map(variance, state.variance, average, state.average)
         state = OneBitAdamState(count, warmed, average, frozen)

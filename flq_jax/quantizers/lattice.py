@@ -90,7 +90,7 @@ def uveqfed(
 
 
 def _step(lattice: Lattice, q: int, reach: float | None, x: jax.Array) -> jax.Array:
-    """The step s of `uveqfed`, f32[]; 0 if it is no normal float."""
+    """The step s of `uveqfed`, f32[]; 0 if it is below 1e-37, nearly no normal float."""
     if reach is None:
         unit, top = normalised(x)
         s = top * _needed(lattice, q, unit)

@@ -49,7 +49,8 @@ def power_of_two(size: jax.Array) -> jax.Array:
 def normalised(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """x / max |x| and the maximum.
 
-    A maximum that is no normal float counts as 0, and leaves zeros; NaN stays NaN.
+    A maximum below 1e-37, some ten times the least normal float, counts as 0, and leaves
+    zeros; NaN stays NaN.
     """
     top = jnp.max(jnp.abs(x))
     vanishes = top < 1e-37

@@ -25,6 +25,15 @@ def test_a_schedule_moves_on_and_moments_wait():
     np.testing.assert_array_equal(adam.mu, np.zeros(3))
 
 
+def test_a_scheduled_weight_decay_moves_on_too():
+    optimizer = optax.adamw(0.1, weight_decay=COSINE)
+    old = optimizer.init(THETA)
+    _, new = optimizer.update(THETA, old, THETA)
+    adam, decay, _ = waited(old, new)
+    assert decay.count == 1 and adam.count == 0
+    assert not follows_a_schedule(old)  # the step does not
+
+
 def test_injected_hyperparameters_move_on_and_what_is_inside_waits():
     optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=COSINE)
     old = optimizer.init(THETA)
@@ -55,11 +64,11 @@ def test_an_optimizer_says_whether_its_step_follows_a_schedule(optimizer, follow
 
 
 def test_an_unheard_round_counts_for_the_schedule():
-    """Steps of 1 in rounds 0 and 1, of 0 from round 2 on; nobody is heard in round 1.
+    """Half-way to 2.5 in rounds 0 and 1, no step from round 2 on; round 1 is not heard.
 
-    By the updates' own count round 2 would still step by 1.
+    By the updates' own count round 2 would still go half-way, to 1.875.
     """
-    steps = optax.piecewise_constant_schedule(1.0, {2: 0.0})
+    steps = optax.piecewise_constant_schedule(0.5, {2: 0.0})
     fed, _ = jitted(DIRECT, SCRIPTED, 1.0)
     fed = fed._replace(server_optimizer=optax.sgd(steps))
     go = jax.jit(functools.partial(federated.round_step, fed, keys.seed_key(0)))
@@ -69,6 +78,6 @@ def test_an_unheard_round_counts_for_the_schedule():
     for k in range(3):
         state, _ = go(data(), state, np.int32(k))
         models.append(state.params)
-    np.testing.assert_allclose(models[1], 2.5)
+    np.testing.assert_allclose(models[1], 1.25)
     np.testing.assert_array_equal(models[2], models[1])
     np.testing.assert_array_equal(models[3], models[1])

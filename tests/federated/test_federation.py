@@ -34,6 +34,10 @@ def made(**changes):
     [
         {},
         {"downlink": federated.compressed(innovation(sign()))},
+        {
+            "downlink": federated.compressed(innovation(sign())),
+            "network": federated.sampled(M, M),
+        },
         {"compressor": lazy(innovation(sign())), "network": federated.sampled(M, 2)},
         {"compressor": WIDTHS, "network": SEVERAL},
         {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.9)},
@@ -84,6 +88,7 @@ def test_what_fits_is_made(changes):
         ),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("nan")}, "step_size=nan"),
+        ({"step_size": 1e-46}, "step_size=1e-46"),  # 0 as f32
     ],
 )
 def test_what_does_not_fit_says_why(changes, match):

@@ -65,6 +65,15 @@ def test_the_round_index_ends_the_warm_up():
     np.testing.assert_allclose(update, expected, rtol=1e-4)
 
 
+def test_without_a_round_of_the_warm_up_there_is_no_step():
+    """All clients were lost, or diverged, in rounds 0 and 1: a model of NaN stays so."""
+    optimizer = onebit_adam(0.1, 2, 0.9)
+    state = optimizer.init(np.zeros(5, np.float32))
+    update, state = optimizer.update(GRADIENTS[0], state, round_index=np.int32(2))
+    np.testing.assert_array_equal(update, np.zeros(5))
+    assert (state.count, state.warmed) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "options, match",
     [

@@ -103,6 +103,15 @@ def assert_one_sum(program):
     assert [n for n in sizes if n > 1] == [D]
 
 
+def test_what_clients_remember_lies_where_they_are():
+    mesh = federated.client_mesh(8, jax.devices()[:4])
+    state = first_state(8, "error feedback")._replace(local_memory=np.zeros((8, D)))
+    placed = jax.device_put(state, federated.state_sharding(mesh, state))
+    for memory in jax.tree.leaves((placed.client_memory, placed.local_memory)):
+        assert {part.data.shape[0] for part in memory.addressable_shards} == {2}
+    assert placed.params.sharding.is_fully_replicated
+
+
 @pytest.mark.parametrize("name", ["lazy 1-bit", more("error feedback")])
 def test_any_number_of_devices_gives_the_same_rounds(name):
     results = []

@@ -188,8 +188,11 @@ def test_a_million_equal_values_are_added_up_without_drifting():
 
 
 def test_counts_beyond_2_24_are_exact_for_the_rare_as_for_the_many():
-    """21 of a million, 65 samples each: among 6.5e7 f32 counts by fours."""
-    x = np.repeat(np.float32([0.1, 0.2, 1.0]), [899_979, 100_000, 21])
+    """21 of a million, 65 samples each: among 6.5e7 f32 counts by fours.
+
+    They lie between the many, for at the ends no level is beyond the samples anyway.
+    """
+    x = np.repeat(np.float32([0.1, 0.2, 1.0]), [899_979, 21, 100_000])
     start = np.float32([0.12, 0.25, 0.9])
     table = weighted_design(x, 3, np.full(len(x), 65, np.float32), start)
     np.testing.assert_allclose(table, [0.1, 0.2, 1.0], rtol=1e-4)
@@ -200,6 +203,13 @@ def test_a_warm_start_is_as_good_as_a_cold_one():
     near, _ = many_designs(np.float32(1.1) * x + np.float32(0.1))[16]
     tables = warm_design(x, near), many_designs(x)[16][0]
     np.testing.assert_allclose(*(mean_squared_error(t, x) for t in tables), rtol=0.05)
+
+
+def test_a_start_that_is_ten_times_too_wide_leaves_no_level_unused():
+    """Two of its four levels are beyond all samples; without them the error is 2.7 times."""
+    x = np.random.default_rng(0).standard_normal(20_000, np.float32)
+    wide = np.float32(10 * of_source("gaussian", 4))
+    assert mean_squared_error(warm_design(x, wide), x) <= 1.02 * GAUSSIAN_MSE[2]
 
 
 def test_zeros_are_no_start():

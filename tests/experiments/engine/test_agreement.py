@@ -52,6 +52,14 @@ def test_processes_that_were_started_differently_end_in_one_line(change, told, o
     assert "\n" not in str(end.value)
 
 
+def test_a_number_that_is_written_otherwise_is_the_same(other):
+    whole, real = config(), config()
+    del whole["l2"]  # as of a config file that makes its own
+    whole.l2, real.l2 = 1, 1.0
+    agreement.require_same_options(**ASKED | {"configs": {"": whole}})
+    agreement.require_same_options(**ASKED | {"configs": {"": real}})
+
+
 def test_processes_that_read_other_examples_end_in_one_line(other):
     where = "idx", "/data"
     agreement.require_same_data({where: data.synthetic(train=20, test=10)})

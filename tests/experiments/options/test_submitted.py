@@ -1,5 +1,8 @@
 """What was submitted is what is read, or nothing is."""
 
+import hashlib
+import json
+
 import pytest
 
 from flq_jax.configs import default
@@ -31,6 +34,17 @@ def test_a_file_that_was_changed_since_is_refused(damage, tmp_path):
     assert "\n" not in str(error.value)
     path.write_bytes(submitted.write(submission(seed=1), tmp_path).read_bytes())
     with pytest.raises(ConfigError, match="it is not what was submitted"):
+        submitted.read(str(path))
+
+
+@pytest.mark.parametrize("damage", [{"configs": [1]}, {"digests": 1}, {"more": 1}])
+def test_a_file_of_another_form_is_refused_though_its_name_is_right(damage, tmp_path):
+    text = json.dumps(
+        {"about": "", "command": "", "configs": {}, "digests": {}} | damage
+    )
+    path = tmp_path / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="--submitted: can't use "):
         submitted.read(str(path))
 
 

@@ -75,3 +75,10 @@ def test_what_is_set_for_a_child_is_not_left_to_us(monkeypatch):
     assert child.wait() == 0
     assert children.cores_here() == cores
     assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize("parent", ["", "launcher", "1.5"])
+def test_what_is_no_process_is_no_parent(parent, monkeypatch):
+    monkeypatch.setenv(children.PARENT, parent)
+    children.end_with_parent()
+    assert children.PARENT not in os.environ
