@@ -16,7 +16,7 @@ from flq_jax.simulation.start import padded_length
 
 
 def float32_params(params: Any) -> Any:
-    """The params as f32 arrays; ValueError unless they are finite floats, one or more."""
+    """The params as f32 arrays of their own; ValueError unless they are finite floats, one or more."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
         raise ValueError("Simulation: params must hold at least one array, got none")
@@ -33,7 +33,7 @@ def float32_params(params: Any) -> Any:
         if not finite or not array.size:
             came = "some that are not" if array.size else "none"
             raise ValueError(f"Simulation: {name} must be finite numbers, got {came}")
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params)
+    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), params)
 
 
 def count(params: Any) -> int:

@@ -104,7 +104,10 @@ def _pair(where: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _array(where: str, array: Any) -> np.ndarray:
-    """An array [n, ...] of numbers, in the types that devices hold."""
+    """An array [n, ...] of numbers, in the types that devices hold, and nobody else has.
+
+    JAX may take NumPy's memory for its own, and a caller change it in place.
+    """
     try:
         array = np.asarray(array)
     except ValueError as error:  # rows of different lengths
@@ -116,7 +119,7 @@ def _array(where: str, array: Any) -> np.ndarray:
     if array.dtype.kind not in "iu" or array.dtype in (np.uint8, np.int32):
         single = np.float32 if array.dtype == np.float64 else array.dtype
         with np.errstate(over="ignore"):  # an overflow is not finite, which is said
-            return array.astype(single, copy=False)
+            return array.astype(single)
     held = np.iinfo(np.int32)
     if array.size and not held.min <= array.min() <= array.max() <= held.max:
         raise ValueError(

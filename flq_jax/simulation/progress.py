@@ -102,4 +102,5 @@ def from_note(kept: dict[str, Any], state: State) -> Progress:
     """What `noted` kept, with its state; ValueError if it has a count that we have not."""
     if unknown := set(kept) - set(Progress._fields):
         raise ValueError(f"counted {', '.join(sorted(unknown))}")
-    return Progress(state=state, **{**kept, "ledger": Ledger(**kept["ledger"])})
+    counts = {k: tuple(map(tuple, lines)) for k, lines in kept["ledger"].items()}
+    return Progress(state=state, **{**kept, "ledger": Ledger(**counts)})

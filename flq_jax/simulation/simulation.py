@@ -88,7 +88,7 @@ class Simulation:
         count, mesh = len(given.parts), federated.client_mesh(len(given.parts))
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
-        self._test, metrics = judging(test, evaluate, params, given)
+        self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = _root(seed)
         made = self.federation = federation_of(
             params,
@@ -107,7 +107,7 @@ class Simulation:
         self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
         self._progress = Progress(0, state)
-        self._rounds, self._evaluate = programs(made, loss, metrics, state, mesh)
+        self._rounds, self._evaluate = programs(made, loss, self._metrics, state, mesh)
 
     @property
     def rounds(self) -> int:
@@ -194,7 +194,8 @@ class Simulation:
         )
         loss, sums = jax.device_get(found)
         count = len(self._test[1]) if self._test else 0
-        said = evaluation.judged(loss, sums, count)
+        in_order = {name: sums[name] for name in self._metrics}
+        said = evaluation.judged(loss, in_order, count)
         costs = self.federation.network.costs
         return line(self._progress, self.links, said, costs)
 

@@ -95,3 +95,14 @@ def test_test_examples_are_of_the_clients_kind():
     with pytest.raises(ValueError, match=r"test must have inputs float32\[n, 2\]"):
         held_out((X[:, 0], Y), given)
     assert len(held_out((X[:1], Y[:1]), given)[0]) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_caller_may_go_on_with_the_arrays(dtype, alone):
+    """JAX shares the memory of large aligned arrays with NumPy."""
+    x, y = X.astype(dtype), Y.astype(dtype)
+    given = examples([(x, y)]) if alone else examples((x, y), clients=2)
+    held = held_out((x, y), given)
+    for array in (*given[:2], *held):
+        assert not np.shares_memory(array, x) and not np.shares_memory(array, y)

@@ -42,7 +42,7 @@ def same(a, b):
 
 def test_gradient_descent_on_own_arrays_is_that_in_numpy():
     """Four clients of ten, so that the mean gradient is that of all forty."""
-    sim = make(test=(X[:8], Y[:8]), evaluate={"test_error": errors})
+    sim = make(test=(X[:8], Y[:8]), evaluate={"test_error": errors, "a": errors})
     rows = list(sim.run(rounds=20, every=10))
     ones = np.concatenate([np.ones((40, 1)), X], 1)
     theta = np.zeros(4)
@@ -51,6 +51,7 @@ def test_gradient_descent_on_own_arrays_is_that_in_numpy():
     found = np.concatenate([sim.params["b"], sim.params["w"]])
     np.testing.assert_allclose(found, theta, rtol=1e-5)
     each = (ones @ theta - Y) ** 2 / 2
+    assert list(rows[0])[:4] == ["round", "train_loss", "test_error", "a"]
     assert rows == sim.rows and [row["round"] for row in rows] == [10, 20]
     assert rows[-1]["train_loss"] == pytest.approx(each.mean(), rel=1e-4)
     assert rows[-1]["test_error"] == pytest.approx(each[:8].mean(), rel=1e-4)
