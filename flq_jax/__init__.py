@@ -34,7 +34,7 @@ _ROOMS = (
     "wireless",
 )
 
-__all__ = sorted((*_MODULE_OF, *_ROOMS))  # noqa: PLE0605 a list of text all the same
+__all__ = sorted((*_MODULE_OF, *_ROOMS))  # noqa: PLE0605  # pyrefly: ignore [unresolvable-dunder-all]
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,13 @@ def float32_params(params: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), params)
 
 
+def root(seed: int) -> jax.Array:
+    """The run's key; ValueError unless the seed is in 0..2^32 - 1."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"Simulation: seed must be in 0..2^32 - 1, got {seed!r}")
+    return keys.seed_key(seed)
+
+
 def count(params: Any) -> int:
     """d, the numbers in all arrays of the params."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -135,10 +142,11 @@ def require_metrics(
 def shard_of(inputs: np.ndarray, targets: np.ndarray, rows: int) -> ClientData:
     """The shapes of so many examples of one client."""
 
-    def some(array):
+    def some(array) -> Any:
         return jax.ShapeDtypeStruct((rows, *array.shape[1:]), array.dtype)
 
-    return ClientData(some(inputs), some(targets), jax.ShapeDtypeStruct((), jnp.int32))
+    sizes: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    return ClientData(some(inputs), some(targets), sizes)
 
 
 def _shapes(where: str, hint: str, function: Callable, *arguments: Any) -> Any:

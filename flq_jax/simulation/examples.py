@@ -70,7 +70,7 @@ def held_out(test: Pair, like: Examples) -> tuple[np.ndarray, np.ndarray]:
     return _checked(inputs, targets, [np.arange(len(inputs))])[:2]
 
 
-def _of_each(data: Sequence[Pair]) -> Examples:
+def _of_each(data: Any) -> Examples:
     """One pair of each client, one after another."""
     if not isinstance(data, Sequence) or len(data) == 0:
         raise ValueError(

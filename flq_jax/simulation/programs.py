@@ -1,18 +1,21 @@
 """The two programs of a simulation: rounds, and what a model is judged by."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flq_jax import federated
+from flq_jax.data import ClientData
 from flq_jax.federated import Federation, Loss, State
-from flq_jax.simulation import checks, evaluation
+from flq_jax.simulation import checks, evaluation, intervals
 from flq_jax.simulation.evaluation import Metric
 from flq_jax.simulation.examples import Examples, Pair, held_out
-from flq_jax.simulation.progress import Progress, line
+from flq_jax.simulation.intervals import Piece
+from flq_jax.simulation.progress import FIGURES, Progress
 
 
 def judging(
@@ -32,10 +35,9 @@ def judging(
         )
     if test is None:
         return (), {}
-    held, metrics = held_out(test, given), dict(evaluate)
-    taken = {"train_loss", *line(Progress(0, None), None, {}, True)}
+    held, metrics = held_out(test, given), dict(evaluate or {})
     rows = min(len(held[0]), evaluation.AT_ONCE)
-    checks.require_metrics(metrics, params, checks.shard_of(*held, rows), taken)
+    checks.require_metrics(metrics, params, checks.shard_of(*held, rows), {*FIGURES})
     return jax.device_put(held), metrics
 
 
@@ -64,3 +66,18 @@ def programs(
 
     said = evaluation.evaluation(federation, loss, evaluation.totals(metrics), mesh)
     return rounds, jax.jit(said, out_shardings=everywhere)
+
+
+def calling(
+    rounds: Callable, root: jax.Array, data: ClientData, capacity: int
+) -> intervals.Call:
+    """The `rounds` of `programs` on one simulation, as `intervals` calls them."""
+
+    def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
+        (progress,), (count,) = all_progress, counts
+        at = np.int32(progress.rounds), np.int32(count)
+        state, *rest = rounds(root, data, progress.state, *at, capacity=capacity)
+        metrics, done, reached = jax.device_get(rest)
+        return [Piece(state, metrics, int(done), bool(reached))]
+
+    return call

@@ -1,6 +1,5 @@
 """A federated run of a caller's own model, loss and arrays."""
 
-import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,15 +10,14 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from flq_jax import federated, keys, ledger
+from flq_jax import federated, ledger
 from flq_jax.compressors import Compressor
 from flq_jax.federated import Aggregate, Downlink, LocalUpdate, Loss, Network
 from flq_jax.simulation import checks, evaluation, intervals, resuming, start
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.examples import Pair, examples
-from flq_jax.simulation.intervals import Piece
 from flq_jax.simulation.parts import federation_of
-from flq_jax.simulation.programs import judging, programs
+from flq_jax.simulation.programs import calling, judging, programs
 from flq_jax.simulation.progress import Progress, line
 
 DIVERGED = "diverged: the loss is not finite"
@@ -89,7 +87,7 @@ class Simulation:
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
         self._test, self._metrics = judging(test, evaluate, params, given)
-        self._root = _root(seed)
+        self._root = checks.root(seed)
         made = self.federation = federation_of(
             params,
             client,
@@ -219,9 +217,8 @@ class Simulation:
     def _lines(
         self, rounds: int, every: int, store: Checkpoints | None
     ) -> Iterator[dict[str, Any]]:
-        clients = self.data.sizes.shape[0]
-        capacity = intervals.most_rounds(every, rounds, clients)
-        call = functools.partial(self._call, capacity)
+        capacity = intervals.most_rounds(every, rounds, self.data.sizes.shape[0])
+        call = calling(self._rounds, self._root, self.data, capacity)
         try:
             while self._progress.wanted(rounds):
                 end = intervals.next_evaluation(self.rounds, every, rounds)
@@ -245,26 +242,9 @@ class Simulation:
             if store is not None:
                 store.close()
 
-    def _call(
-        self, capacity: int, all_progress: Sequence[Progress], counts: Sequence[int]
-    ) -> list[Piece]:
-        (progress,), (count,) = all_progress, counts
-        at = np.int32(progress.rounds), np.int32(count)
-        state, metrics, done, reached = self._rounds(
-            self._root, self.data, progress.state, *at, capacity=capacity
-        )
-        metrics, done, reached = jax.device_get((metrics, done, reached))
-        return [Piece(state, metrics, int(done), bool(reached))]
-
     def _go_on(self, store: Checkpoints, further_than: int) -> bool:
         """Whether there is a checkpoint; taken if it is further than so many rounds."""
         found = resuming.newest(store, self._progress.state, self._of)
         if found is not None and found[0].rounds > further_than:
             self._progress, self.rows = found
         return found is not None
-
-
-def _root(seed: int) -> jax.Array:
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"Simulation: seed must be in 0..2^32 - 1, got {seed!r}")
-    return keys.seed_key(seed)

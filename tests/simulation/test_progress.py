@@ -8,7 +8,14 @@ import pytest
 from flq_jax.federated import Metrics
 from flq_jax.ledger import Links
 from flq_jax.quantizers import Layout
-from flq_jax.simulation.progress import Progress, counted, from_note, line, noted
+from flq_jax.simulation.progress import (
+    FIGURES,
+    Progress,
+    counted,
+    from_note,
+    line,
+    noted,
+)
 
 # A message of 3 codes of 2 bits and a range, a broadcast of 3 floats.
 LINKS = Links(Layout.of("up", 2, 3, 1), Layout.of("down", 32, 3, floats=True), 32)
@@ -35,6 +42,8 @@ def test_totals_are_those_of_the_rounds_that_were_done():
         "seconds": 0.75,
         "joules": 6.0,
     }
+    found = line(progress, LINKS, {"train_loss": 0.5}, costs=True)
+    assert tuple(found) == FIGURES
     other = line(progress, LINKS, {}, costs=False, count="laq", float_bits=64)
     assert other["uplink_bits"] == 3 * 6 and other["downlink_bits"] == 3 * 192
     assert "joules" not in other
