@@ -1,6 +1,8 @@
 """A laboratory for low-bit federated learning."""
 
+import importlib
 import os
+from typing import Any
 
 _HERE = os.path.dirname(__file__)
 if not os.path.isdir(os.path.join(_HERE, "configs")):
@@ -9,3 +11,50 @@ if not os.path.isdir(os.path.join(_HERE, "configs")):
     __path__.append(os.path.dirname(_HERE))
 
 __version__ = "0.1.0"  # setup.cfg reads it from here
+
+# What `import flq_jax as flq` offers, by the module it lives in. Each is imported when it
+# is first asked for: the package alone is light, and no room imports those above it.
+_NAMES = {
+    "compressors": (
+        *("Compressor", "Trigger", "clag", "direct", "error_feedback", "innovation"),
+        *("lazy", "momentum", "triggered", "zooming"),
+    ),
+    "federated": (
+        *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),
+        *("Network", "Outcome", "Plan", "compressed", "drawn", "everyone", "exact"),
+        *("gradient", "local_epochs", "mean_of", "one_of_fixed", "onebit_adam"),
+        *("sampled", "stateless", "tanh_downlink", "uniform_downlink", "whole"),
+    ),
+    "ledger": ("every_convention",),
+    "quantizers": (
+        *("Layout", "Message", "Quantizer", "alq", "bucketed", "codebook", "drive"),
+        *("drive_plus", "eden", "fixed_point", "geometric", "identity", "lloyd_max"),
+        *("natural", "nuqsgd", "one_of", "quic_fl", "rand_k", "rotated", "segmented"),
+        *("sign", "stochastic", "tanh_grid", "terngrad", "thc", "top_k", "two_means"),
+        *("uniform", "uveqfed", "warm_up"),
+    ),
+    "simulation.simulation": ("Simulation",),
+    "testing": ("Claims", "check_compressor", "check_quantizer"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+_ROOMS = (
+    *("bitstream", "compressors", "data", "entropy", "federated", "kernels", "keys"),
+    *("ledger", "models", "quantizers", "simulation", "single", "testing", "wire"),
+    "wireless",
+)
+
+__all__ = sorted((*_MODULE_OF, *_ROOMS))  # noqa: PLE0605  # pyrefly: ignore [unresolvable-dunder-all]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"flq_jax.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'flq_jax' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"flq_jax.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,12 +14,35 @@ ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
-def test_code_blocks_run(code):
+CODE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def ran(mark):
+    """What the one block with that text in it leaves."""
+    (code,) = (code for code in CODE if mark in code)
     names = {}
     exec(code, names)  # noqa: S102 the README's own code
+    return names
+
+
+def test_the_own_quantizer_decodes_what_was_sent():
+    names = ran("def ternary")
     assert np.allclose(names["x_hat"], [1.0, 0.0, -1.0, 0.0])
     assert np.array_equal(names["x_hat"], names["server"])
+
+
+def test_the_own_loss_is_brought_down_and_saved(tmp_path, monkeypatch):
+    """A message holds six numbers of 4 bits and a range of 32."""
+    monkeypatch.chdir(tmp_path)
+    sim = ran("flq.Simulation")["sim"]
+    assert [row["round"] for row in sim.rows] == [20, 40, 60]
+    assert sim.rows[-1]["test_error"] < 1e-3 and sim.rows[-1]["uploads"] < 600
+    assert sim.rows[-1]["uplink_bits"] == 56 * sim.rows[-1]["uploads"]
+    assert (tmp_path / "runs/mine/checkpoints/60").is_dir()
+
+
+def test_every_block_is_one_of_these():
+    assert len(CODE) == 2
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(mnist_\w+)`", TEXT))))

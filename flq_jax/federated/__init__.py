@@ -1,6 +1,10 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
-from flq_jax.federated.aggregation import MAJORITY_VOTE, WEIGHTED_MEAN
+from flq_jax.federated.aggregation import (
+    MAJORITY_VOTE,
+    WEIGHTED_MEAN,
+    Aggregate,
+)
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -43,6 +47,7 @@ from flq_jax.federated.state import Federation, Metrics, State
 __all__ = [
     "MAJORITY_VOTE",
     "WEIGHTED_MEAN",
+    "Aggregate",
     "Downlink",
     "Federation",
     "Grouping",

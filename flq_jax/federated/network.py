@@ -72,6 +72,14 @@ class Network(NamedTuple):
     clients: int = 0
 
 
+def require_clients(network: Network, clients: int) -> None:
+    """Raises ValueError if the network chooses among another number of clients."""
+    if network.clients not in (0, clients):
+        raise ValueError(
+            f"network: must be that of the {clients} clients, got one of {network.clients}"
+        )
+
+
 def everyone(clients: int) -> Network:
     """All of the `clients` take part in every round, and all messages arrive.
 

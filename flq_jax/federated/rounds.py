@@ -12,6 +12,7 @@ from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
 from flq_jax.federated.clock import waited
 from flq_jax.federated.downlink import downlink_state, heard
+from flq_jax.federated.network import require_clients
 from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
 from flq_jax.keys import RoundKeys, round_keys
@@ -33,11 +34,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
     """
     sizes = [jnp.size(leaf) for leaf in jax.tree.leaves(params)]
     require_indices("init", "the model's parameters", sum(sizes))
-    if federation.network.clients not in (0, clients):
-        raise ValueError(
-            f"init: the network must be that of the {clients} clients, got one of "
-            f"{federation.network.clients}"
-        )
+    require_clients(federation.network, clients)
     theta, _ = ravel_pytree(params)
     client, server = federation.compressor.init(theta.size)
 

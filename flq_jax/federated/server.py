@@ -26,8 +26,8 @@ def by_tensor(
     unravel = unraveling(shapes)
     tensors = optax.with_extra_args_support(optimizer)
 
-    def init(theta):
-        return tensors.init(unravel(theta))
+    def init(params):
+        return tensors.init(unravel(params))
 
     def update(updates, state, params=None, **extra):
         params = None if params is None else unravel(params)

@@ -7,7 +7,7 @@ import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import jax
@@ -47,7 +47,8 @@ class Checkpoints:
         self._folder = folder.absolute()
         self._tell = tell
         self._reading = reading
-        self._manager, self._alias = None, None
+        self._manager: Any = None
+        self._alias: tempfile.TemporaryDirectory[str] | None = None
 
     def save(self, round_index: int, state: Any, note: dict[str, Any]) -> None:
         """Saves `state`, in the background, as of `round_index` finished rounds.
@@ -126,7 +127,8 @@ class Checkpoints:
 
     def _agreed(self, round_index: int, like: Any) -> tuple[tuple | None, Exception]:
         """((state, note) or None, why not): the same for each of several processes."""
-        found, error = None, ValueError("another process cannot read it")
+        found: Any = None
+        error: Exception = ValueError("another process cannot read it")
         try:
             found = self._read(round_index, like)
         except NotThisRuns as other:
@@ -166,7 +168,7 @@ class Checkpoints:
             name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
             for name, leaf in stored(leaves).items()
         }
-        found = manager.restore(
+        found: Any = manager.restore(
             round_index,
             args=args.Composite(
                 state=args.StandardRestore(wanted), note=args.JsonRestore()
@@ -191,7 +193,7 @@ class Checkpoints:
     def _open(self):
         if self._manager is None:
             orbax = _orbax()
-            how = (
+            how: dict[str, Any] = (
                 {"read_only": True}
                 if self._reading
                 else {"max_to_keep": KEPT, "create": True}
@@ -206,20 +208,20 @@ class Checkpoints:
         if re.fullmatch(PLAIN_PATH, str(self._folder)):
             return self._folder
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._alias = tempfile.TemporaryDirectory(prefix="flq_jax-")
-        path = pathlib.Path(self._alias.name) / "checkpoints"
+        alias = self._alias = tempfile.TemporaryDirectory(prefix="flq_jax-")
+        path = pathlib.Path(alias.name) / "checkpoints"
         path.symlink_to(self._folder, target_is_directory=True)
         return path
 
 
 def _shapes_there(folder: Any) -> dict[str, str]:
     """What a checkpoint's leaves are, by name."""
-    found = _orbax().StandardCheckpointHandler().metadata(folder)
+    found: Any = _orbax().StandardCheckpointHandler().metadata(folder)
     return {name: shape(leaf) for name, leaf in dict(found).items()}
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def _writing() -> Generator[None]:
     """Orbax's and TensorStore's ways to say that a file can't be written, as OSError."""
     try:
         yield

@@ -9,6 +9,12 @@ from flq_jax import ledger
 from flq_jax.federated import Metrics, State
 from flq_jax.ledger import Ledger, Links
 
+# The names that a line of figures may have beside those of metrics.
+FIGURES = (
+    *("round", "train_loss", "uploads", "uplink_bits", "downlink_bits"),
+    *("diverged_clients", "overloads", "lost", "seconds", "joules"),
+)
+
 
 class Progress(NamedTuple):
     """Where a run stands.
@@ -46,7 +52,10 @@ def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Pr
     return progress._replace(
         rounds=progress.rounds + done,
         ledger=progress.ledger.add(
-            links, metrics.uplink_bits, metrics.listeners, metrics.downlink_bits
+            links,
+            np.asarray(metrics.uplink_bits),
+            np.asarray(metrics.listeners),
+            np.asarray(metrics.downlink_bits),
         ),
         diverged=progress.diverged + int(np.sum(metrics.diverged)),
         overloads=progress.overloads + int(np.sum(metrics.overloads)),
@@ -102,4 +111,6 @@ def from_note(kept: dict[str, Any], state: State) -> Progress:
     """What `noted` kept, with its state; ValueError if it has a count that we have not."""
     if unknown := set(kept) - set(Progress._fields):
         raise ValueError(f"counted {', '.join(sorted(unknown))}")
-    return Progress(state=state, **{**kept, "ledger": Ledger(**kept["ledger"])})
+    counts = {k: tuple(map(tuple, lines)) for k, lines in kept["ledger"].items()}
+    fields: dict[str, Any] = {**kept, "ledger": Ledger(**counts)}
+    return Progress(state=state, **fields)

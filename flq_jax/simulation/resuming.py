@@ -1,0 +1,67 @@
+"""A simulation in a folder, and out of it."""
+
+import functools
+import os
+import pathlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from flq_jax.data.dataset import digest
+from flq_jax.ledger import Links
+from flq_jax.simulation.checkpoints import Checkpoints
+from flq_jax.simulation.examples import Examples
+from flq_jax.simulation.progress import Progress, from_note, noted
+
+
+def store_in(folder: str | os.PathLike) -> Checkpoints:
+    """The checkpoints in the folder's `checkpoints`; broken ones are warned of."""
+    tell = functools.partial(warnings.warn, stacklevel=4)
+    return Checkpoints(pathlib.Path(folder) / "checkpoints", tell)
+
+
+def identity(seed: int, given: Examples, params: Any, links: Links) -> dict[str, Any]:
+    """What tells a simulation from another, as JSON has it; functions can't be told."""
+    return {
+        "seed": seed,
+        "uplink": links.uplink.scheme,
+        "downlink": links.downlink.scheme,
+        "data_sha256": given.sha256,
+        "params_sha256": digest(map(np.asarray, jax.tree.leaves(params))),
+    }
+
+
+def leave(
+    store: Checkpoints, progress: Progress, rows: list, of: Mapping[str, Any]
+) -> None:
+    """Saves where a simulation stands, in the background.
+
+    Args:
+        store: where.
+        progress: what is saved.
+        rows: its lines of figures.
+        of: its `identity`.
+    """
+    kept = {"progress": noted(progress), "rows": rows, "of": dict(of)}
+    store.save(progress.rounds, progress.state, kept)
+
+
+def newest(
+    store: Checkpoints, like: Any, of: Mapping[str, Any]
+) -> tuple[Progress, list] | None:
+    """(progress, rows) as last saved, or None; ValueError if another simulation's."""
+    found = store.restore(like)
+    store.close()
+    if found is None:
+        return None
+    _, state, kept = found
+    there = kept.get("of", {})
+    if differ := [name for name in of if there.get(name) != of[name]]:
+        name = differ[0]
+        raise ValueError(
+            f"Simulation: the folder must be of {name} {of[name]}, got {there.get(name)}"
+        )
+    return from_note(kept["progress"], state), list(kept["rows"])
