@@ -222,6 +222,13 @@ def test_members_that_promise_more_than_deflate_can_hold_are_refused(tmp_path):
         load_npz("own", path)
 
 
+def test_arrays_that_the_machine_cannot_hold_are_not_unpacked(tmp_path, monkeypatch):
+    (tmp_path / "own.npz").write_bytes(npz_bytes())
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 10, "SC_PHYS_PAGES": 10}.get)
+    with pytest.raises(DataError, match="must fit in this machine's 100 bytes"):
+        load_npz("own", tmp_path / "own.npz")
+
+
 def test_arrays_by_columns_and_of_no_entries_are_read(tmp_path):
     by_columns = np.asfortranarray(ARRAYS[0])
     path = tmp_path / "own.npz"

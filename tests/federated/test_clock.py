@@ -81,3 +81,20 @@ def test_an_unheard_round_counts_for_the_schedule():
     np.testing.assert_allclose(models[1], 1.25)
     np.testing.assert_array_equal(models[2], models[1])
     np.testing.assert_array_equal(models[3], models[1])
+
+
+def test_the_optimizer_is_told_the_round():
+    """As 1-bit Adam needs it, within what else is chained to it."""
+
+    def update(updates, state, params=None, *, round_index, **others):
+        del state, params, others
+        return updates, round_index
+
+    listener = optax.GradientTransformationExtraArgs(lambda _: jnp.int32(0), update)
+    fed, _ = jitted(DIRECT, SCRIPTED, 1.0)
+    fed = fed._replace(server_optimizer=optax.chain(listener, optax.scale(-1.0)))
+    state = federated.init(fed, np.zeros(3, np.float32), M)
+    state = state._replace(network=script([ALL] * 8, [ALL] * 8))
+    go = jax.jit(functools.partial(federated.round_step, fed, keys.seed_key(0)))
+    state, _ = go(data(), state, np.int32(7))
+    assert state.opt_state[0] == 7

@@ -69,6 +69,10 @@ def test_what_fits_is_made(changes):
         ),
         ({"compressor": WIDTHS}, "needs a network that chooses"),
         ({"compressor": AVERAGES, "network": SEVERAL}, "no link with a warm-up"),
+        (
+            {"compressor": innovation(warm_up(sign(), 3)), "network": SEVERAL},
+            "no link with a warm-up",
+        ),
         ({"server_optimizer": onebit_adam(0.1, 3)}, "send averages, as floats"),
         (
             {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 4)},

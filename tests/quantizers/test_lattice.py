@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from more import only
+from more import more, only
 
 from flq_jax.quantizers import uveqfed
 from flq_jax.quantizers.lattices import LATTICES
@@ -122,13 +122,13 @@ def test_overload_is_told_and_shrinks_the_block(name, key):
     assert 0.5 * step < x_hat[7] <= most < 100.0
 
 
-def block_among_calm_ones(name):
+def block_among_calm_ones(name, most=2.6):
     """Vectors f32[200, 90] of +-1, inside, but for one block about where the range ends."""
     rng, size = np.random.default_rng(0), len(LATTICES[name].basis)
     x = rng.choice(np.float32([-1, 1]), (200, 90))
     block = rng.standard_normal((200, size))
     block /= np.linalg.norm(block, axis=1, keepdims=True)
-    x[:, :size] = rng.uniform(1.4, 2.6, (200, 1)) * block
+    x[:, :size] = rng.uniform(1.4, most, (200, 1)) * block
     return x
 
 
@@ -158,6 +158,14 @@ def test_an_overload_is_one_and_what_is_none_is_none(name):
     assert 20 <= told.sum() <= 180
     # What only few dithers take outside may be missed by all of these.
     assert np.sum(told & ~found) <= 0.05 * told.sum()
+
+
+@pytest.mark.parametrize("name", [more("e8")])
+def test_no_overload_is_missed_where_points_are_not_looked_at_one_by_one(name):
+    xs = block_among_calm_ones(name, most=4.5)[:100]
+    told, found = map(np.asarray, of_many_dithers(name, xs, np.arange(200)))
+    assert not np.any(found & ~told)
+    assert found.sum() >= 20
 
 
 def _second_moment(name, x, bits=4):
