@@ -216,7 +216,7 @@ def runs() -> dict[str, ConfigDict]:
         return _chosen({"": config()}, _RUNS.value)
     try:
         configs = sweep()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"--config: {file}: sweep(): {type(error).__name__}: {error}"
         ) from error
@@ -251,7 +251,7 @@ def load(file: str) -> ConfigDict:
     module = _module(file)
     try:
         config = module.get_config()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
@@ -278,7 +278,7 @@ def _module(file: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # who leaves leaves without a word
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
