@@ -28,7 +28,7 @@ def swept(file: str) -> dict[str, ConfigDict] | None:
         return None
     try:
         configs = sweep()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"--config: {file}: sweep(): {type(error).__name__}: {error}"
         ) from error
@@ -53,7 +53,7 @@ def load(file: str) -> ConfigDict:
     module = _module(file)
     try:
         config = module.get_config()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
@@ -79,7 +79,7 @@ def _module(file: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # who leaves leaves without a word
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -10,48 +9,11 @@ import sys
 import time
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
-QUICK = [
-    "--config.data.name=synthetic",
-    "--config.client.batch=20",
-    "--config.log.every=5",
-    "--config.log.checkpoint_every=10",
-]
-
-
-def command(name, workdir, *options):
-    return [
-        sys.executable, "-m", "experiments.main", f"--config=configs/{name}.py",
-        f"--workdir={workdir}", *QUICK, *options,
-    ]  # fmt: skip
-
-
-def call(args, env=None):
-    return subprocess.run(
-        args,
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+from running import ROOT, call, command, results
 
 
 def run(*args):
     return call(command(*args))
-
-
-def results(workdir):
-    """What two equal runs must share, byte for byte, and their final state."""
-    summary = json.loads((workdir / "summary.json").read_text())
-    for name in ("wall_seconds", "command", "name"):
-        del summary[name]
-    newest = max(int(path.name) for path in (workdir / "checkpoints").iterdir())
-    note = json.loads((workdir / f"checkpoints/{newest}/note/metadata").read_text())
-    files = [(workdir / f"metrics.{end}").read_bytes() for end in ("jsonl", "csv")]
-    return summary, files, note["note"]["progress"], note["state_sha256"]
 
 
 @pytest.fixture(scope="module")

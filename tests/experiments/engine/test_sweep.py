@@ -329,6 +329,7 @@ FROZEN = (
         (SWEEP.replace("sgd-seed", "../seed"), "a run's name must be letters"),
         (SWEEP.replace('f"sgd-seed{seed}"', "'..'[seed:]"), "no dot first, and none"),
         (SWEEP.replace("return runs", "return 1 / 0"), "sweep(): ZeroDivisionError"),
+        (SWEEP.replace("return runs", "raise SystemExit(0)"), "sweep(): SystemExit: 0"),
         (SWEEP.replace("= seed,", "= -1,"), "config.seed: must be an integer in 0"),
     ],
 )

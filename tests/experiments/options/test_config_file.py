@@ -26,6 +26,8 @@ def test_a_file_says_what_it_is_about(tmp_path):
         ("a" * 5000 + "/c.py", None, "no file"),
         ("c.txt", "", "must be a Python file"),
         ("c.py", "1 / 0", "ZeroDivisionError"),
+        ("c.py", "import sys\nsys.exit(0)", "c.py: SystemExit: 0"),
+        ("c.py", "def get_config():\n    raise SystemExit", "c.py: SystemExit: "),
         ("c.py", "", "get_config"),
         ("c.py", "def get_config():\n    return 3", "must return a ConfigDict"),
         (
