@@ -32,7 +32,9 @@ def train(
 
 
 def train_together(
-    jobs: Sequence[Job], vmapped: bool | None = None
+    jobs: Sequence[Job],
+    vmapped: bool | None = None,
+    too_late: Callable[[str], None] = lambda name: None,
 ) -> list[dict[str, Any]]:
     """Runs experiments from where their folders have them to their ends.
 
@@ -42,6 +44,8 @@ def train_together(
     Args:
         jobs: one or more, which are `alike`.
         vmapped: see `over_runs`.
+        too_late: called with the name of a signal that came when all runs were at their
+            ends; whoever would begin others must not.
 
     Returns:
         The summaries, as they are left in `summary.json`.
@@ -68,6 +72,7 @@ def train_together(
             for record in going:
                 record.save()
                 record.close()
+            came = peers.signal_to_any(came or interrupt.requested)
     except Exception:
         if jax.process_count() == 1:  # else it would wait for processes that are gone
             for record in records:
@@ -75,6 +80,8 @@ def train_together(
         raise
     if going:
         raise Interrupted(came, min(record.progress.rounds for record in going))
+    if came:
+        too_late(came)
     return [record.summary() for record in records]
 
 
@@ -114,7 +121,7 @@ def stop_at(job: Job, run: Run) -> float:
     if not residual:
         return -math.inf
     if not optimum:
-        # The folder may have been another config's, see `workdir.claim`.
+        # The folder may have been another config's, see `claim`.
         config = resolve(job.config)
         of = {"data": job.dataset.digest, "partition": run.partition.digest}
         of |= {"l2": config["l2"], "model": config["model"]}

@@ -20,6 +20,7 @@ from ..folder.record import Job
 from ..options import validation
 from ..process import console, peers
 from ..process.errors import ConfigError
+from ..process.signals import Interrupted
 from ..process.whole_files import replace
 from ..reading import results, run_files
 from . import agreement, host_loop, taking
@@ -109,13 +110,16 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
 
     Returns:
         The names of those that failed.
+
+    Raises:
+        Interrupted: one of `signals.SIGNALS` came, and runs are left.
     """
     provenance()  # before files and checkout change
     if [run.name for run in runs] == [""]:
         alone(*runs)
         return []
     wanted = [run for run in runs if not finished(run)]
-    done, failures = len(runs) - len(wanted), []
+    done, failures, late = len(runs) - len(wanted), [], []
     for jobs in stacks(wanted, most):
         place = (
             f"{done + 1} of" if len(jobs) == 1 else f"{done + 1}-{done + len(jobs)} of"
@@ -123,8 +127,10 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
         console.tell(f"{', '.join(job.name for job in jobs)} ({place} {len(runs)})")
         with contextlib.ExitStack() as held:
             mine, damaged = taken(jobs, held)
-            failures += damaged + (failing(mine) if mine else [])
+            failures += damaged + (failing(mine, late) if mine else [])
         done += len(jobs)
+        if late and done < len(runs):
+            raise Interrupted(late[0], where="between runs, nothing is lost")
     console.told("table", show)(runs)
     return failures
 
@@ -190,20 +196,27 @@ def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
     return found
 
 
-def failing(jobs: Sequence[Job]) -> list[str]:
-    """Runs them together, and one by one if that fails: the names of those that do."""
+def failing(jobs: Sequence[Job], late: list[str]) -> list[str]:
+    """Runs them together, and one by one if that fails: the names of those that do.
+
+    The name of a signal that comes when those that go on are at their ends is put into
+    `late`, and no other is begun.
+    """
     for job in jobs:
         with contextlib.suppress(OSError):
             (job.folder / "failure.txt").unlink(missing_ok=True)
     try:
-        host_loop.train_together(jobs)
+        host_loop.train_together(jobs, too_late=late.append)
     except Exception as error:
         if jax.process_count() > 1:  # they would go on out of step
             raise
         what = " ".join(repr(error).split())[:200]
         if len(jobs) > 1:
             console.tell(f"together they failed: {what}; now one by one")
-            return [name for job in jobs for name in failing([job])]
+            failures = []
+            for job in jobs:
+                failures += [] if late else failing([job], late)
+            return failures
         console.tell(f"{jobs[0].name} failed: {what}{noted(jobs[0])}")
         return [jobs[0].name]
     return []

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from flq_jax import data
 from flq_jax.configs import default
 from flq_jax.experiments.engine import host_loop, sweep
 from flq_jax.experiments.folder import claim
+from flq_jax.experiments.folder.record import Record
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.process.signals import Interrupted
 
@@ -48,7 +50,7 @@ def trained(monkeypatch):
     """Names of the runs that were trained; the one called "bad" fails."""
     names = []
 
-    def fake(jobs):
+    def fake(jobs, too_late):
         folders = [job.folder for job in jobs]
         names.append("+".join(folder.name for folder in folders))
         if "bad" in [folder.name for folder in folders]:
@@ -228,13 +230,34 @@ def test_a_finished_run_that_is_prolonged_goes_on(trained, tmp_path):
 
 
 def test_a_signal_stops_all(monkeypatch, tmp_path):
-    def interrupted(jobs):
+    def interrupted(jobs, too_late):
         raise Interrupted("SIGINT", 3)
 
     monkeypatch.setattr(host_loop, "train_together", interrupted)
     runs = sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
     with pytest.raises(Interrupted, match="SIGINT: stopped after round 3"):
         sweep.run_all(runs)
+
+
+@pytest.mark.parametrize("names, goes_on", [("ab", False), ("a", True)])
+def test_a_signal_at_a_run_s_end_begins_no_other(names, goes_on, monkeypatch, tmp_path):
+    """SIGTERM while the last round of the first run is written down."""
+    add, began = Record.add, []
+
+    def signalled(record, *figures):
+        began.append(record.job.name)
+        signal.raise_signal(signal.SIGTERM)
+        add(record, *figures)
+
+    monkeypatch.setattr(Record, "add", signalled)
+    configs = {name: quick(seed=ord(name), rounds=5) for name in names}
+    runs = sweep.prepared(configs, tmp_path)
+    if goes_on:
+        assert sweep.run_all(runs) == []
+    else:
+        with pytest.raises(Interrupted, match="SIGTERM: stopped between runs"):
+            sweep.run_all(runs, most=1)
+    assert began == ["a"] and (tmp_path / "a/summary.json").exists()
 
 
 def test_the_data_are_read_once(monkeypatch, tmp_path):
