@@ -45,6 +45,7 @@ def load(path: pathlib.Path) -> dict[str, Any]:
     """The object in a JSON file, UTF-8; ValueError, in one line, if there is none."""
     try:
         found = json.loads(whole_files.text(path))
+        json.dumps(found, ensure_ascii=False).encode()  # JSON may hold half a character
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
