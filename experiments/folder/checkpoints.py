@@ -150,8 +150,7 @@ class Checkpoints:
 
     def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
         """(named leaves, note), unless its shapes are others."""
-        orbax = _orbax()
-        args, folder = orbax.args, self._plain_path() / str(round_index)
+        args, folder = _orbax().args, self._plain_path() / str(round_index)
         there = _shapes_there(folder / "state")
         leaves = by_path(like)
         if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):
@@ -169,7 +168,7 @@ class Checkpoints:
             for name, leaf in stored(leaves).items()
         }
         # Not by the manager, which reads all checkpoints, and none if one is damaged.
-        found = orbax.Checkpointer(orbax.CompositeCheckpointHandler()).restore(
+        found = _reader().restore(
             folder,
             args=args.Composite(
                 state=args.StandardRestore(wanted), note=args.JsonRestore()
@@ -194,30 +193,28 @@ class Checkpoints:
     def _open(self):
         if self._manager is None:
             orbax, path = _orbax(), self._plain_path()
-            if peers.first_of_us():
-                self._mend(path)
             options = orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
-            self._manager = orbax.CheckpointManager(path, options=options)
+            with contextlib.suppress(Exception):  # a broken file may raise anything
+                self._manager = orbax.CheckpointManager(path, options=options)
+            if peers.any_of_us(self._manager is None):
+                self._mend(path)
+                self._manager = orbax.CheckpointManager(path, options=options)
         return self._manager
 
     def _mend(self, path: pathlib.Path) -> None:
         """Sets aside what Orbax noted of a checkpoint, and can't read: its times.
 
-        It would open none of them; what they hold is read without.
+        It opens none of them with it; what they hold is read without.
         """
-        orbax = _orbax()
         for round_index in self._rounds():
             noted = path / str(round_index) / "_CHECKPOINT_METADATA"
             try:
-                orbax.Checkpointer(orbax.CompositeCheckpointHandler()).metadata(
-                    noted.parent
-                )
-            except Exception:  # noqa: BLE001 a broken file may raise anything
-                if noted.exists():
-                    self._tell(
-                        f"checkpoint of round {round_index}: {noted.name} is broken"
-                    )
+                _reader().metadata(noted.parent)
+            except Exception:  # noqa: BLE001 likewise
+                if peers.first_of_us() and noted.exists():
                     noted.rename(noted.with_name("broken_metadata"))
+                self._tell(f"checkpoint of round {round_index}: {noted.name} is broken")
+        peers.any_of_us(False)  # all wait for the first
 
     def _plain_path(self) -> pathlib.Path:
         """The folder's path, or another one that leads there and is no pattern."""
@@ -246,6 +243,11 @@ def _writing() -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise OSError(f"a checkpoint can't be written: {line:.200}") from error
+
+
+def _reader():
+    """Reads one checkpoint, whatever the others are."""
+    return _orbax().Checkpointer(_orbax().CompositeCheckpointHandler())
 
 
 def _orbax():

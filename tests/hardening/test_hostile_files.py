@@ -347,7 +347,7 @@ def spoilt(runs, tmp_path, rng):
 @pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "summary.json"])
 def test_a_report_has_all_other_runs_and_touches_none(file, spoilt, capsys):
     ends, times, lines = collections.Counter(), [], []
-    for _ in range(300):
+    for _ in range(100):
         folder, way = spoilt(file)
         left = there(folder)
         capsys.readouterr()
