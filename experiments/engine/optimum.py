@@ -16,7 +16,7 @@ from flq_jax import federated
 
 from ..assembly.build import Run
 from ..process import peers
-from ..process.whole_files import write_json
+from ..process.whole_files import text, write_json
 
 
 def kept(
@@ -32,7 +32,7 @@ def kept(
         solve: gives f*; all of several processes take part.
     """
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(text(path))
         optimum = float(known.pop("optimum"))
         known = known if math.isfinite(optimum) else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from ..process.errors import ConfigError
-from ..process.whole_files import replace
+from ..process.whole_files import replace, text
 from .validation import from_json
 
 FOLDER = ".submitted"  # no run is called so, see `config_file.swept`
@@ -41,12 +41,12 @@ def write(submission: Submission, folder: pathlib.Path) -> pathlib.Path:
     """
     kept = submission._asdict()
     kept["configs"] = {n: c.to_dict() for n, c in submission.configs.items()}
-    text = json.dumps(kept, indent=2) + "\n"
-    path = folder / FOLDER / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    content = json.dumps(kept, indent=2) + "\n"
+    path = folder / FOLDER / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
     if submission.configs:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace(path, text)
+            replace(path, content)
         except OSError as error:
             raise ConfigError(f"--workdir: can't write {path}: {error}") from error
     return path
@@ -56,12 +56,16 @@ def write(submission: Submission, folder: pathlib.Path) -> pathlib.Path:
 def read(file: str) -> Submission:
     """What `write` left; `ConfigError` if the file is not as it was then."""
     try:
-        text = pathlib.Path(file).read_text(encoding="utf-8")
-        if hashlib.sha256(text.encode()).hexdigest()[:16] != pathlib.Path(file).stem:
+        content = text(pathlib.Path(file))
+        if hashlib.sha256(content.encode()).hexdigest()[:16] != pathlib.Path(file).stem:
             raise ValueError("it is not what was submitted")
-        kept: dict[str, Any] = json.loads(text)
+        kept: dict[str, Any] = json.loads(content)
         kept["configs"] = {n: from_json(c) for n, c in dict(kept["configs"]).items()}
         kept["digests"] = dict(kept["digests"])
         return Submission(**kept)
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise ConfigError(f"--submitted: can't use {file}: {error}") from error
+    except (
+        *(OSError, ValueError, TypeError, LookupError),
+        *(AttributeError, RecursionError),  # JSON, but of no submission
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"--submitted: can't use {file}: {reason}") from error

@@ -67,7 +67,7 @@ def from_json(options: dict[str, Any]) -> ConfigDict:
     config = default.get_config()
     try:
         config.update(options)
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
         raise ConfigError(f"config: {' '.join(str(error).split())}") from error
     return config
 

@@ -4,8 +4,21 @@ import contextlib
 import json
 import os
 import pathlib
+import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+
+def text(path: pathlib.Path) -> str:
+    """What a regular file holds, in UTF-8.
+
+    Raises:
+        OSError: it can't be read, or is none, such as a FIFO, which would be waited for.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is no regular file")
+    return path.read_text(encoding="utf-8")
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -32,7 +45,7 @@ def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
         raise
 
 
-def replace(path: pathlib.Path, text: str) -> None:
-    """Writes `text` to `path`, in UTF-8."""
+def replace(path: pathlib.Path, content: str) -> None:
+    """Writes `content` to `path`, in UTF-8."""
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(content.encode())

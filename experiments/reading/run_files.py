@@ -4,6 +4,8 @@ import json
 import pathlib
 from typing import Any
 
+from ..process import whole_files
+
 NUMBER = (int, float)
 # What each reader of a summary finds in it: name -> its kind.
 KINDS = {
@@ -42,7 +44,8 @@ ROW = {
 def load(path: pathlib.Path) -> dict[str, Any]:
     """The object in a JSON file, UTF-8; ValueError, in one line, if there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(whole_files.text(path))
+        json.dumps(found, ensure_ascii=False).encode()  # JSON may hold half a character
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):

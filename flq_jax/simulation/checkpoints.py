@@ -151,8 +151,8 @@ class Checkpoints:
 
     def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
         """(named leaves, note), unless its shapes are others."""
-        args, manager = _orbax().args, self._open()
-        there = _shapes_there(manager.directory / str(round_index) / "state")
+        args, folder = _orbax().args, self._plain_path() / str(round_index)
+        there = _shapes_there(folder / "state")
         leaves = by_path(like)
         if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):
             leaves = [(f"leaf{i:04d}", leaf) for i, (_, leaf) in enumerate(leaves)]
@@ -168,8 +168,9 @@ class Checkpoints:
             name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
             for name, leaf in stored(leaves).items()
         }
-        found: Any = manager.restore(
-            round_index,
+        # Not by the manager, which reads all checkpoints, and none if one is damaged.
+        found: Any = _reader().restore(
+            folder,
             args=args.Composite(
                 state=args.StandardRestore(wanted), note=args.JsonRestore()
             ),
@@ -192,21 +193,36 @@ class Checkpoints:
 
     def _open(self):
         if self._manager is None:
-            orbax = _orbax()
-            how: dict[str, Any] = (
-                {"read_only": True}
-                if self._reading
-                else {"max_to_keep": KEPT, "create": True}
-            )
-            self._manager = orbax.CheckpointManager(
-                self._plain_path(), options=orbax.CheckpointManagerOptions(**how)
-            )
+            orbax, path = _orbax(), self._plain_path()
+            options = orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
+            with contextlib.suppress(Exception):  # a broken file may raise anything
+                self._manager = orbax.CheckpointManager(path, options=options)
+            if processes.any_of_us(self._manager is None):
+                self._mend(path)
+                self._manager = orbax.CheckpointManager(path, options=options)
         return self._manager
+
+    def _mend(self, path: pathlib.Path) -> None:
+        """Sets aside what Orbax noted of a checkpoint, and can't read: its times.
+
+        It opens none of them with it; what they hold is read without.
+        """
+        for round_index in self._rounds():
+            noted = path / str(round_index) / "_CHECKPOINT_METADATA"
+            try:
+                _reader().metadata(noted.parent)
+            except Exception:  # noqa: BLE001 likewise
+                if processes.first_of_us() and noted.exists():
+                    noted.rename(noted.with_name("broken_metadata"))
+                self._tell(f"checkpoint of round {round_index}: {noted.name} is broken")
+        processes.any_of_us(False)  # all wait for the first
 
     def _plain_path(self) -> pathlib.Path:
         """The folder's path, or another one that leads there and is no pattern."""
         if re.fullmatch(PLAIN_PATH, str(self._folder)):
             return self._folder
+        if self._alias is not None:
+            return pathlib.Path(self._alias.name) / "checkpoints"
         self._folder.mkdir(parents=True, exist_ok=True)
         alias = self._alias = tempfile.TemporaryDirectory(prefix="flq_jax-")
         path = pathlib.Path(alias.name) / "checkpoints"
@@ -228,6 +244,11 @@ def _writing() -> Generator[None]:
     except (ValueError, RuntimeError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise OSError(f"a checkpoint can't be written: {line:.200}") from error
+
+
+def _reader() -> Any:
+    """Reads one checkpoint, whatever the others are."""
+    return _orbax().Checkpointer(_orbax().CompositeCheckpointHandler())
 
 
 def _orbax():

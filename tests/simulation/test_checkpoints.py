@@ -164,6 +164,27 @@ def test_who_only_looks_moves_and_makes_nothing(damaged, tmp_path, told):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("damaged", [1, 3])
+@pytest.mark.parametrize("text", ["NaN", '{"item_handlers": 3}', "[" * 100_000])
+def test_what_orbax_cannot_read_of_one_takes_no_other_with_it(
+    text, damaged, tmp_path, told
+):
+    """Of its times, which nobody needs."""
+    store = checkpoints(tmp_path, told)
+    for rounds in (1, 2, 3):
+        store.save(rounds, STATE, {"of": rounds})
+    store.close()
+    (tmp_path / f"checkpoints/{damaged}/_CHECKPOINT_METADATA").write_text(text)
+    store = checkpoints(tmp_path, told)
+    rounds, state, _ = store.restore(BLANK)
+    assert rounds == 3 and same(state, STATE) and not told
+    store.save(4, scaled(3.0), {"of": 4})
+    store.close()
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 4
+    assert told == [f"checkpoint of round {damaged}: _CHECKPOINT_METADATA is broken"]
+    assert not (tmp_path / "broken_checkpoints").exists()
+
+
 class Swapped(NamedTuple):
     """As `State`, its two vectors in another order."""
 

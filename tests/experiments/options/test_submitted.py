@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -46,6 +47,26 @@ def test_a_file_of_another_form_is_refused_though_its_name_is_right(damage, tmp_
     path.write_text(text)
     with pytest.raises(ConfigError, match="--submitted: can't use "):
         submitted.read(str(path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'{"configs": []}', b'{"a": ' * 100_000, b'{"configs": {"a": {"l2": 1%s}}}'],
+)
+def test_what_is_json_but_no_submission_is_one_line(text, tmp_path):
+    """Named after what it holds."""
+    text = text.replace(b"%s", b"0" * 400)
+    path = tmp_path / f"{hashlib.sha256(text).hexdigest()[:16]}.json"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match="--submitted: can't use ") as error:
+        submitted.read(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_fifo_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(ConfigError, match="x.json is no regular file"):
+        submitted.read(str(tmp_path / "x.json"))
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -126,6 +126,7 @@ def test_damaged_files_leave_out_their_run_alone(file, text, tmp_path, capsys):
         ("summary.json", b'{"round": 20, "stopped": ""}'),  # no versions, no data
         ("summary.json", b"[" * 100_000),
         ("config.json", b"[" * 100_000),
+        ("config.json", b'{"rounds": 20, "x": "\\ud800"}'),  # which no file can hold
         ("config.json", b'{"rounds": 20, "seed": "x"}'),
         ("metrics.jsonl", b"\xff\xfe\x00\n"),
         ("metrics.jsonl", b'{"round": 20}\n'),
