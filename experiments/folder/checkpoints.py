@@ -151,6 +151,9 @@ class Checkpoints:
     def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
         """(named leaves, note), unless its shapes are others."""
         args, folder = _orbax().args, self._plain_path() / str(round_index)
+        for path in folder.rglob("*"):
+            if not path.is_file() and not path.is_dir():  # a FIFO would be waited for
+                raise ValueError(f"{path.name} is no regular file")
         there = _shapes_there(folder / "state")
         leaves = by_path(like)
         if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):

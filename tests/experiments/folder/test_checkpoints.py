@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -174,6 +175,22 @@ def test_what_orbax_cannot_read_of_one_takes_no_other_with_it(
     assert checkpoints(tmp_path, told).restore(BLANK)[0] == 4
     assert told == [f"checkpoint of round {damaged}: _CHECKPOINT_METADATA is broken"]
     assert not (tmp_path / "broken_checkpoints").exists()
+
+
+@pytest.mark.parametrize("file", ["_CHECKPOINT_METADATA", "state/_METADATA"])
+def test_a_fifo_in_a_checkpoint_is_not_waited_for(file, tmp_path, told):
+    store = checkpoints(tmp_path, told)
+    store.save(1, scaled(3.0), {})
+    store.save(2, STATE, {})
+    store.close()
+    (tmp_path / "checkpoints/2" / file).unlink()
+    os.mkfifo(tmp_path / "checkpoints/2" / file)
+    store = checkpoints(tmp_path, told)
+    assert store.restore(BLANK)[0] == 1
+    assert "no regular file" in told[0] and len(told) == 1
+    store.save(2, STATE, {})
+    store.close()
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 2
 
 
 class Swapped(NamedTuple):
