@@ -181,6 +181,8 @@ class Checkpoints:
             self._tell(
                 f"checkpoint of round {round_index}: leaves by position, as of old"
             )
+        if not isinstance(found.note, dict) or not {"note", "sha256"} <= {*found.note}:
+            raise ValueError(f"its note is none: {found.note!r:.40}")
         # Orbax stores no arrays without entries; there is nothing to restore in them.
         return [(k, found.state.get(k, leaf)) for k, leaf in leaves], found.note
 

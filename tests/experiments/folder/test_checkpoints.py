@@ -193,6 +193,18 @@ def test_a_fifo_in_a_checkpoint_is_not_waited_for(file, tmp_path, told):
     assert checkpoints(tmp_path, told).restore(BLANK)[0] == 2
 
 
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"note": {}}', "3", None])
+def test_a_note_that_is_none_is_a_broken_checkpoint(text, tmp_path, told):
+    store = checkpoints(tmp_path, told)
+    store.save(1, scaled(3.0), {})
+    store.save(2, STATE, {})
+    store.close()
+    path = tmp_path / "checkpoints/2/note/metadata"
+    path.unlink() if text is None else path.write_text(text)
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 1
+    assert len(told) == 1 and "round 2 is broken and was set aside" in told[0]
+
+
 class Swapped(NamedTuple):
     """As `State`, its two vectors in another order."""
 
