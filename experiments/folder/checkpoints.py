@@ -2,11 +2,14 @@
 
 import contextlib
 import copy
+import gc
 import logging
 import pathlib
 import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -129,7 +132,8 @@ class Checkpoints:
         """((state, note) or None, why not): the same for each of several processes."""
         found, error = None, ValueError("another process cannot read it")
         try:
-            found = self._read(round_index, like)
+            with _unheard():
+                found = self._read(round_index, like)
         except NotThisRuns as other:
             error = other
         except Exception as broken:  # noqa: BLE001 a broken file may raise anything
@@ -248,6 +252,24 @@ def _writing() -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise OSError(f"a checkpoint can't be written: {line:.200}") from error
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Leaves out what threads that still read say, when one of them has failed.
+
+    What failed is raised; the others find their event loop closed.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    except Exception:
+        time.sleep(0.2)  # until they have ended
+        gc.collect()
+        raise
+    finally:
+        sys.unraisablehook = hook
 
 
 def _reader():

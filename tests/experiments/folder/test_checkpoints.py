@@ -1,10 +1,12 @@
 """A checkpoint is the state bit for bit, or it is not used."""
 
+import gc
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
 import jax
@@ -203,6 +205,23 @@ def test_a_note_that_is_none_is_a_broken_checkpoint(text, tmp_path, told):
     path.unlink() if text is None else path.write_text(text)
     assert checkpoints(tmp_path, told).restore(BLANK)[0] == 1
     assert len(told) == 1 and "round 2 is broken and was set aside" in told[0]
+
+
+def test_of_a_cut_one_nothing_is_told_but_the_line(tmp_path, told, monkeypatch):
+    """Threads that read its other leaves would print a traceback each."""
+    state = {f"{i}": jnp.arange(1000.0 + i) for i in range(20)}
+    store = checkpoints(tmp_path, told)
+    store.save(1, state, {})
+    store.save(2, state, {})
+    store.close()
+    for path in (tmp_path / "checkpoints/2").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:20])
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    assert checkpoints(tmp_path, told).restore(state)[0] == 1
+    gc.collect()
+    time.sleep(0.2)
+    assert len(told) == 1 and not heard
 
 
 class Swapped(NamedTuple):
