@@ -2,14 +2,10 @@
 
 import contextlib
 import copy
-import gc
-import logging
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +14,7 @@ import jax.numpy as jnp
 
 from ..process import peers
 from ..process.errors import ConfigError
+from . import orbax_files
 from .leaves import by_path, digest, shape, stored
 
 KEPT = 3
@@ -63,7 +60,7 @@ class Checkpoints:
         # the lists of `note` grow.
         leaves = by_path(jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state))
         note = copy.deepcopy(note)
-        args = _orbax().args
+        args = orbax_files.library().args
         composite = args.Composite(
             state=args.StandardSave(stored(leaves)),
             note=args.JsonSave(
@@ -74,7 +71,7 @@ class Checkpoints:
                 }
             ),
         )
-        with _writing():
+        with orbax_files.writing():
             self._open().save(round_index, args=composite, force=True)
 
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
@@ -113,7 +110,7 @@ class Checkpoints:
         """Waits until what was saved is on disk; OSError if it can't be written."""
         manager, self._manager = self._manager, None
         if manager is not None:
-            with _writing():
+            with orbax_files.writing():
                 try:
                     manager.wait_until_finished()
                 finally:
@@ -132,7 +129,7 @@ class Checkpoints:
         """((state, note) or None, why not): the same for each of several processes."""
         found, error = None, ValueError("another process cannot read it")
         try:
-            with _unheard():
+            with orbax_files.unheard():
                 found = self._read(round_index, like)
         except NotThisRuns as other:
             error = other
@@ -154,11 +151,11 @@ class Checkpoints:
 
     def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
         """(named leaves, note), unless its shapes are others."""
-        args, folder = _orbax().args, self._plain_path() / str(round_index)
+        args, folder = orbax_files.library().args, self._plain_path() / str(round_index)
         for path in folder.rglob("*"):
             if not path.is_file() and not path.is_dir():  # a FIFO would be waited for
                 raise ValueError(f"{path.name} is no regular file")
-        there = _shapes_there(folder / "state")
+        there = orbax_files.shapes_there(folder / "state")
         leaves = by_path(like)
         if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):
             leaves = [(f"leaf{i:04d}", leaf) for i, (_, leaf) in enumerate(leaves)]
@@ -175,7 +172,7 @@ class Checkpoints:
             for name, leaf in stored(leaves).items()
         }
         # Not by the manager, which reads all checkpoints, and none if one is damaged.
-        found = _reader().restore(
+        found = orbax_files.reader().restore(
             folder,
             args=args.Composite(
                 state=args.StandardRestore(wanted), note=args.JsonRestore()
@@ -201,7 +198,7 @@ class Checkpoints:
 
     def _open(self):
         if self._manager is None:
-            orbax, path = _orbax(), self._plain_path()
+            orbax, path = orbax_files.library(), self._plain_path()
             options = orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
             with contextlib.suppress(Exception):  # a broken file may raise anything
                 self._manager = orbax.CheckpointManager(path, options=options)
@@ -218,7 +215,7 @@ class Checkpoints:
         for round_index in self._rounds():
             noted = path / str(round_index) / "_CHECKPOINT_METADATA"
             try:
-                _reader().metadata(noted.parent)
+                orbax_files.reader().metadata(noted.parent)
             except Exception:  # noqa: BLE001 likewise
                 if peers.first_of_us() and noted.exists():
                     noted.rename(noted.with_name("broken_metadata"))
@@ -236,50 +233,3 @@ class Checkpoints:
         path = pathlib.Path(self._alias.name) / "checkpoints"
         path.symlink_to(self._folder, target_is_directory=True)
         return path
-
-
-def _shapes_there(folder: Any) -> dict[str, str]:
-    """What a checkpoint's leaves are, by name."""
-    found = _orbax().StandardCheckpointHandler().metadata(folder)
-    return {name: shape(leaf) for name, leaf in dict(found).items()}
-
-
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    """Orbax's and TensorStore's ways to say that a file can't be written, as OSError."""
-    try:
-        yield
-    except (ValueError, RuntimeError) as error:
-        line = (str(error).splitlines() or [""])[0]
-        raise OSError(f"a checkpoint can't be written: {line:.200}") from error
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """Leaves out what threads that still read say, when one of them has failed.
-
-    What failed is raised; the others find their event loop closed.
-    """
-    hook = sys.unraisablehook
-    sys.unraisablehook = lambda _: None
-    try:
-        yield
-    except Exception:
-        time.sleep(0.2)  # until they have ended
-        gc.collect()
-        raise
-    finally:
-        sys.unraisablehook = hook
-
-
-def _reader():
-    """Reads one checkpoint, whatever the others are."""
-    return _orbax().Checkpointer(_orbax().CompositeCheckpointHandler())
-
-
-def _orbax():
-    """Imported when first needed: it takes as long as many a run's first chunk."""
-    import orbax.checkpoint
-
-    logging.getLogger("absl").setLevel(logging.CRITICAL)  # what fails is raised too
-    return orbax.checkpoint
