@@ -2,18 +2,17 @@
 
 import contextlib
 import copy
-import logging
 import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from flq_jax.simulation import processes
+from flq_jax.simulation import orbax_files, processes
 from flq_jax.simulation.leaves import by_path, digest, shape, stored
 
 KEPT = 3
@@ -60,7 +59,7 @@ class Checkpoints:
         # the lists of `note` grow.
         leaves = by_path(jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state))
         note = copy.deepcopy(note)
-        args = _orbax().args
+        args = orbax_files.library().args
         composite = args.Composite(
             state=args.StandardSave(stored(leaves)),
             note=args.JsonSave(
@@ -71,7 +70,7 @@ class Checkpoints:
                 }
             ),
         )
-        with _writing():
+        with orbax_files.writing():
             self._open().save(round_index, args=composite, force=True)
 
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
@@ -110,7 +109,7 @@ class Checkpoints:
         """Waits until what was saved is on disk; OSError if it can't be written."""
         manager, self._manager = self._manager, None
         if manager is not None:
-            with _writing():
+            with orbax_files.writing():
                 try:
                     manager.wait_until_finished()
                 finally:
@@ -130,7 +129,8 @@ class Checkpoints:
         found: Any = None
         error: Exception = ValueError("another process cannot read it")
         try:
-            found = self._read(round_index, like)
+            with orbax_files.unheard():
+                found = self._read(round_index, like)
         except NotThisRuns as other:
             error = other
         except Exception as broken:  # noqa: BLE001 a broken file may raise anything
@@ -151,8 +151,11 @@ class Checkpoints:
 
     def _read(self, round_index: int, like: Any) -> tuple[list, dict[str, Any]]:
         """(named leaves, note), unless its shapes are others."""
-        args, folder = _orbax().args, self._plain_path() / str(round_index)
-        there = _shapes_there(folder / "state")
+        args, folder = orbax_files.library().args, self._plain_path() / str(round_index)
+        for path in folder.rglob("*"):
+            if not path.is_file() and not path.is_dir():  # a FIFO would be waited for
+                raise ValueError(f"{path.name} is no regular file")
+        there = orbax_files.shapes_there(folder / "state")
         leaves = by_path(like)
         if there and all(re.fullmatch(r"leaf\d{4}", name) for name in there):
             leaves = [(f"leaf{i:04d}", leaf) for i, (_, leaf) in enumerate(leaves)]
@@ -169,7 +172,7 @@ class Checkpoints:
             for name, leaf in stored(leaves).items()
         }
         # Not by the manager, which reads all checkpoints, and none if one is damaged.
-        found: Any = _reader().restore(
+        found: Any = orbax_files.reader().restore(
             folder,
             args=args.Composite(
                 state=args.StandardRestore(wanted), note=args.JsonRestore()
@@ -179,6 +182,8 @@ class Checkpoints:
             self._tell(
                 f"checkpoint of round {round_index}: leaves by position, as of old"
             )
+        if not isinstance(found.note, dict) or not {"note", "sha256"} <= {*found.note}:
+            raise ValueError(f"its note is none: {found.note!r:.40}")
         # Orbax stores no arrays without entries; there is nothing to restore in them.
         return [(k, found.state.get(k, leaf)) for k, leaf in leaves], found.note
 
@@ -193,7 +198,7 @@ class Checkpoints:
 
     def _open(self):
         if self._manager is None:
-            orbax, path = _orbax(), self._plain_path()
+            orbax, path = orbax_files.library(), self._plain_path()
             options = orbax.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
             with contextlib.suppress(Exception):  # a broken file may raise anything
                 self._manager = orbax.CheckpointManager(path, options=options)
@@ -210,7 +215,7 @@ class Checkpoints:
         for round_index in self._rounds():
             noted = path / str(round_index) / "_CHECKPOINT_METADATA"
             try:
-                _reader().metadata(noted.parent)
+                orbax_files.reader().metadata(noted.parent)
             except Exception:  # noqa: BLE001 likewise
                 if processes.first_of_us() and noted.exists():
                     noted.rename(noted.with_name("broken_metadata"))
@@ -228,32 +233,3 @@ class Checkpoints:
         path = pathlib.Path(alias.name) / "checkpoints"
         path.symlink_to(self._folder, target_is_directory=True)
         return path
-
-
-def _shapes_there(folder: Any) -> dict[str, str]:
-    """What a checkpoint's leaves are, by name."""
-    found: Any = _orbax().StandardCheckpointHandler().metadata(folder)
-    return {name: shape(leaf) for name, leaf in dict(found).items()}
-
-
-@contextlib.contextmanager
-def _writing() -> Generator[None]:
-    """Orbax's and TensorStore's ways to say that a file can't be written, as OSError."""
-    try:
-        yield
-    except (ValueError, RuntimeError) as error:
-        line = (str(error).splitlines() or [""])[0]
-        raise OSError(f"a checkpoint can't be written: {line:.200}") from error
-
-
-def _reader() -> Any:
-    """Reads one checkpoint, whatever the others are."""
-    return _orbax().Checkpointer(_orbax().CompositeCheckpointHandler())
-
-
-def _orbax():
-    """Imported when first needed: it takes as long as many a run's first chunk."""
-    import orbax.checkpoint
-
-    logging.getLogger("absl").setLevel(logging.CRITICAL)  # what fails is raised too
-    return orbax.checkpoint

@@ -152,6 +152,7 @@ def test_a_broken_checkpoint_is_told_and_the_one_before_is_used(
     finished = run(name, tmp_path, "--config.rounds=60")
     assert finished.returncode == 0, finished.stderr
     assert "checkpoint of round 60 is broken and was set aside" in finished.stdout
+    assert "Traceback" not in finished.stderr
     assert "resuming after round 50" in finished.stdout
     assert results(tmp_path) == results(unbroken(name)[0])
 

@@ -245,7 +245,7 @@ def test_of_damaged_checkpoints_the_newest_whole_one_is_taken(tmp_path, rng):
                 for k, v in left.items()
                 if reading or rounds == 3 or not k.startswith("checkpoints/3")
             }
-            assert reading or len(now) == len(left)  # what is aside is whole
+            assert reading or len(now) == len(left)  # all of it is aside
         ends["harmless" if rounds == 3 else "told, the one before taken"] += 1
     counted("hostile checkpoints", ends, times)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -183,6 +184,55 @@ def test_what_orbax_cannot_read_of_one_takes_no_other_with_it(
     assert checkpoints(tmp_path, told).restore(BLANK)[0] == 4
     assert told == [f"checkpoint of round {damaged}: _CHECKPOINT_METADATA is broken"]
     assert not (tmp_path / "broken_checkpoints").exists()
+
+
+@pytest.mark.parametrize("file", ["_CHECKPOINT_METADATA", "state/_METADATA"])
+def test_a_fifo_in_a_checkpoint_is_not_waited_for(file, tmp_path, told):
+    store = checkpoints(tmp_path, told)
+    store.save(1, scaled(3.0), {})
+    store.save(2, STATE, {})
+    store.close()
+    (tmp_path / "checkpoints/2" / file).unlink()
+    os.mkfifo(tmp_path / "checkpoints/2" / file)
+    store = checkpoints(tmp_path, told)
+    assert store.restore(BLANK)[0] == 1
+    assert "no regular file" in told[0] and len(told) == 1
+    store.save(2, STATE, {})
+    store.close()
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 2
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"note": {}}', "3", None])
+def test_a_note_that_is_none_is_a_broken_checkpoint(text, tmp_path, told):
+    store = checkpoints(tmp_path, told)
+    store.save(1, scaled(3.0), {})
+    store.save(2, STATE, {})
+    store.close()
+    path = tmp_path / "checkpoints/2/note/metadata"
+    path.unlink() if text is None else path.write_text(text)
+    assert checkpoints(tmp_path, told).restore(BLANK)[0] == 1
+    assert len(told) == 1 and "round 2 is broken and was set aside" in told[0]
+
+
+def test_of_a_cut_one_nothing_is_told_but_the_line(tmp_path, told, capfd):
+    """Threads that read its other leaves would print a traceback each."""
+    state = {f"{i}": jnp.arange(1000.0) for i in range(20)}
+    store = checkpoints(tmp_path, told)
+    store.save(1, state, {})
+    store.save(2, state, {})
+    store.close()
+    for path in (tmp_path / "checkpoints/2").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:20])
+    code = (
+        "import pathlib, jax.numpy as jnp\n"
+        "from flq_jax.simulation.checkpoints import Checkpoints\n"
+        f"store = Checkpoints(pathlib.Path({str(tmp_path)!r}) / 'checkpoints', print)\n"
+        "store.restore({f'{i}': jnp.zeros(1000) for i in range(20)})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    out, errors = capfd.readouterr()
+    assert out.startswith("checkpoint of round 2 is broken") and out.count("\n") == 1
+    assert "Traceback" not in errors
 
 
 class Swapped(NamedTuple):
