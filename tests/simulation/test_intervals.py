@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from test_progress import LINKS, metrics
 
 from flq_jax.simulation import intervals
 from flq_jax.simulation.intervals import Piece, advanced
 from flq_jax.simulation.progress import Progress
-from tests.simulation.test_progress import LINKS, metrics
 
 
 @pytest.mark.parametrize(
