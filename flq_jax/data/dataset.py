@@ -159,23 +159,25 @@ def _numbered(where: str, users: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Whose each example is, i32[n], numbered in the order of their names."""
     if users.ndim != 1 or users.dtype.kind not in "iuUS":
         raise DataError(f"{where}: must be integers or strings[n], got {_type(users)}")
-    if len(users) != len(inputs):
-        raise DataError(
-            f"{where}: must be as many as the inputs, got {len(users)} users and "
-            f"{len(inputs)} inputs"
-        )
+    _require_as_many(where, "users", users, inputs)
     return np.unique(users, return_inverse=True)[1].astype(np.int32)
 
 
 def _labels(where: str, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(f"{where}: must be integers[n], got {_type(labels)}")
-    if len(labels) != len(inputs):
+    _require_as_many(where, "labels", labels, inputs)
+    return labels
+
+
+def _require_as_many(
+    where: str, what: str, values: np.ndarray, inputs: np.ndarray
+) -> None:
+    if len(values) != len(inputs):
         raise DataError(
-            f"{where}: must be as many as the inputs, got {len(labels)} labels and "
+            f"{where}: must be as many as the inputs, got {len(values)} {what} and "
             f"{len(inputs)} inputs"
         )
-    return labels
 
 
 def _require_range(where: str, labels: np.ndarray, num_classes: int) -> None:

@@ -37,11 +37,6 @@ class OneBitAdam(optax.GradientTransformationExtraArgs):
     warm_up: int
     b1: float
 
-    def at(self, warm_up: int, b1: float) -> "OneBitAdam":
-        """This optimizer, which says so of itself."""
-        self.warm_up, self.b1 = warm_up, b1
-        return self
-
 
 def onebit_adam(
     step: float | jax.Array,
@@ -117,4 +112,6 @@ def onebit_adam(
         state = OneBitAdamState(count, warmed, average, frozen)
         return jax.tree.map(stepped, average, frozen), state
 
-    return OneBitAdam(init, update).at(warm_up, b1)
+    made = OneBitAdam(init, update)
+    made.warm_up, made.b1 = warm_up, b1
+    return made
