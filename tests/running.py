@@ -5,6 +5,23 @@ import pathlib
 import subprocess
 import sys
 
+SEEDS = '''"""{about}"""
+
+from flq_jax.configs import default
+
+
+def get_config():
+    return default.get_config()
+
+
+def sweep():
+    runs = {{}}
+    for seed in (0, 1):
+        config = get_config()
+        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20{more}
+        runs[f"{name}{{seed}}"] = config
+    return runs
+'''
 ROOT = pathlib.Path(__file__).parent.parent
 QUICK = [
     "--config.data.name=synthetic",
@@ -44,3 +61,8 @@ def results(workdir):
     note = json.loads((workdir / f"checkpoints/{newest}/note/metadata").read_text())
     files = [(workdir / f"metrics.{end}").read_bytes() for end in ("jsonl", "csv")]
     return summary, files, note["note"]["progress"], note["state_sha256"]
+
+
+def sweep_of_seeds(about, name, *more):
+    """The text of a config file whose sweep has two seeds, called `name`0 and 1."""
+    return SEEDS.format(about=about, name=name, more="\n        ".join(["", *more]))

@@ -11,30 +11,18 @@ import time
 
 import pytest
 from absl.testing import flagsaver
+from running import sweep_of_seeds
 
 from flq_jax.experiments import launch
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.process import signals
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-SWEEP = '''"""Seeds, long enough to be interrupted."""
-
-from flq_jax.configs import default
-
-
-def get_config():
-    return default.get_config()
-
-
-def sweep():
-    runs = {}
-    for seed in (0, 1):
-        config = get_config()
-        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20
-        config.log.every = config.log.checkpoint_every = 5
-        runs[f"seed{seed}"] = config
-    return runs
-'''
+SWEEP = sweep_of_seeds(
+    "Seeds, long enough to be interrupted.",
+    "seed",
+    "config.log.every = config.log.checkpoint_every = 5",
+)
 
 
 def start(folder, *extra):
@@ -75,12 +63,18 @@ def test_what_is_queued_runs_as_it_was_submitted(tmp_path, monkeypatch):
 
 
 def test_a_run_that_is_no_sweep_s_has_no_name_in_its_command():
-    (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [[""]])
+    with flagsaver.flagsaver():
+        command_line.parse_flags(["launch"])
+        file, folder = pathlib.Path("a.json"), pathlib.Path("runs/a")
+        (line,) = launch.commands(file, folder, [[""]])
     assert not any(arg.startswith("--runs") for arg in line)
 
 
 def test_the_processes_run_the_same_package_as_the_command():
-    (line,) = launch.commands(pathlib.Path("a.json"), pathlib.Path("runs/a"), [["b"]])
+    with flagsaver.flagsaver():
+        command_line.parse_flags(["launch"])
+        file, folder = pathlib.Path("a.json"), pathlib.Path("runs/a")
+        (line,) = launch.commands(file, folder, [["b"]])
     assert line[:3] == [sys.executable, "-m", "flq_jax.experiments.main"]
 
 

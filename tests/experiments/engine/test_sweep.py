@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from running import sweep_of_seeds
 
 from flq_jax import data
 from flq_jax.configs import default
@@ -19,23 +20,7 @@ from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.process.signals import Interrupted
 
 ROOT = pathlib.Path(__file__).parents[3]
-SWEEP = '''"""Does a seed matter?"""
-
-from flq_jax.configs import default
-
-
-def get_config():
-    return default.get_config()
-
-
-def sweep():
-    runs = {}
-    for seed in (0, 1):
-        config = get_config()
-        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20
-        runs[f"sgd-seed{seed}"] = config
-    return runs
-'''
+SWEEP = sweep_of_seeds("Does a seed matter?", "sgd-seed")
 
 
 def quick(**options):

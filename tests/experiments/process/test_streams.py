@@ -20,6 +20,7 @@ def test_what_an_encoding_lacks_is_printed_as_a_question_mark(monkeypatch):
 def test_what_is_no_file_is_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     streams.print_anything()
+    assert sys.stdout is None
 
 
 def test_an_argument_that_is_no_text_is_one_line():
