@@ -93,7 +93,7 @@ def place(config: ConfigDict, root: jax.Array, clients: int) -> Cell:
 def scheduler(config: ConfigDict) -> scheduling.Scheduler:
     """Who takes part, of those who can."""
     if config.scheduler == "everyone":
-        return scheduling.everyone()
+        return scheduling.all_eligible()
     if config.scheduler == "bits_budget":
         return scheduling.bits_budget(config.budget_bits)
     return getattr(scheduling, config.scheduler)(config.scheduled)

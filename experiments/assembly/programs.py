@@ -179,7 +179,7 @@ def ideal_network(config: ConfigDict) -> federated.Network:
     """All clients or some of them, at no cost."""
     if not config.sampled:
         return federated.everyone(config.clients)
-    return federated.sampled(config.clients, config.sampled)
+    return federated.sampled(config.sampled, config.clients)
 
 
 def cell_of(

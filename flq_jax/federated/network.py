@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
+
 
 class Plan(NamedTuple):
     """What a network asks of the clients of one round.
@@ -86,22 +88,21 @@ def everyone(clients: int) -> Network:
     Args:
         clients: M, 1 or more; ValueError otherwise.
     """
-    if clients < 1:
-        raise ValueError(f"everyone: clients must be 1 or more, got {clients=}")
+    require_integer("everyone", "clients", clients, 1)
     return _ideal(clients, lambda key: jnp.arange(clients), everyone=True)
 
 
-def sampled(clients: int, count: int) -> Network:
+def sampled(count: int, clients: int) -> Network:
     """`count` of the `clients`, uniformly without replacement (McMahan et al. 2017).
 
     All their messages arrive.
 
     Args:
-        clients: M, 1 or more.
         count: 1 to M; ValueError otherwise.
+        clients: M, 1 or more; ValueError otherwise.
     """
-    if not 1 <= count <= clients:
-        raise ValueError(f"sampled: count must be in 1..{clients}, got {count=}")
+    require_integer("sampled", "clients", clients, 1)
+    require_integer("sampled", "count", count, 1, clients)
     return _ideal(
         clients,
         lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False)),

@@ -38,10 +38,10 @@ def made(**changes):
             "downlink": federated.compressed(innovation(sign())),
             "network": federated.sampled(M, M),
         },
-        {"compressor": lazy(innovation(sign())), "network": federated.sampled(M, 2)},
+        {"compressor": lazy(innovation(sign())), "network": federated.sampled(2, M)},
         {"compressor": WIDTHS, "network": SEVERAL},
         {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.9)},
-        {"compressor": AVERAGES, "network": federated.sampled(M, 2)},
+        {"compressor": AVERAGES, "network": federated.sampled(2, M)},
         {"server_optimizer": optax.sgd(COSINE)},
         {"step_size": jnp.float32(0.1)},
     ],
@@ -56,7 +56,7 @@ def test_what_fits_is_made(changes):
         (
             {
                 "downlink": federated.compressed(innovation(sign())),
-                "network": federated.sampled(M, 2),
+                "network": federated.sampled(2, M),
             },
             "everyone hears every broadcast",
         ),
@@ -86,7 +86,7 @@ def test_what_fits_is_made(changes):
             {
                 "compressor": AVERAGES,
                 "server_optimizer": optax.chain(onebit_adam(0.1, 3)),
-                "network": federated.sampled(M, 2),
+                "network": federated.sampled(2, M),
             },
             "take part in every round",
         ),

@@ -184,7 +184,7 @@ WRONG = [
     ({"server": 0.1}, "server must be of type GradientTransformation, got float"),
     ({"client": loss}, "client must be of type LocalUpdate, got function"),
     ({"network": 4}, "network must be of type Network"),
-    ({"network": flq.sampled(9, 2)}, "network: must be that of the 4 clients"),
+    ({"network": flq.sampled(2, 9)}, "network: must be that of the 4 clients"),
     ({"aggregate": "mean"}, "aggregate must be of type Aggregate"),
     ({"client": flq.LocalUpdate(wrong_update)}, "as its update"),
     (

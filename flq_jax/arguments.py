@@ -1,0 +1,60 @@
+"""What the arguments of public functions must be, said in one line."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+MOST = 2**31 - 1  # what an i32 holds
+
+
+def require_integer(
+    where: str, name: str, value: Any, low: int, high: int = MOST
+) -> None:
+    """Raises ValueError unless `value` is an integer in low..high, and no bool.
+
+    Args:
+        where: the function whose argument it is.
+        name: of the argument.
+        value: as it was given.
+        low, high: its range, both ends included.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
+        raise ValueError(
+            f"{where}: {name} must be an integer in {low}..{high}, got "
+            f"{name}={shown(value)}"
+        )
+
+
+def require_choice(where: str, name: str, value: Any, choices: Collection[str]) -> None:
+    """Raises ValueError unless `value` is one of these names."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{where}: {name} must be one of {', '.join(choices)}, got "
+            f"{name}={shown(value)}"
+        )
+
+
+def require_callable(where: str, name: str, value: Any) -> None:
+    """Raises TypeError unless `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{where}: {name} must be callable, got {name}={shown(value)}")
+
+
+def require_instance(where: str, name: str, value: Any, kind: type) -> None:
+    """Raises TypeError unless `value` is a `kind`."""
+    if isinstance(value, kind):
+        return
+    made = callable(value) and not isinstance(value, type)
+    called = f"; {value.__name__}(...) makes one" if hasattr(value, "__name__") else ""
+    raise TypeError(
+        f"{where}: {name} must be a {kind.__name__}, got a {type(value).__name__}"
+        + called * made
+    )
+
+
+def shown(value: Any) -> str:
+    """The value in one line, of no more than 60 characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
