@@ -34,12 +34,13 @@ _NAMES = {
         *("uniform", "uveqfed", "warm_up"),
     ),
     "simulation.simulation": ("Simulation",),
+    "tasks": ("Task", "classification"),
     "testing": ("Claims", "check_compressor", "check_quantizer"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = (
-    *("bitstream", "compressors", "data", "entropy", "federated", "kernels", "keys"),
-    *("ledger", "models", "quantizers", "simulation", "single", "testing", "wire"),
+    *("arguments", "bitstream", "compressors", "data", "entropy", "federated", "kernels", "keys"),
+    *("ledger", "models", "quantizers", "simulation", "single", "tasks", "testing", "wire"),
     "wireless",
 )
 

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
     },
+    "tasks": {"simulation", "federated", "models"},
 }
 # room of experiments: those below it; what lies at the top are the commands
 BELOW = {

@@ -319,7 +319,7 @@ def test_a_model_of_a_billion_parameters_has_a_state():
     "make, match",
     [
         (lambda: federated.sampled(5, 4), "count=5"),
-        (lambda: federated.sampled(0, 4), r"count must be in 1..4"),
+        (lambda: federated.sampled(0, 4), r"count must be an integer in 1..4"),
         (lambda: federated.gradient(quadratic, -1), "batch=-1"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 0, 1), "batch=0"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 1, 0), "epochs=0"),
