@@ -39,8 +39,26 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = (
-    *("arguments", "bitstream", "compressors", "data", "entropy", "federated", "kernels", "keys"),
-    *("ledger", "models", "quantizers", "simulation", "single", "tasks", "testing", "wire"),
+    *(
+        "arguments",
+        "bitstream",
+        "compressors",
+        "data",
+        "entropy",
+        "federated",
+        "kernels",
+        "keys",
+    ),
+    *(
+        "ledger",
+        "models",
+        "quantizers",
+        "simulation",
+        "single",
+        "tasks",
+        "testing",
+        "wire",
+    ),
     "wireless",
 )
 

@@ -9,7 +9,7 @@ from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.idx import read_idx
 from flq_jax.data.npz import read_arrays
-from flq_jax.data.reading import exists, opened, reason, shown
+from flq_jax.data.reading import exists, opened, reason, require_path, shown
 
 # The standard names, with the number of dimensions of each.
 IDX_FILES = {
@@ -69,6 +69,33 @@ def load_npz(name: str, path: str | os.PathLike) -> Dataset:
         ) from error
     users = arrays.pop(USERS, None)
     return make_dataset(name, *arrays.values(), source=str(path), train_users=users)
+
+
+def idx(folder: str | os.PathLike) -> Dataset:
+    """The data set of a folder's four IDX files, by the folder's name, see `load_idx`.
+
+    Args:
+        folder: the files are named as those of MNIST, each plain or with the ending .gz.
+
+    Raises:
+        DataError: it is no path, or a file is missing or damaged.
+    """
+    require_path("idx", folder)
+    return load_idx(Path(folder).absolute().name, folder)
+
+
+def npz(path: str | os.PathLike) -> Dataset:
+    """The data set of a numpy archive, by the file's name, see `load_npz`.
+
+    Args:
+        path: with the arrays train_inputs [n, ...], train_labels [n], test_inputs and
+            test_labels, and train_users [n] where examples have users.
+
+    Raises:
+        DataError: it is no path, or the file is missing, damaged or lacks an array.
+    """
+    require_path("npz", path)
+    return load_npz(Path(path).stem, path)
 
 
 def load_folder(name: str, folder: str | os.PathLike) -> Dataset:

@@ -34,13 +34,10 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(
-            "classification: model must be a flax module, got "
-            f"{type(model).__name__}"
+            f"classification: model must be a flax module, got {type(model).__name__}"
         )
     if not 0.0 <= single(l2) < math.inf:
-        raise ValueError(
-            f"classification: l2 must be finite and 0 or more, got {l2=}"
-        )
+        raise ValueError(f"classification: l2 must be finite and 0 or more, got {l2=}")
 
     def loss(params, inputs, labels, weights, key=None):
         rngs = None if key is None else {"gradient": key}

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flq_jax import data as sets
 from flq_jax.data.errors import DataError
 from flq_jax.data.files import IDX_FILES, NPZ_ARRAYS, load_folder, load_idx, load_npz
 from flq_jax.data.idx import read_idx
@@ -52,6 +53,24 @@ def test_idx_files_are_read(tmp_path, ending):
     data = load_folder("own", tmp_path)
     assert_is_arrays(data)
     assert (data.name, data.num_classes) == ("own", 3)
+
+
+def test_a_folder_and_a_file_are_data_sets_by_their_names(tmp_path):
+    folder, path = tmp_path / "folder", tmp_path / "mine.npz"
+    folder.mkdir()
+    write_idx(folder)
+    path.write_bytes(npz_bytes())
+    for found, name in (sets.idx(folder), "folder"), (sets.npz(str(path)), "mine"):
+        assert_is_arrays(found)
+        assert found.name == name
+
+
+@pytest.mark.parametrize("path", [0, None, ["a"], 1.5])
+@pytest.mark.parametrize("of", ["idx", "npz", "mnist"])
+def test_what_is_no_path_is_refused(of, path):
+    """0 is the standard input, which would be waited for."""
+    with pytest.raises(DataError, match=f"^{of}: must be the path of files, got"):
+        getattr(sets, of)(path)
 
 
 @pytest.mark.parametrize("names", [np.array(["b", "a", "c"]), np.array([7, -2, 9])])

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flq_jax.data import DataError, mnist
+from flq_jax.data import DataError, mnist, mnist_files
 from flq_jax.data.files import IDX_FILES
 
-SHIPPED = Path(mnist.__file__).parent
+SHIPPED = Path(mnist_files.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def data():
-    return mnist.load()
+    return mnist()
 
 
 @pytest.fixture
@@ -34,28 +34,28 @@ def test_shapes_and_types(data):
 
 
 def test_a_copy_is_the_same_data_set(data, copy):
-    assert mnist.load(copy).digest == data.digest
+    assert mnist(copy).digest == data.digest
 
 
 def test_every_file_has_a_known_hash_that_the_readme_states():
-    assert list(mnist.SHA256) == list(IDX_FILES)
+    assert list(mnist_files.SHA256) == list(IDX_FILES)
     rows = (SHIPPED / "README.md").read_text().splitlines()
-    for file, sha256 in mnist.SHA256.items():
+    for file, sha256 in mnist_files.SHA256.items():
         assert f"| {file} | {sha256} |" in rows
 
 
 def test_a_changed_label_is_noticed(copy):
     """Its range is right and gzip's checksum too: only the hash can tell."""
     file = "t10k-labels-idx1-ubyte"
-    plain = mnist.load(copy).test_labels.astype(np.uint8)
+    plain = mnist(copy).test_labels.astype(np.uint8)
     plain[0] = (plain[0] + 1) % 10
     header = b"\0\0\x08\x01" + len(plain).to_bytes(4, "big")
     (copy / file).write_bytes(header + plain.tobytes())
     with pytest.raises(DataError, match=f"{file}: unpacked SHA-256"):
-        mnist.load(copy)
+        mnist(copy)
 
 
 def test_a_missing_file_is_named(copy):
     (copy / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match="train-labels-idx1-ubyte.gz: .*readable"):
-        mnist.load(copy)
+        mnist(copy)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flq_jax.data.dataset import Dataset
 from flq_jax.data.files import load_idx
+from flq_jax.data.reading import require_path
 
 # Of each file as unpacked.
 SHA256 = {
@@ -27,14 +28,15 @@ SHA256 = {
 }
 
 
-def load(folder: str | os.PathLike | None = None) -> Dataset:
+def mnist(folder: str | os.PathLike = "") -> Dataset:
     """MNIST in the order of its files: u8[60000, 28, 28] and u8[10000, 28, 28].
 
     Args:
-        folder: holds the four IDX files, plain or .gz; None: those of the package.
+        folder: holds the four IDX files, plain or .gz; empty: those of the package.
 
     Raises:
         DataError: if a file is missing or its SHA-256 is not the known one.
     """
-    folder = Path(__file__).parent if folder is None else folder
+    require_path("mnist", folder)
+    folder = folder or Path(__file__).parent
     return load_idx("mnist", folder, sha256=SHA256, num_classes=10)
