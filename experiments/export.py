@@ -23,7 +23,9 @@ from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.evaluation import heard_params
 
-from .assembly.build import Run, build, classifier
+from .assembly.build import Run, build
+from .assembly.composition import canonical_texts
+from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
 from .options import command_line, validation
 from .process import console, surroundings
@@ -61,13 +63,15 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     require_writable("out", out)
     if program:
         require_writable("stablehlo", pathlib.Path(program))
-    dataset = data.load(config.data.name, config.data.dir)
+    dataset = dataset_of(config)
+    text, model = canonical_texts(config)["model"], setting(config, dataset).model
     run = build(config, dataset)
     rounds, state = newest(folder, run)
     params = heard_params(run.federation, run.root, state, rounds)
     classes = dataset.num_classes
     images, labels = scaled(run.test[0]), run.test[1]
-    counts = packed_model.save(out, config.model, params, classes, images.shape[1:])
+    shape = images.shape[1:]
+    counts = packed_model.save(out, text, model, params, classes, shape)
     loaded, read, image = packed_model.load(out)
     stored = " + ".join(f"{n:,} x {bits} bit" for bits, n in sorted(counts.items()))
     payload = sum(bits * n for bits, n in counts.items()) / 8
@@ -75,7 +79,7 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
         f"{out}: round {rounds}; {stored} = {payload:,.0f} bytes, "
         f"{out.stat().st_size:,} with names and shapes"
     )
-    trained = accuracy(classifier(config.model, classes), params, images, labels)
+    trained = accuracy(model, params, images, labels)
     packed = accuracy(loaded, read, images, labels)
     console.tell(
         f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file"

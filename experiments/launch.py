@@ -188,6 +188,7 @@ def submit(
     return submitted.write(
         submitted.Submission(
             **origin,
+            file=str(pathlib.Path(command_line.file()).resolve()),
             configs={run.name: run.config for run in runs},
             digests={run.name: run.dataset.digest for run in runs},
         ),

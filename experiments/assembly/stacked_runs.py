@@ -1,5 +1,6 @@
 """Runs that differ in nothing but arrays, as one program."""
 
+import ast
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,31 +13,17 @@ from flq_jax.data import ClientData
 from flq_jax.data.dataset import Dataset
 
 from ..options.names import flatten
-from .build import Run, build, padded_length, split
+from ..options.parts import PARTS
+from .build import Run, build, client, padded_length, split
+from .composition import asks, composed
 from .programs import Arrays
 
 MOST_BYTES = 8 * 10**9  # of examples that the runs of one program hold
-# Options whose values a program may take as its arguments.
-NUMBERS = (
-    "client.learning_rate",
-    "compressor.lazy_error_weight",
-    "compressor.lazy_weight",
-    "server.learning_rate",
-)
-# Options that a program never sees: what they say is in the arrays that it works on.
-IN_ARRAYS = (
-    "seed", "data.alpha", "data.min_size", "data.partition", "data.shards",
-    *(
-        f"network.{name}"
-        for name in (
-            "battery_j", "block_hz", "budget_j", "capacitance", "deadline_s",
-            "downlink_hz", "downlink_interference_w", "downlink_power_w", "exponent",
-            "frequency_high_hz", "frequency_low_hz", "gain_db", "inner_m",
-            "interference_high_w", "interference_low_w", "power_w", "radius_m",
-            "shadowing_db", "waterfall",
-        )
-    ),
-)  # fmt: skip
+# Options that a program never sees: what they say is in the arrays that it works on, or
+# in its expressions.
+IN_ARRAYS = ("seed", "let", "cell", *PARTS)
+# Of a cell's options those that shape its arrays, or its program.
+OF_CELLS_PROGRAM = "blocks", "bit_operations_a_cycle"
 
 
 class Stack(NamedTuple):
@@ -58,26 +45,30 @@ class Stack(NamedTuple):
 def alike(config: ConfigDict, dataset: Dataset) -> str:
     """What runs of one program have in common, as a string to compare.
 
-    All options but those of `NUMBERS` and `IN_ARRAYS`, the data set, and the length of
-    the clients' arrays, which must have the same shapes.
+    All options but those of `IN_ARRAYS`, the expressions but for the numbers in them
+    that a program may take as its arguments, the data set, and the length of the
+    clients' arrays, which must have the same shapes.
     """
-    free = {*NUMBERS, *IN_ARRAYS}
-    options = {k: v for k, v in flatten(config).items() if k not in free}
-    length = padded_length(config, split(config, dataset))
-    return repr((sorted(options.items()), dataset.digest, length))
+    options = {k: v for k, v in config.items() if k not in IN_ARRAYS}
+    parts = composed(config).parts
+    texts = {name: ast.unparse(tree) for name, tree in parts.items()}
+    if any(asks(name, tree, "seed") for name, tree in parts.items()):
+        options["seed"] = config.seed
+    cell = [config.cell[name] for name in OF_CELLS_PROGRAM]
+    length = padded_length(client(config, dataset), split(config, dataset))
+    same = sorted(flatten(options).items()), texts, cell, dataset.digest, length
+    return repr(same)
 
 
 def most_together(config: ConfigDict, dataset: Dataset) -> int:
     """How many runs that are alike hold examples of their own in `MOST_BYTES`: 1 or more.
 
     Each holds them once by itself and once as a row of the stack; runs that share theirs
-    hold nothing.
+    hold nothing, which is so where the split does not ask for the seed.
     """
-    parts = split(config, dataset)
-    example = dataset.train_inputs[0].nbytes * (1 if config.client.batch else 4)
-    mine = 2 * len(parts) * padded_length(config, parts) * example
-    if config.data.partition == "contiguous":
-        mine = 1
+    update, parts = client(config, dataset), split(config, dataset)
+    example = dataset.train_inputs[0].nbytes * (1 if update.batch else 4)
+    mine = 2 * len(parts) * padded_length(update, parts) * example
     return max(1, MOST_BYTES // mine)
 
 
@@ -95,8 +86,8 @@ def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> Stack:
     runs: list[Run] = []
     for config in configs:
         runs.append(build(config, dataset, *runs[:1]))
-    values = [{name: flatten(c)[name] for name in NUMBERS} for c in configs]
-    differ = [n for n in NUMBERS if len({value[n] for value in values}) > 1]
+    values = [run.numbers for run in runs]
+    differ = [n for n in values[0] if len({value[n] for value in values}) > 1]
     share = all(run.data is runs[0].data for run in runs)
     arrays = [
         Arrays(
@@ -149,7 +140,9 @@ def over_runs(
         def one(given):
             arrays, *rest = given
             data = arrays.data if shared is None else shared
-            parts = stack.runs[0].assemble(arrays._replace(data=data))
+            numbers = {**stack.runs[0].numbers, **arrays.numbers}
+            each = arrays._replace(data=data, numbers=numbers)
+            parts = stack.runs[0].assemble(each)
             return function(parts, arrays.root, data, *rest)
 
         if count == 1:

@@ -124,7 +124,7 @@ def stop_at(job: Job, run: Run) -> float:
         # The folder may have been another config's, see `claim`.
         config = resolve(job.config)
         of = {"data": job.dataset.digest, "partition": run.partition.digest}
-        of |= {"l2": config["l2"], "model": config["model"]}
+        of |= {"task": config["task"], "model": config["model"]}
         path = job.folder / "optimum.json"
         optimum = kept(path, of, functools.partial(least_loss, run))
     console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {residual:g}")

@@ -79,7 +79,7 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
         # A gradient each, lest all clients' examples be kept for that of the mean.
         @jax.value_and_grad
         def local(theta, shard):
-            return run.loss(unravel(theta), *federated.whole(shard), None)
+            return run.task.loss(unravel(theta), *federated.whole(shard), None)
 
         each = jax.vmap(functools.partial(local, theta))
         values, gradients = federated.in_groups(1, run.mesh)(each)(data)

@@ -13,8 +13,8 @@ from ml_collections import ConfigDict, config_flags
 
 from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
-from . import config_file, shipped, submitted
-from .help import config_help
+from . import config_file, own_modules, shipped, submitted
+from .help import config_help, constructors_help
 from .names import did_you_mean, flatten
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -41,7 +41,9 @@ _PROCESS = flags.DEFINE_integer("process", 0, "Which one this is.", 0)
 _SUMMARY = flags.DEFINE_bool(
     "summary", False, "Show what each run's model costs, and exit."
 )
-_HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
+flags.DEFINE_string(
+    "config_help", None, "List every option, or all that may stand in one, and exit."
+)
 OWN_FLAGS = (
     "config", "submitted", "workdir", "together", "runs", "coordinator", "processes", "process",
     "summary", "config_help",
@@ -53,6 +55,12 @@ def config() -> ConfigDict:
     if _CONFIG.value is None:
         raise ConfigError("--config: a config file must be given")
     return _CONFIG.value
+
+
+def one() -> ConfigDict:
+    """The config of a command that takes no sweep, as `runs` has it."""
+    own_modules.beside(file())
+    return own_modules.qualified(config(), config_file.own_names(file()))
 
 
 def summary() -> bool:
@@ -137,9 +145,15 @@ def parse(argv: Sequence[str]) -> list[str]:
     streams.print_anything()
     with one_line_errors():
         argv = list(argv)
-        if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
+        asked = [re.fullmatch(r"--?config_help(?:=(.*))?", arg) for arg in argv]
+        if asked := [match for match in asked if match]:
+            option = asked[-1][1] or ""
+            if option in ("", "true"):
+                told = config_help(usage(), file(argv))
+            else:
+                told = constructors_help(option)
             with contextlib.suppress(BrokenPipeError):  # | head
-                print(config_help(usage(), file(argv)), flush=True)
+                print(told, flush=True)
             sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
         named = file(argv)
@@ -228,13 +242,18 @@ def runs() -> dict[str, ConfigDict]:
         ConfigError: see `config_file.swept`, and --runs with another name.
     """
     if found := submission():
+        own_modules.beside(found.file)
         return _chosen(found.configs, _RUNS.value)
     configs = config_file.swept(file())
     if configs is None:
-        return _chosen({"": config()}, _RUNS.value)
-    overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    for one in configs.values():
-        one.update_from_flattened_dict(overrides)
+        configs = {"": config()}
+    else:
+        overrides = config_flags.get_override_values(flags.FLAGS["config"])
+        for each in configs.values():
+            each.update_from_flattened_dict(overrides)
+    own_modules.beside(file())
+    own = config_file.own_names(file())
+    configs = {name: own_modules.qualified(c, own) for name, c in configs.items()}
     return _chosen(configs, _RUNS.value)
 
 

@@ -86,6 +86,20 @@ def _module(file: str) -> ModuleType:
     return module
 
 
+def own_names(file: str) -> dict[str, str]:
+    """The constructors that the file itself defines: NAME -> STEM.NAME."""
+    module, stem = _module(file), pathlib.Path(file).stem
+    return {
+        name: f"{stem}.{name}"
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+        and stem.isidentifier()
+        and callable(value)
+        and not name.startswith("_")
+        and name not in ("get_config", "sweep")
+    }
+
+
 def about(file: str) -> str:
     """What the config file says of itself: its docstring."""
     return inspect.cleandoc(_module(str(file)).__doc__ or "")

@@ -12,6 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = [
+    "contiguous",
+    "dirichlet",
+    "iid",
+    "natural",
+    "quantity_skew",
+    "shards",
+]
+
 Parts = tuple[np.ndarray, ...]
 Seed = int | np.random.Generator
 

@@ -1,0 +1,108 @@
+"""What a run's programs are made for: its model, and what its expressions may name."""
+
+import ast
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from flq_jax import keys
+from flq_jax.data import scaled
+from flq_jax.data.dataset import Dataset
+
+from ..options.parts import trees
+from ..process.errors import ConfigError
+from .composition import asks, made
+from .composition import known as of_config
+
+
+class Setting(NamedTuple):
+    """What a run's programs are made for.
+
+    Attributes:
+        config: of the run.
+        model: what the clients train.
+        example: one input, [1, ...].
+        shapes: of the model's params, see `jax.eval_shape`.
+        values: what the expressions may name, the model and its `d` and `sizes` among it.
+        mesh: the devices that the clients are spread over.
+    """
+
+    config: ConfigDict
+    model: nn.Module
+    example: np.ndarray
+    shapes: Any
+    values: dict[str, Any]
+    mesh: Mesh | None
+
+
+def setting(config: ConfigDict, dataset: Dataset, mesh: Mesh | None = None) -> Setting:
+    """The setting; `ConfigError` unless the model takes the examples. Cheap."""
+    values = known(config, dataset)
+    model = made(trees(config), "model", values)
+    example = np.asarray(scaled(dataset.train_inputs[:1]))
+    packed = config.packed and hasattr(model, "packed")
+    try:
+        shapes = shapes_of(model, example.shape, example.dtype, packed)
+    except Exception as error:  # a model may be anybody's
+        reason = " ".join(str(error).split())
+        if isinstance(error, ZeroDivisionError):  # an initializer's, of its fan-in
+            reason = "a layer has no inputs, its image is empty"
+        raise ConfigError(
+            f"config.model: {config.model} must take the examples of {dataset.name}, "
+            f"{example.shape[1:]}: {reason:.500}"
+        ) from error
+    sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
+    values |= {"model": model, "d": sum(sizes), "sizes": sizes}
+    return Setting(config, model, example, shapes, values, mesh)
+
+
+@functools.lru_cache(maxsize=64)
+def shapes_of(
+    model: nn.Module, shape: tuple[int, ...], dtype: np.dtype, packed: bool
+) -> Any:
+    """The shapes of a model's params for inputs such as these; nothing is computed."""
+    example = jax.ShapeDtypeStruct(shape, dtype)
+    variables = jax.eval_shape(model.init, jax.random.key(0), example)
+    if packed:  # its sums of integers must fit, too
+        jax.eval_shape(model.clone(packed=True).apply, variables, example)
+    return variables["params"]
+
+
+def known(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
+    """What the expressions of the config may name, before there is a model."""
+    return of_config(config) | {
+        "labels": dataset.train_labels,
+        "users": dataset.train_users,
+        "num_classes": dataset.num_classes,
+    }
+
+
+def initial(found: Setting) -> Callable[[jax.Array], Any]:
+    """The run's key -> the model's params before the first round."""
+
+    def params(root):
+        return found.model.init(keys.init_key(root), found.example)["params"]
+
+    return params
+
+
+def data_text(config: ConfigDict) -> str:
+    """What two configs of one data set have in common."""
+    tree = trees(config)["data"]
+    return ast.unparse(tree) + f" seed={config.seed}" * asks("data", tree, "seed")
+
+
+def dataset_of(config: ConfigDict) -> Dataset:
+    """The data set that the config names; `ConfigError` if there is none."""
+    return made(trees(config), "data", of_config(config))
+
+
+def asks_for_a_cell(config: ConfigDict) -> bool:
+    """Whether the clients are somewhere, and have links to a base station."""
+    return asks("network", trees(config)["network"], "place")
