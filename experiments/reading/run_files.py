@@ -63,6 +63,10 @@ def text(path: pathlib.Path) -> str:
 def config(path: pathlib.Path) -> dict[str, Any]:
     """The options in a run's config file, by group."""
     found = load(path)
+    if isinstance(found.get("compressor"), dict):
+        raise ValueError(  # noqa: TRY004 as for broken JSON
+            "config.json: is an earlier version's, with options where expressions are now"
+        )
     require(found, {"rounds": int}, path.name)
     require({"seed": 0, **found}, {"seed": int}, path.name)
     return found
