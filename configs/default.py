@@ -18,12 +18,12 @@ def get_config() -> ConfigDict:
     config.data = "mnist()"  # or synthetic(), npz("my.npz"), idx("folder"), mine.data()
     config.split = "contiguous()"  # or iid(), shards(), dirichlet(alpha=0.1), natural()
     config.model = "Logistic()"  # or MLP((200,), bits=Bits(8, 8, 8)), CNN(), SVHNNet()
-    config.task = "classification(l2=0.01)"  # loss and metrics; l2: its penalty
+    config.task = "classification(l2=0.01)"  # loss, with l2/2 ||theta||^2; metrics
     config.step = "0.02 * clients"  # of the server along the mean update, above 0
-    config.client = "gradient(batch=500)"  # or local_epochs(...), scaffold(...)
+    config.client = "gradient(batch=500)"  # batch=0: all it has; or local_epochs(...)
     config.uplink = "direct(identity())"  # or any other compressor, see README.md
     config.downlink = "exact()"  # or direct(segmented(uniform(8))), tanh_downlink(8)
-    config.server = "optax.sgd(step)"  # or optax.adam(step), onebit_adam(step, ...)
+    config.server = "optax.sgd(step)"  # or any other of optax, onebit_adam(step, 100)
     config.aggregate = "WEIGHTED_MEAN"  # or MAJORITY_VOTE
     config.network = "everyone()"  # free and lossless; or sampled(10), cell(random(6))
     config.let = ConfigDict()  # names for numbers or expressions: config.let.bits = 4
