@@ -1,5 +1,6 @@
 """What the arguments of public functions must be, said in one line."""
 
+import inspect
 from collections.abc import Collection
 from typing import Any
 
@@ -40,6 +41,23 @@ def require_callable(where: str, name: str, value: Any) -> None:
     """Raises TypeError unless `value` can be called."""
     if not callable(value):
         raise TypeError(f"{where}: {name} must be callable, got {name}={shown(value)}")
+
+
+def require_takes(where: str, name: str, value: Any, *arguments: str) -> None:
+    """Raises TypeError unless `value` can be called with so many arguments.
+
+    A function that makes what is wanted, not called yet, can mostly not.
+    """
+    require_callable(where, name, value)
+    try:
+        inspect.signature(value).bind(*arguments)
+    except TypeError:
+        came = getattr(value, "__name__", shown(value))
+        raise TypeError(
+            f"{where}: {name} must take ({', '.join(arguments)}), got {came}"
+        ) from None
+    except ValueError:  # a built-in that does not tell what it takes
+        return
 
 
 def require_instance(where: str, name: str, value: Any, kind: type) -> None:
