@@ -15,9 +15,10 @@ from flq_jax import keys
 from flq_jax.data import scaled
 from flq_jax.data.dataset import Dataset
 
+from ..options.names import flatten
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from .composition import asks, made
+from .composition import PROGRAM, asks, made
 from .composition import known as of_config
 
 
@@ -101,6 +102,15 @@ def data_text(config: ConfigDict) -> str:
 def dataset_of(config: ConfigDict) -> Dataset:
     """The data set that the config names; `ConfigError` if there is none."""
     return made(trees(config), "data", of_config(config))
+
+
+def without_seed(config: ConfigDict) -> str:
+    """What configs have in common that differ in seeds which no part but arrays sees."""
+    found = trees(config)
+    seeded = any(asks(part, found[part], "seed") for part in PROGRAM)
+    texts = {part: ast.unparse(tree) for part, tree in found.items()}
+    others = {k: v for k, v in config.items() if k not in ("seed", "let", *found)}
+    return repr((texts, sorted(flatten(others).items()), config.seed * seeded))
 
 
 def asks_for_a_cell(config: ConfigDict) -> bool:

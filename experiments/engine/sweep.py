@@ -14,7 +14,7 @@ from flq_jax.data.dataset import Dataset
 from ..assembly import stacked_runs
 from ..assembly.build import split
 from ..assembly.check import require_fit
-from ..assembly.setting import data_text, dataset_of
+from ..assembly.setting import data_text, dataset_of, without_seed
 from ..folder import claim
 from ..folder.provenance import provenance
 from ..folder.record import Job
@@ -63,7 +63,7 @@ def prepared(
                 f"{then[:12]}..., got {dataset.digest[:12]}..."
             )
         shares = split(config, dataset)
-        asked = where, repr(config), max(map(len, shares))
+        asked = where, without_seed(config), max(map(len, shares))
         if asked not in fit:
             require_fit(config, dataset, map(len, shares))
             fit.add(asked)

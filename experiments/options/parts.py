@@ -1,6 +1,7 @@
 """The expressions of a config, as trees, with what `let` and `step` stand for."""
 
 import ast
+import functools
 
 from ml_collections import ConfigDict
 
@@ -26,11 +27,18 @@ def trees(config: ConfigDict) -> Trees:
 
     `ConfigError` if one is none.
     """
+    let = [(n, v if isinstance(v, str) else repr(v)) for n, v in config.let.items()]
+    return _trees(tuple(let), tuple((part, config[part]) for part in PARTS))
+
+
+@functools.cache
+def _trees(
+    let: tuple[tuple[str, str], ...], parts: tuple[tuple[str, str], ...]
+) -> Trees:
     named: Trees = {}
-    for name, value in config.let.items():
-        text = value if isinstance(value, str) else repr(value)
+    for name, text in let:
         named[name] = substituted(_parsed(f"let.{name}", text), named)
-    found = {part: substituted(_parsed(part, config[part]), named) for part in PARTS}
+    found = {part: substituted(_parsed(part, text), named) for part, text in parts}
     step = {"step": found["step"]}
     return {part: substituted(tree, step) for part, tree in found.items()}
 
