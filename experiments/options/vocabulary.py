@@ -46,7 +46,7 @@ _MODEL = *_DATA, "model"
 _LOSS = *_MODEL, "loss", "d", "sizes"
 LINKS = quantizers, compressors
 PARTS = {
-    "data": Part((Dataset,), (data,), ("seed",)),
+    "data": Part((Dataset,), (data,), ()),
     "split": Part((tuple,), (partition,), _DATA),
     "model": Part((nn.Module,), (models,), _DATA, ("Bits",)),
     "step": Part((float, int), (), _RUN),
@@ -67,7 +67,7 @@ SCHEDULERS = (
     "proportional_fair", "random", "round_robin",
 )  # fmt: skip
 # Values that are only had by name.
-NAMED = ("rounds",)
+NAMED = ("clients", "seed", "rounds")
 
 
 @functools.cache
