@@ -1,6 +1,5 @@
 """Whether the parts of a config fit one another and its data, before anything is computed."""
 
-import ast
 from collections.abc import Iterable
 
 import jax
@@ -45,7 +44,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
             f"config.packed: must be False for a model without packed integers, got "
             f"{config.packed} and {config.model}"
         )
-    parts, own = trees(config), own_modules.digests(trees(config).values())
+    parts = trees(config)
+    own = [option for option, tree in parts.items() if own_modules.digests([tree])]
     sizes = tuple(sizes)
 
     def look(root, data):
@@ -57,7 +57,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         _require_convex(config, made)
         _require_watched(config, made)
         if own:
-            _require_round(made, initial(found)(root), root, data, config.clients)
+            where = ", ".join(f"config.{option}: {config[option]}" for option in own)
+            _require_round(where, made, initial(found)(root), root, data)
         return root
 
     jax.eval_shape(look, jax.random.key(0), _examples(config, dataset))
@@ -74,16 +75,15 @@ def _examples(config: ConfigDict, dataset: Dataset) -> ClientData:
     )
 
 
-def _require_round(made: Parts, params, root, data, clients: int) -> None:
+def _require_round(where: str, made: Parts, params, root, data: ClientData) -> None:
     try:
-        state = federated.init(made.federation, params, clients)
+        state = federated.init(made.federation, params, len(data.sizes))
         federated.round_step(made.federation, root, data, state, jnp.int32(0))
         made.evaluate(root, state, 0, data, data.inputs[:, 0], data.labels[:, 0])
     except Exception as error:  # the parts may be anybody's
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"config: a round can't be traced with these parts: {type(error).__name__}: "
-            f"{reason:.500}"
+            f"{where}: a round can't be traced: {type(error).__name__}: {reason:.500}"
         ) from error
 
 
@@ -141,5 +141,4 @@ def _require_watched(config: ConfigDict, made: Parts) -> None:
 
 def own_digests(config: ConfigDict) -> dict[str, str]:
     """The SHA-256 of each module of their own that the config's expressions name."""
-    found: list[ast.expr] = list(trees(config).values())
-    return dict(own_modules.digests(found))
+    return own_modules.digests(trees(config).values())

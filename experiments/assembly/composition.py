@@ -1,8 +1,10 @@
 """What a config's expressions make, and what they have in common with another's."""
 
 import ast
+import contextlib
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -35,6 +37,26 @@ def made(
     except ExpressionError as error:
         raise ConfigError(f"config.{option}: {error}") from error
     return value
+
+
+@contextlib.contextmanager
+def blaming(found: Trees, *options: str) -> Iterator[None]:
+    """Makes a ValueError of parts that don't fit a `ConfigError` that names them.
+
+    Args:
+        found: see `made`.
+        options: which parts; none: those that the error itself speaks of.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError) as error:
+        reason = " ".join(str(error).split()).removeprefix("federation: ")
+        words = re.findall("[a-z]+", reason.replace("step_size", "step"))
+        named = options or [part for part in PARTS[3:] if part in words]
+        shown = ", ".join(f"config.{n}: {ast.unparse(found[n])}" for n in named)
+        raise ConfigError(f"{shown or 'config'}: {reason:.500}") from error
 
 
 def require_free(config: ConfigDict) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from flq_jax import federated, models, networks
@@ -16,8 +17,7 @@ from flq_jax.tasks import Task
 from flq_jax.wireless.cell import Cell
 
 from ..options.parts import Trees
-from ..process.errors import ConfigError
-from .composition import made
+from .composition import blaming, made
 from .setting import Setting
 
 
@@ -65,15 +65,24 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
     task = made(parts, "task", values)
     values |= {"loss": task.loss}
     found = {name: made(parts, name, values) for name in (*LINKS, *SERVER)}
-    found |= {"uplink": uplink_of(found["uplink"])}
-    found |= {"downlink": downlink_of(found["downlink"])}
+    with blaming(parts, "uplink"):
+        found["uplink"] = uplink_of(found["uplink"])
+        found["uplink"].layout(values["d"])
+    with blaming(parts, "downlink"):
+        found["downlink"] = downlink_of(found["downlink"])
+        found["downlink"].compressor.layout(values["d"])
+    with blaming(parts, "server"):
+        theta = jax.ShapeDtypeStruct((values["d"],), jnp.float32)
+        jax.eval_shape(
+            lambda x: found["server"].update(x, found["server"].init(x), x), theta
+        )
     if arrays.cell is not None:
         work = work_of(setting, found["client"], found, arrays.data.sizes)
         values |= {"place": arrays.cell, "work": work}
     grouping = None
     if config.at_once:
         grouping = federated.in_groups(config.at_once, setting.mesh)
-    try:
+    with blaming(parts):
         federation = federation_of(
             setting.shapes,
             clients=config.clients,
@@ -82,10 +91,6 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
             grouping=grouping,
             **found,
         )
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"config: {' '.join(str(error).split())}") from error
     judge = judging(setting, parts, values)
     evaluate = evaluation(federation, task.loss, judge, setting.mesh)
     return Parts(federation, task, evaluate)

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
-from . import config_file, own_modules, shipped, submitted
+from . import config_file, overrides, own_modules, shipped, submitted
 from .help import config_help, constructors_help
 from .names import did_you_mean, flatten
 
@@ -72,7 +72,7 @@ def workdir(name: str = "") -> pathlib.Path:
     """The run's folder: --workdir, or runs/ and the name, or the config file's."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
-    if waited := _last(sys.argv, "submitted"):
+    if waited := overrides.last(sys.argv, "submitted"):
         return pathlib.Path(waited).parent.parent
     return pathlib.Path("runs") / (name or pathlib.Path(file()).stem)
 
@@ -157,7 +157,7 @@ def parse(argv: Sequence[str]) -> list[str]:
             sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
         named = file(argv)
-        waited = _last(argv, "submitted")
+        waited = overrides.last(argv, "submitted")
         if waited and any(re.match(r"--?config[.=]|--?config$", arg) for arg in argv):
             raise ConfigError(
                 "--submitted: holds the configs, --config must not be given"
@@ -167,8 +167,8 @@ def parse(argv: Sequence[str]) -> list[str]:
                 f"--config: a config file must be given; usage: {usage()}"
             )
         if named:
-            require_known(argv, flatten(config_file.load(named)))
-    return parse_flags(_with_files(argv))
+            overrides.require_known(argv, flatten(config_file.load(named)))
+    return parse_flags(overrides.with_files(argv))
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -202,34 +202,13 @@ def refuse_all_but(*names: str) -> None:
 
 def file(argv: Sequence[str] | None = None) -> str:
     """The file of the last --config, of `sys.argv` if not told, or an empty string."""
-    return shipped.path(_last(sys.argv if argv is None else argv, "config"))
-
-
-def _with_files(argv: Sequence[str]) -> list[str]:
-    """The arguments with the file of each shipped config in place of its name."""
-    found = list(argv)
-    for i, (before, arg) in enumerate(zip(["", *argv], argv)):
-        if match := re.fullmatch("(--?config=)(.*)", arg):
-            found[i] = match[1] + shipped.path(match[2])
-        elif re.fullmatch("--?config", before):
-            found[i] = shipped.path(arg)
-    return found
+    return shipped.path(overrides.last(sys.argv if argv is None else argv, "config"))
 
 
 def submission() -> submitted.Submission | None:
     """What was submitted, with --submitted; it may be asked for before flags are parsed."""
-    waited = _last(sys.argv, "submitted")
+    waited = overrides.last(sys.argv, "submitted")
     return submitted.read(waited) if waited else None
-
-
-def _last(argv: Sequence[str], name: str) -> str:
-    value = ""
-    for arg, following in zip(argv, [*argv[1:], ""]):
-        if match := re.fullmatch(f"--?{name}=(.*)", arg):
-            value = match[1]
-        elif arg in (f"--{name}", f"-{name}"):
-            value = following
-    return value
 
 
 def runs() -> dict[str, ConfigDict]:
@@ -263,12 +242,3 @@ def _chosen(configs: dict[str, ConfigDict], names: list[str] | None) -> dict:
         if name not in configs:
             raise ConfigError(f"--runs: no run {name}{did_you_mean(name, configs)}")
     return {name: configs[name] for name in names or configs}
-
-
-def require_known(argv: Sequence[str], options: dict) -> None:
-    """Raises `ConfigError` for an override of an option that is not there."""
-    for arg in argv:
-        match = re.match(r"--?config\.([^=]*)", arg)
-        if match and match[1] not in options:
-            near = did_you_mean(match[1], options, "--config.")
-            raise ConfigError(f"--config.{match[1]}: no such option{near}")

@@ -75,6 +75,9 @@ def _require_grammar(node: ast.AST) -> None:
         holds = isinstance(node.value, (bool, int, float, str, type(None)))
     if isinstance(node, ast.keyword):
         holds, must = node.arg is not None, "no **; each argument by its name"
+    if isinstance(node, ast.Call):
+        names = [k.arg for k in node.keywords]
+        holds, must = len({*names}) == len(names), "each argument once"
     if isinstance(node, ast.Attribute):
         holds = isinstance(node.value, (ast.Name, ast.Attribute))
         must = "a dotted name alone, no attribute of a value"
@@ -178,7 +181,7 @@ def _called(
         return make(*args, **given)
     except ExpressionError:
         raise
-    except Exception as error:  # a constructor may be anybody's
+    except (Exception, SystemExit) as error:  # a constructor may be anybody's
         reason = " ".join(str(error).split()).removeprefix(f"{name}: ")
         if not isinstance(error, (ValueError, TypeError)) or not reason:
             reason = f"{type(error).__name__}: {reason}"
@@ -188,9 +191,15 @@ def _called(
 
 
 def substituted(tree: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
-    """The expression with these in place of the names; arguments' names are none."""
+    """The expression with these in place of the names.
+
+    The names of arguments and those with dots are none.
+    """
 
     class Put(ast.NodeTransformer):
+        def visit_Attribute(self, node):
+            return node
+
         def visit_Name(self, node):
             return values.get(node.id, node)
 

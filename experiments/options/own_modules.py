@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import pathlib
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from ..process.errors import ConfigError
 from .expression import ExpressionError, parse, substituted
 
 OURS = "flq_jax", "optax"
+STANDARD = sysconfig.get_path("stdlib")
 
 
 def beside(file: str) -> None:
@@ -78,44 +80,63 @@ def imported_from_elsewhere(dotted: str) -> Any:
         )
     found = importlib.import_module(root)
     for name in path:
-        public = getattr(found, "__all__", None) or vars(found)
-        found = getattr(found, name, None) if name in public else None
-    home = getattr(found, "__module__", None) or getattr(found, "__name__", "")
-    if isinstance(found, ModuleType) or home.split(".")[0] != root:
-        raise ExpressionError(f"{dotted}: no public name of {root}")
+        public = isinstance(found, ModuleType) and name in getattr(found, "__all__", ())
+        found = getattr(found, name) if public else None
+        home = getattr(found, "__module__", None) or getattr(found, "__name__", "")
+        if home.split(".")[0] != root:
+            raise ExpressionError(f"{dotted}: no public name of {root}")
     return found
 
 
-def digests(trees: Iterable[ast.expr]) -> Mapping[str, str]:
+def digests(trees: Iterable[ast.expr]) -> dict[str, str]:
     """The SHA-256 of each module that the expressions name but ours, by name.
 
-    With it go those beside it that it uses.
+    With it go those beside it that it imports, wherever in it and whatever of them, but
+    for installed ones.
     """
-    dotted = {
-        ast.unparse(node)
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-    }
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    dotted = {ast.unparse(n) for n in nodes if isinstance(n, ast.Attribute)}
     found: dict[str, str] = {}
     for name in sorted(dotted):
-        if name.split(".")[0] not in OURS:
-            _digest(name.rpartition(".")[0], found)
+        module = name.rpartition(".")[0]
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if file and name.split(".")[0] not in OURS:
+            _digest(module, pathlib.Path(file), found)
     return found
 
 
-def _digest(name: str, found: dict[str, str]) -> None:
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
-    if name in found or file is None:
+def _digest(name: str, file: pathlib.Path, found: dict[str, str]) -> None:
+    if name in found:
         return
     try:
-        found[name] = hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
+        content = file.read_bytes()
+        found[name] = hashlib.sha256(content).hexdigest()
+        tree = ast.parse(content) if file.suffix == ".py" else ast.Module([], [])
     except OSError as error:
         raise ConfigError(f"{file}: can't be read: {error.strerror}") from error
-    for value in [*vars(module).values()]:
-        inner = value.__name__ if isinstance(value, ModuleType) else None
-        inner = inner or getattr(value, "__module__", None)
-        other = getattr(sys.modules.get(inner or ""), "__file__", None)
-        if other and pathlib.Path(file).parent in pathlib.Path(other).parents:
-            _digest(str(inner), found)
+    except (SyntaxError, ValueError) as error:  # changed since it was imported
+        raise ConfigError(f"{file}: {error}") from error
+    if file.is_relative_to(STANDARD) or "site-packages" in file.parts:
+        return
+    package = name if file.stem == "__init__" else name.rpartition(".")[0]
+    # The folder that absolute names are looked up in.
+    top = file.parents[package.count(".") + 1 if package else 0]
+    for inner in _imports(tree, package):
+        path = top / inner.replace(".", "/")
+        for other in (path.with_suffix(".py"), path / "__init__.py"):
+            if other.is_file():
+                _digest(inner, other, found)
+
+
+def _imports(tree: ast.Module, package: str) -> set[str]:
+    """What a module may import of modules, the packages that they lie in among them."""
+    names = {package}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            here = package.split(".")[: package.count(".") + 2 - node.level]
+            base = [*here * bool(node.level), *filter(None, [node.module])]
+            names |= {".".join([*base, alias.name]) for alias in node.names}
+    parts = [name.split(".") for name in names if name]
+    return {".".join(p[: n + 1]) for p in parts for n in range(len(p))}

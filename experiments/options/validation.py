@@ -1,5 +1,6 @@
 """Whether a config can be run: every option by its rule, and all of them together."""
 
+import keyword
 import math
 from typing import Any
 
@@ -101,7 +102,8 @@ def require_options(config: ConfigDict) -> None:
 
 def _require_let(name: str, value: Any) -> None:
     """Raises `ConfigError` unless an expression may use the name for such a value."""
-    if not name.isidentifier() or name.startswith("_") or name in SUPPLIED:
+    good = name.isidentifier() and not keyword.iskeyword(name)
+    if not good or name.startswith("_") or name in SUPPLIED:
         raise ConfigError(
             f"config.let.{name}: must be a new name, none of {', '.join(SUPPLIED)}"
         )

@@ -103,14 +103,16 @@ def scope(
 
     Args:
         option: of `PARTS`.
-        values: of the run, see `Part.supplied` and `NAMED`.
+        values: of the run, see `Part.supplied` and `NAMED`; those of other parts are left
+            out, and `_` begins the name of a number, see `canonical.holed`.
         from_elsewhere: whether the expression may be anybody's.
     """
     dotted = own_modules.imported
     if from_elsewhere:
         dotted = own_modules.imported_from_elsewhere
     supplied = {n: values[n] for n in PARTS[option].supplied if n in values}
-    return Scope({**constructors(option), **values}, supplied, dotted)
+    named = {n: v for n, v in values.items() if n in NAMED or n.startswith("_")}
+    return Scope({**constructors(option), **supplied, **named}, supplied, dotted)
 
 
 @functools.cache
@@ -127,7 +129,7 @@ def require_kind(option: str, made: Any, text: str) -> None:
         return
     names = " or ".join(kind.__name__ for kind in kinds)
     got = type(made).__name__
-    if callable(made) and not isinstance(made, nn.Module):
+    if inspect.isclass(made) or (inspect.isfunction(made) and text[-1] != ")"):
         got = f"the constructor itself; {text}(...) calls it"
     raise ExpressionError(f"{text}: must make a {names}, got {got}")
 

@@ -87,7 +87,7 @@ def federation(
     state = jax.eval_shape(server_optimizer.init, theta)
     if compressor.history and follows_a_schedule(state):
         raise ValueError(
-            "federation: a lazy link measures movements in one step size, and takes no "
+            "federation: a lazy uplink measures movements in one step size, and takes no "
             "server optimizer whose step follows a schedule"
         )
     _require_momenta(made, state)
@@ -125,13 +125,13 @@ def _require_widths(made: Federation, d: int) -> None:
     warm_up = max(link.warm_up, made.downlink.compressor.warm_up)
     if several and not link.warm_up and not network.chooses:
         raise ValueError(
-            "federation: a link with several widths needs a network that chooses among "
+            "federation: an uplink with several widths needs a network that chooses among "
             "them, such as a cell"
         )
     if warm_up and network.chooses:
         raise ValueError(
-            "federation: a network that plans by the length of messages takes no link "
-            f"with a warm-up, got warm_up={warm_up}"
+            "federation: a network that plans by the length of messages takes no "
+            f"warm-up, of uplink or downlink, got warm_up={warm_up}"
         )
 
 
@@ -143,18 +143,18 @@ def _require_momenta(made: Federation, state: Any) -> None:
     link, optimizer = made.compressor, made.server_optimizer
     if not made.network.everyone:
         raise ValueError(
-            "federation: onebit_adam needs clients that all take part in every round: "
-            "the mean gradient is told from two averages of the same clients"
+            "federation: the server's onebit_adam needs a network of all clients in every "
+            "round: the mean gradient is told from two averages of the same clients"
         )
     if not (link.beta and link.warm_up):
         raise ValueError(
-            "federation: onebit_adam needs clients that send averages, as floats at "
+            "federation: the server's onebit_adam needs an uplink of averages, as floats at "
             "first: momentum(..., beta) around a quantizer in warm_up(..., rounds)"
         )
     given = isinstance(optimizer, OneBitAdam)
     if given and (link.warm_up, link.beta) != (optimizer.warm_up, optimizer.b1):
         raise ValueError(
-            f"federation: onebit_adam with warm_up={optimizer.warm_up} b1="
-            f"{optimizer.b1} needs clients with the same, got warm_up={link.warm_up} "
+            f"federation: the server's onebit_adam with warm_up={optimizer.warm_up} b1="
+            f"{optimizer.b1} needs an uplink with the same, got warm_up={link.warm_up} "
             f"beta={link.beta}"
         )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from flq_jax.arguments import require_instance, require_integer, require_takes
 from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
@@ -128,14 +129,14 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
 
     Args:
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        batch: b examples; 0 takes all that the client has. ValueError if negative.
+        batch: b examples; 0 takes all that the client has. ValueError otherwise.
         draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
 
     Returns:
         The loss is f_m(params), the update its gradient.
     """
-    if batch < 0:
-        raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
+    require_integer("gradient", "batch", batch, 0)
+    require_takes("gradient", "draw", draw, "key", "shard", "batch")
 
     def update(key, params, shard):
         key_batch, key_noise = draws.split(key)
@@ -166,10 +167,11 @@ def local_epochs(
         is a gradient's: a server that steps by 1 against the mean of the updates
         averages the clients' models.
     """
-    if batch < 1 or epochs < 1:
-        raise ValueError(
-            f"local_epochs: batch and epochs must be 1 or more, got {batch=} {epochs=}"
-        )
+    require_instance(
+        "local_epochs", "optimizer", optimizer, optax.GradientTransformation
+    )
+    require_integer("local_epochs", "batch", batch, 1)
+    require_integer("local_epochs", "epochs", epochs, 1)
 
     def update(key, params, shard):
         capacity = shard.labels.shape[0]
