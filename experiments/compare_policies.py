@@ -22,10 +22,10 @@ from ml_collections import ConfigDict
 
 from flq_jax.configs import wireless_joint
 from flq_jax.data import DataError
+from flq_jax.expressions.nearest import did_you_mean
 
 from .engine import sweep
 from .options import command_line, shipped, validation
-from .options.names import did_you_mean
 from .process import signals, surroundings
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors

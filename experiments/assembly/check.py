@@ -9,11 +9,12 @@ from ml_collections import ConfigDict
 from flq_jax import federated
 from flq_jax.data.clients import ClientData
 from flq_jax.data.dataset import Dataset
+from flq_jax.expressions.expression import ExpressionError
+from flq_jax.expressions.modules import digests
 from flq_jax.federated import LocalUpdate
 from flq_jax.quantizers.base import require_indices
 from flq_jax.simulation import start
 
-from ..options import own_modules
 from ..options.parts import trees
 from ..process.errors import ConfigError
 from . import cell_place
@@ -45,7 +46,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
             f"{config.packed} and {config.model}"
         )
     parts = trees(config)
-    own = [option for option, tree in parts.items() if own_modules.digests([tree])]
+    own = [option for option, tree in parts.items() if digests([tree])]
     sizes = tuple(sizes)
 
     def look(root, data):
@@ -141,4 +142,7 @@ def _require_watched(config: ConfigDict, made: Parts) -> None:
 
 def own_digests(config: ConfigDict) -> dict[str, str]:
     """The SHA-256 of each module of their own that the config's expressions name."""
-    return own_modules.digests(trees(config).values())
+    try:
+        return digests(trees(config).values())
+    except ExpressionError as error:
+        raise ConfigError(f"config: {error}") from error

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from ..options import vocabulary
-from ..options.canonical import asked, canonical, holed
-from ..options.expression import ExpressionError, evaluate, parse
+from flq_jax.expressions import vocabulary
+from flq_jax.expressions.canonical import asked, canonical, holed
+from flq_jax.expressions.expression import ExpressionError, evaluate, parse
+
 from ..options.parts import PARTS, Trees, trees
 from ..process.errors import ConfigError
 

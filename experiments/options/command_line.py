@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from flq_jax.expressions.nearest import did_you_mean
+
 from ..process import address, streams
 from ..process.errors import ConfigError, one_line_errors
 from . import config_file, overrides, own_modules, shipped, submitted
 from .help import config_help, constructors_help
-from .names import did_you_mean, flatten
+from .names import flatten
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",

@@ -5,11 +5,12 @@ import inspect
 import pathlib
 
 from flq_jax.configs import default
+from flq_jax.expressions.nearest import did_you_mean
+from flq_jax.expressions.signatures import described, signature_of
 
 from ..process.errors import ConfigError
 from .config_file import load
-from .names import did_you_mean, flatten
-from .signatures import described, signature_of
+from .names import flatten
 from .validation import require_options
 
 
@@ -40,7 +41,7 @@ def constructors_help(option: str) -> str:
     Each with its arguments, those that the run supplies marked so, and the first line of
     its docstring. `ConfigError` if the option is no expression.
     """
-    from . import vocabulary  # JAX, for those who ask
+    from flq_jax.expressions import vocabulary  # JAX, for those who ask
 
     if option not in vocabulary.PARTS:
         near = did_you_mean(option, vocabulary.PARTS)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flq_jax.expressions.nearest import did_you_mean
+
 from ..process.errors import ConfigError
 from . import shipped
-from .names import did_you_mean
 from .parts import PARTS
 
 # The options, and the groups of options, that are parts of an expression by now.

@@ -5,8 +5,9 @@ import functools
 
 from ml_collections import ConfigDict
 
+from flq_jax.expressions.expression import ExpressionError, parse, substituted
+
 from ..process.errors import ConfigError
-from .expression import ExpressionError, parse, substituted
 
 # In the order in which they are made: each may use what those before it are.
 PARTS = (

@@ -7,10 +7,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from flq_jax.configs import default
+from flq_jax.expressions.nearest import did_you_mean
 from flq_jax.single import single
 
 from ..process.errors import ConfigError
-from .names import did_you_mean, flatten
+from .names import flatten
 from .parts import SUPPLIED, trees
 from .rules import PAIRS, RULES
 

@@ -18,12 +18,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from flq_jax.data.npz import read_arrays
 from flq_jax.data.reading import opened, reason
+from flq_jax.expressions.expression import parse
 from flq_jax.models import layer_costs
 from flq_jax.models.integers import weight_codes
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 
 from ..assembly import composition
-from ..options.expression import parse
 from ..process.whole_files import replacing
 
 FORMAT = "flq_jax packed model 2"

@@ -3,8 +3,8 @@
 import ast
 import inspect
 
-from .expression import ExpressionError, Scope, evaluate
-from .signatures import MANY, is_literal, signature_of, traced
+from flq_jax.expressions.expression import ExpressionError, Scope, evaluate
+from flq_jax.expressions.signatures import MANY, is_literal, signature_of, traced
 
 
 def canonical(tree: ast.expr, scope: Scope) -> ast.expr:

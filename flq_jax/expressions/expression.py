@@ -13,8 +13,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .names import did_you_mean
-from .signatures import MANY, described, signature_of
+from flq_jax.expressions.nearest import did_you_mean
+from flq_jax.expressions.signatures import MANY, described, signature_of
 
 ARITHMETIC = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,

@@ -14,13 +14,12 @@ from flq_jax import compressors, data, federated, models, networks, quantizers, 
 from flq_jax.compressors import Compressor
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
+from flq_jax.expressions import modules
+from flq_jax.expressions.expression import ExpressionError, Scope
 from flq_jax.federated import Aggregate, Downlink, LocalUpdate, Network
 from flq_jax.quantizers import Quantizer
 from flq_jax.tasks import Task
 from flq_jax.wireless import scheduling
-
-from . import own_modules
-from .expression import ExpressionError, Scope
 
 
 class Part(NamedTuple):
@@ -107,9 +106,9 @@ def scope(
             out, and `_` begins the name of a number, see `canonical.holed`.
         from_elsewhere: whether the expression may be anybody's.
     """
-    dotted = own_modules.imported
+    dotted = modules.imported
     if from_elsewhere:
-        dotted = own_modules.imported_from_elsewhere
+        dotted = modules.imported_from_elsewhere
     supplied = {n: values[n] for n in PARTS[option].supplied if n in values}
     named = {n: v for n, v in values.items() if n in NAMED or n.startswith("_")}
     return Scope({**constructors(option), **supplied, **named}, supplied, dotted)
