@@ -26,7 +26,7 @@ from flq_jax.expressions.nearest import did_you_mean
 
 from .engine import sweep
 from .options import command_line, shipped, validation
-from .process import signals, surroundings
+from .process import signals, surroundings, typed
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
@@ -135,7 +135,7 @@ def main(argv: list[str]) -> None:
         surroundings.pin()
         surroundings.require_devices()
         runs = sweep.prepared(asked, folder)
-    with signals.ending(command_line.command()), one_line_errors():
+    with signals.ending(typed.command()), one_line_errors():
         failures = sweep.run_all(runs)
     groups = finished(folder, asked)
     table = results.markdown(compared(groups, _TARGET.value))

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import children, malloc, signals, surroundings
+from .process import children, malloc, signals, surroundings, typed
 from .process.errors import one_line_errors
 
 
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
             if config.log.tensorboard:
                 tensorboard.require_installed()
     malloc.keep()
-    with signals.ending(command_line.command()):
+    with signals.ending(typed.command()):
         children.end_with_parent()
         run(configs, folder)
 
@@ -61,7 +61,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     except Exception as error:
         if not coordinator:
             raise
-        peers.leave(error, command_line.command())
+        peers.leave(error, typed.command())
     if failures:
         console.tell(
             f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"

@@ -5,7 +5,6 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -20,10 +19,9 @@ from flq_jax.wireless.cell import Cell
 
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from . import cell_place
 from .composition import composed, made
 from .programs import Arrays, Parts, assembled
-from .setting import Setting, asks_for_a_cell, initial, known, setting
+from .setting import Setting, cell_of, initial, known, setting
 
 
 class Run(NamedTuple):
@@ -75,8 +73,7 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         data = like.data
     else:
         data = examples(client(config, dataset), dataset, parts, mesh)
-    in_cell = asks_for_a_cell(config)
-    cell = cell_place.place(config.cell, root, config.clients) if in_cell else None
+    cell = cell_of(config, root)
     composition = composed(config)
     assemble = partial(assembled, found, composition.parts)
     federation, task, _ = assemble(Arrays(root, data, cell, composition.numbers))
@@ -142,19 +139,8 @@ def split(config: ConfigDict, dataset: Dataset) -> partition.Parts:
     """
     parts = made(trees(config), "split", known(config, dataset))
     count, rows = config.clients, len(dataset.train_labels)
-    if len(parts) != count or not all(_rows_of(part, rows) for part in parts):
-        raise ConfigError(
-            f"config.split: {config.split}: must make {count} arrays, the rows of each "
-            f"client, integers in 0..{rows - 1}, got {len(parts)} parts"
-        )
+    try:
+        partition.require_parts(parts, count, rows)
+    except ValueError as error:
+        raise ConfigError(f"config.split: {config.split}: {error}") from error
     return tuple(parts)
-
-
-def _rows_of(part: object, rows: int) -> bool:
-    if (
-        not isinstance(part, np.ndarray)
-        or part.ndim != 1
-        or part.dtype.kind not in "iu"
-    ):
-        return False
-    return not part.size or bool(0 <= part.min() and part.max() < rows)

@@ -17,10 +17,9 @@ from flq_jax.simulation import start
 
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from . import cell_place
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
-from .setting import asks_for_a_cell, initial, setting
+from .setting import cell_of, initial, setting
 
 # Examples drawn at once, as a multiple of those that there are.
 MOST_DRAWS = 10
@@ -50,8 +49,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
     sizes = tuple(sizes)
 
     def look(root, data):
-        in_cell = asks_for_a_cell(config)
-        cell = cell_place.place(config.cell, root, config.clients) if in_cell else None
+        cell = cell_of(config, root)
         made = assembled(found, parts, Arrays(root, data, cell, {}))
         _require_countable(config, made, found.values["d"])
         _require_batch(config, made.federation.local_update, sizes)

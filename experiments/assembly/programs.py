@@ -4,13 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from flq_jax import federated, models, networks
-from flq_jax.compressors import Compressor
 from flq_jax.data import clients
-from flq_jax.federated import Federation, LocalUpdate
+from flq_jax.federated import Federation
 from flq_jax.simulation.evaluation import evaluation, totals
 from flq_jax.simulation.parts import downlink_of, federation_of, uplink_of
 from flq_jax.tasks import Task
@@ -72,12 +70,12 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
         found["downlink"] = downlink_of(found["downlink"])
         found["downlink"].compressor.layout(values["d"])
     with blaming(parts, "server"):
-        theta = jax.ShapeDtypeStruct((values["d"],), jnp.float32)
-        jax.eval_shape(
-            lambda x: found["server"].update(x, found["server"].init(x), x), theta
-        )
+        server = found["server"]
+        jax.eval_shape(lambda x: server.update(x, server.init(x), x), setting.shapes)
     if arrays.cell is not None:
-        work = work_of(setting, found["client"], found, arrays.data.sizes)
+        layers = models.layer_costs(setting.model, setting.example.shape[1:])
+        links, rate = [found[n] for n in LINKS], config.cell.bit_operations_a_cycle
+        work = networks.work(layers, *links, arrays.data.sizes, rate)
         values |= {"place": arrays.cell, "work": work}
     grouping = None
     if config.at_once:
@@ -109,28 +107,4 @@ def judging(setting: Setting, parts: Trees, values: Mapping[str, Any]) -> Callab
     # XLA cannot spread a TPU's own kernels over devices.
     return jax.shard_map(
         judge, mesh=setting.mesh, in_specs=P(), out_specs=P(), check_vma=False
-    )
-
-
-def work_of(
-    setting: Setting,
-    client: LocalUpdate,
-    links: Mapping[str, Any],
-    sizes: jax.Array,
-) -> networks.Work:
-    """What the rounds ask of the clients' links and processors."""
-    up: Compressor = links["uplink"]
-    down: Compressor = links["downlink"].compressor
-    d = setting.values["d"]
-    layers = models.layer_costs(setting.model, setting.example.shape[1:])
-    return networks.Work(
-        up.layout(d),
-        down.layout(d).num_bits,
-        networks.cycles(
-            layers,
-            sizes,
-            client.examples(sizes),
-            setting.config.cell.bit_operations_a_cycle,
-        ),
-        sizes,
     )

@@ -1,7 +1,6 @@
 """What a run's programs are made for: its model, and what its expressions may name."""
 
 import ast
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,9 +10,10 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from flq_jax import keys
+from flq_jax import keys, models, networks
 from flq_jax.data import scaled
 from flq_jax.data.dataset import Dataset
+from flq_jax.wireless.cell import Cell
 
 from ..options.names import flatten
 from ..options.parts import trees
@@ -49,7 +49,7 @@ def setting(config: ConfigDict, dataset: Dataset, mesh: Mesh | None = None) -> S
     example = np.asarray(scaled(dataset.train_inputs[:1]))
     packed = config.packed and hasattr(model, "packed")
     try:
-        shapes = shapes_of(model, example.shape, example.dtype, packed)
+        shapes = models.shapes_of(model, example.shape, example.dtype, packed)
     except Exception as error:  # a model may be anybody's
         reason = " ".join(str(error).split())
         if isinstance(error, ZeroDivisionError):  # an initializer's, of its fan-in
@@ -61,18 +61,6 @@ def setting(config: ConfigDict, dataset: Dataset, mesh: Mesh | None = None) -> S
     sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
     values |= {"model": model, "d": sum(sizes), "sizes": sizes}
     return Setting(config, model, example, shapes, values, mesh)
-
-
-@functools.lru_cache(maxsize=64)
-def shapes_of(
-    model: nn.Module, shape: tuple[int, ...], dtype: np.dtype, packed: bool
-) -> Any:
-    """The shapes of a model's params for inputs such as these; nothing is computed."""
-    example = jax.ShapeDtypeStruct(shape, dtype)
-    variables = jax.eval_shape(model.init, jax.random.key(0), example)
-    if packed:  # its sums of integers must fit, too
-        jax.eval_shape(model.clone(packed=True).apply, variables, example)
-    return variables["params"]
 
 
 def known(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
@@ -113,6 +101,9 @@ def without_seed(config: ConfigDict) -> str:
     return repr((texts, sorted(flatten(others).items()), config.seed * seeded))
 
 
-def asks_for_a_cell(config: ConfigDict) -> bool:
-    """Whether the clients are somewhere, and have links to a base station."""
-    return asks("network", trees(config)["network"], "place")
+def cell_of(config: ConfigDict, root: jax.Array) -> Cell | None:
+    """Where the clients are and what they have; None where nobody asks for it."""
+    if not asks("network", trees(config)["network"], "place"):
+        return None
+    group = {k: v for k, v in config.cell.items() if k != "bit_operations_a_cycle"}
+    return networks.place(root, config.clients, **group)

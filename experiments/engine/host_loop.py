@@ -12,9 +12,9 @@ import jax
 from ml_collections import ConfigDict
 
 from flq_jax.data.dataset import Dataset
+from flq_jax.simulation.stack import advancing, measuring
 
 from ..assembly.build import Run
-from ..assembly.device_loop import advancing, measuring
 from ..assembly.stacked_runs import stacked
 from ..folder.claim import resolve
 from ..folder.record import Job, Record
@@ -54,17 +54,20 @@ def train_together(
         Interrupted: one of `signals.SIGNALS` came; the same call goes on from there.
     """
     begin = time.monotonic()
-    stack = stacked([job.config for job in jobs], jobs[0].dataset)
-    records = [Record(job, run) for job, run in zip(jobs, stack.runs, strict=True)]
+    configs = [job.config for job in jobs]
+    stack, runs = stacked(configs, jobs[0].dataset)
+    records = [Record(job, run) for job, run in zip(jobs, runs, strict=True)]
     targets = [
         stop_at(record.job, run) if record.wanted else -math.inf
-        for record, run in zip(records, stack.runs, strict=True)
+        for record, run in zip(records, runs, strict=True)
     ]
     for record in records:
         if not record.wanted:
             record.finish()
-    advance = advancing(stack, targets, vmapped)
-    measure = measuring(stack, vmapped)
+    every, rounds = configs[0].log.every, [config.rounds for config in configs]
+    why = [f"residual {config.stop.residual:g} reached" for config in configs]
+    advance = advancing(stack, rounds, every, targets, why, vmapped)
+    measure = measuring(stack, [config.accounting for config in configs], vmapped)
     try:
         with Interrupt() as interrupt:
             came = _rounds(records, interrupt, advance, measure, begin)

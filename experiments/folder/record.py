@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from flq_jax import ledger
+from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.progress import Progress, from_note, noted
 
-from ..assembly import cell_place
 from ..assembly.build import Run
 from ..process import console, peers
 from ..process.errors import ConfigError
@@ -215,4 +214,6 @@ def clients_of_a_cell(
     if run.cell is None:
         return {}
     state = progress.state.network
-    return {"cell": cell_place.summary(config.cell, run.root, state)}
+    inner_m, radius_m = config.cell.inner_m, config.cell.radius_m
+    where = networks.positions_m(run.root, config.clients, inner_m, radius_m)
+    return {"cell": networks.summary(where, state)}

@@ -1,10 +1,8 @@
 """The command line: flags, the config file with its overrides, and --config_help."""
 
 import contextlib
-import itertools
 import pathlib
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +11,7 @@ from ml_collections import ConfigDict, config_flags
 
 from flq_jax.expressions.nearest import did_you_mean
 
-from ..process import address, streams
+from ..process import address, streams, typed
 from ..process.errors import ConfigError, one_line_errors
 from . import config_file, overrides, own_modules, shipped, submitted
 from .help import config_help, constructors_help
@@ -79,33 +77,12 @@ def workdir(name: str = "") -> pathlib.Path:
     return pathlib.Path("runs") / (name or pathlib.Path(file()).stem)
 
 
-def command() -> str:
-    """The command line that runs this run, or goes on with it."""
-    return shlex.join([*_program(), *sys.argv[1:]])
-
-
-def usage() -> str:
-    """How the command that was typed is given a config."""
-    words = itertools.takewhile(lambda arg: not arg.startswith("-"), sys.argv[1:])
-    typed = shlex.join([*_program(), *words])
-    return f"{typed} --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
-
-
-def _program() -> list[str]:
-    """What was typed before the arguments: python -m MODULE, python FILE.py, or flq."""
-    spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
-    if spec:
-        return ["python", "-m", spec.name]
-    script = pathlib.Path(sys.argv[0])
-    return ["python", sys.argv[0]] if script.suffix == ".py" else [script.name]
-
-
 def origin() -> dict[str, str]:
     """What the runs are about, and the command that asked for them."""
     if found := submission():
         return {"about": found.about, "command": found.command}
     about = config_file.about(file()) if file() else ""
-    return {"about": about, "command": command()}
+    return {"about": about, "command": typed.command()}
 
 
 def digests() -> dict[str, str]:
@@ -151,7 +128,7 @@ def parse(argv: Sequence[str]) -> list[str]:
         if asked := [match for match in asked if match]:
             option = asked[-1][1] or ""
             if option in ("", "true"):
-                told = config_help(usage(), file(argv))
+                told = config_help(typed.usage(), file(argv))
             else:
                 told = constructors_help(option)
             with contextlib.suppress(BrokenPipeError):  # | head
@@ -166,7 +143,7 @@ def parse(argv: Sequence[str]) -> list[str]:
             )
         if not named and not waited:
             raise ConfigError(
-                f"--config: a config file must be given; usage: {usage()}"
+                f"--config: a config file must be given; usage: {typed.usage()}"
             )
         if named:
             overrides.require_known(argv, flatten(config_file.load(named)))

@@ -172,6 +172,22 @@ def natural(users: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
     return tuple(each[user] for user in chosen)
 
 
+def require_parts(parts: Sequence[np.ndarray], clients: int, rows: int) -> None:
+    """Raises ValueError unless it is one array of rows 0..rows-1 for each client."""
+
+    def of_rows(part):
+        if not isinstance(part, np.ndarray) or part.ndim != 1:
+            return False
+        whole = part.dtype.kind in "iu"
+        return whole and (not part.size or 0 <= part.min() <= part.max() < rows)
+
+    if len(parts) != clients or not all(map(of_rows, parts)):
+        raise ValueError(
+            f"must be {clients} arrays, the rows of each client, integers in "
+            f"0..{rows - 1}, got {len(parts)} parts"
+        )
+
+
 class Summary(NamedTuple):
     """A partition in figures.
 

@@ -7,6 +7,7 @@ from flq_jax.models.layers import Bits, QuantDense
 from flq_jax.models.logistic import Logistic
 from flq_jax.models.loss import classification_loss, num_correct, predict
 from flq_jax.models.mlp import MLP
+from flq_jax.models.shapes import shapes_of
 from flq_jax.models.svhn import SVHNNet
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "mcmahan_cnn",
     "num_correct",
     "predict",
+    "shapes_of",
 ]

@@ -8,7 +8,8 @@ from flq_jax.networks.cell_network import (
     positions_m,
     summary,
 )
-from flq_jax.networks.cycles import cycles
+from flq_jax.networks.cycles import cycles, work
+from flq_jax.networks.disk import place
 
 __all__ = [
     "RadioState",
@@ -16,6 +17,8 @@ __all__ = [
     "cell",
     "cycles",
     "offered",
+    "place",
     "positions_m",
     "summary",
+    "work",
 ]

@@ -1,12 +1,39 @@
-"""What a round's computation takes of a client's processor."""
+"""What a round asks of a client: its computation, and the messages to and fro."""
 
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
+from flq_jax.compressors import Compressor
+from flq_jax.federated import Downlink, LocalUpdate
 from flq_jax.models import LayerCost
+from flq_jax.networks.cell_network import Work
 from flq_jax.wireless import cost
+
+
+def work(
+    layers: Sequence[LayerCost],
+    client: LocalUpdate,
+    uplink: Compressor,
+    downlink: Downlink,
+    sizes: jax.Array,
+    bit_operations_a_cycle: float | jax.Array,
+) -> Work:
+    """What the rounds of a federation ask of the cell that its clients are in.
+
+    Args:
+        layers: of the model, see `layer_costs`.
+        client: what a client computes.
+        uplink: what its message is.
+        downlink: what the broadcast is.
+        sizes: examples of each client, i32[m].
+        bit_operations_a_cycle: of a client's processor, above 0.
+    """
+    d = sum(sum(layer.params.values()) for layer in layers)
+    busy = cycles(layers, sizes, client.examples(sizes), bit_operations_a_cycle)
+    heard = downlink.compressor.layout(d).num_bits
+    return Work(uplink.layout(d), heard, busy, sizes)
 
 
 def cycles(

@@ -36,9 +36,9 @@ def test_the_command_is_the_one_that_runs(module, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/here/file.py", "--workdir=a b"])
     spec = types.SimpleNamespace(name=module)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
-    assert command_line.command() == f"python -m {module} '--workdir=a b'"
+    assert typed.command() == f"python -m {module} '--workdir=a b'"
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    assert command_line.command() == "python /here/file.py '--workdir=a b'"
+    assert typed.command() == "python /here/file.py '--workdir=a b'"
 
 
 def test_runs_of_a_config_without_a_sweep_are_refused(monkeypatch):
@@ -121,4 +121,4 @@ def test_usage_is_of_the_command_that_was_typed(module, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/here/file.py", "--config.seed=1"])
     spec = types.SimpleNamespace(name=module)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
-    assert command_line.usage().startswith(f"python -m {module} --config=FILE [")
+    assert typed.usage().startswith(f"python -m {module} --config=FILE [")
