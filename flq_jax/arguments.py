@@ -1,7 +1,7 @@
 """What the arguments of public functions must be, said in one line."""
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,30 @@ def require_choice(where: str, name: str, value: Any, choices: Collection[str]) 
         raise ValueError(
             f"{where}: {name} must be one of {', '.join(choices)}, got "
             f"{name}={shown(value)}"
+        )
+
+
+def require_flag(where: str, name: str, value: Any) -> None:
+    """Raises TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(
+            f"{where}: {name} must be True or False, got {name}={shown(value)}"
+        )
+
+
+def require_integers(where: str, name: str, values: Any, least: int = 1) -> None:
+    """Raises ValueError unless `values` are `least` integers or more, each 1 or more."""
+    many = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+    whole = many and all(
+        isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+        and value >= 1
+        for value in values
+    )
+    if not whole or len(values) < least:
+        raise ValueError(
+            f"{where}: {name} must be a sequence of integers, 1 or more each, got "
+            f"{name}={shown(values)}"
         )
 
 

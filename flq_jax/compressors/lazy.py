@@ -11,7 +11,7 @@ from flq_jax.compressors.base import Compressor
 from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
 from flq_jax.single import single
 
-MOST_HISTORY = 10_000  # movements that a run keeps
+MOST_HISTORY = 10_000  # as many floats are summed in a round
 
 
 class Patience(NamedTuple):

@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from flq_jax.arguments import require_instance, require_integer, require_takes
+from flq_jax.arguments import (
+    require_callable,
+    require_instance,
+    require_integer,
+    require_takes,
+)
 from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
@@ -86,6 +91,11 @@ def stateless(
         batch, steps, epochs: see `LocalUpdate`.
     """
 
+    require_callable("stateless", "update", update)
+    numbers = {"batch": batch, "steps": steps, "epochs": epochs}
+    for name, number in numbers.items():
+        require_integer("stateless", name, number, 0)
+
     def remembering(key, params, shard, memory):
         return *update(key, params, shard), memory
 
@@ -128,15 +138,23 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     """One gradient of the local loss f_m at the model that was broadcast.
 
     Args:
-        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        batch: b examples; 0 takes all that the client has. ValueError otherwise.
-        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
+        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`; TypeError
+            unless it can be called.
+        batch: b examples; 0 takes all that the client has. ValueError if negative.
+        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`; ValueError with
+            batch 0, which draws nothing.
 
     Returns:
         The loss is f_m(params), the update its gradient.
     """
+    require_callable("gradient", "loss", loss)
     require_integer("gradient", "batch", batch, 0)
     require_takes("gradient", "draw", draw, "key", "shard", "batch")
+    if not batch and draw is not drawn:
+        raise ValueError(
+            "gradient: batch must be 1 or more where batches are drawn by another draw "
+            f"than drawn, got {batch=}"
+        )
 
     def update(key, params, shard):
         key_batch, key_noise = draws.split(key)
@@ -157,7 +175,7 @@ def local_epochs(
 
     Args:
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        optimizer: the client optimizer; its state starts anew each round.
+        optimizer: the client optimizer, of optax, else TypeError; its state starts anew each round.
         batch: examples per step, 1 or more; ValueError otherwise. One that is larger
             than the client's share takes all of it, and costs no more.
         epochs: passes over the client's examples, 1 or more; ValueError otherwise.
@@ -167,6 +185,7 @@ def local_epochs(
         is a gradient's: a server that steps by 1 against the mean of the updates
         averages the clients' models.
     """
+    require_callable("local_epochs", "loss", loss)
     require_instance(
         "local_epochs", "optimizer", optimizer, optax.GradientTransformation
     )
