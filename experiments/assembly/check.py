@@ -45,8 +45,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
             f"config.packed: must be False for a model without packed integers, got "
             f"{config.packed} and {config.model}"
         )
-    parts, own = trees(config), own_modules.digests(trees(config).values())
-    sizes = tuple(sizes)
+    parts, sizes = trees(config), tuple(sizes)
 
     def look(root, data):
         in_cell = asks_for_a_cell(config)
@@ -56,7 +55,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
         _require_watched(config, made)
-        if own:
+        if own_digests(config):  # known once they are imported
             _require_round(made, initial(found)(root), root, data, config.clients)
         return root
 
