@@ -24,7 +24,8 @@ from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.evaluation import heard_params
 
-from .assembly.build import Run, build
+from .assembly.build import Run, build, split
+from .assembly.check import require_fit
 from .assembly.composition import canonical_texts
 from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
@@ -68,6 +69,7 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     if program:
         require_writable("stablehlo", pathlib.Path(program))
     dataset = dataset_of(config)
+    require_fit(config, dataset, map(len, split(config, dataset)))
     run, model = build(config, dataset), setting(config, dataset).model
     text = canonical_texts(config)["model"]
     rounds, state = newest(folder, run)

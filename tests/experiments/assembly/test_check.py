@@ -8,7 +8,6 @@ from flq_jax.experiments.assembly.check import require_fit
 from flq_jax.experiments.assembly.setting import setting
 from flq_jax.experiments.process.errors import ConfigError
 
-
 EPOCHS = "local_epochs(optimizer=optax.sgd(0.1), batch=1, epochs=1)"
 
 
