@@ -6,6 +6,7 @@
 TPU.
 """
 
+import ast
 import os
 import pathlib
 from collections.abc import Sequence
@@ -23,11 +24,15 @@ from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.evaluation import heard_params
 
-from .assembly.build import Run, build
+from .assembly.build import Run, build, split
+from .assembly.check import require_fit
 from .assembly.composition import canonical_texts
 from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
-from .options import command_line, validation
+from .folder.claim import OWN
+from .options import command_line, own_modules, validation
+from .options.expression import ExpressionError
+from .options.parts import trees
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replacing
@@ -64,8 +69,9 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     if program:
         require_writable("stablehlo", pathlib.Path(program))
     dataset = dataset_of(config)
-    text, model = canonical_texts(config)["model"], setting(config, dataset).model
-    run = build(config, dataset)
+    require_fit(config, dataset, map(len, split(config, dataset)))
+    run, model = build(config, dataset), setting(config, dataset).model
+    text = canonical_texts(config)["model"]
     rounds, state = newest(folder, run)
     params = heard_params(run.federation, run.root, state, rounds)
     classes = dataset.num_classes
@@ -107,17 +113,32 @@ def require_writable(flag: str, file: pathlib.Path) -> None:
 def written_config(folder: pathlib.Path) -> ConfigDict:
     """The config of a run's folder; `ConfigError` if there is none.
 
-    Options that the run did not know yet have their defaults.
+    Options that the run did not know yet have their defaults. Its expressions may be
+    anybody's: they name what flq_jax and optax make public, and nothing else is run.
     """
     file = folder / "config.json"
     if not file.is_file():
         raise ConfigError(f"--workdir: must be a run's folder, no file {file}")
     try:
-        config = validation.from_json(run_files.load(file))
+        written = run_files.config(file)
+        written.pop(OWN, None)
+        config = validation.from_json(written)
         validation.require_values(config)
+        require_public(config)
     except ValueError as error:
         raise ConfigError(f"--workdir: {file}: {error}") from error
     return config
+
+
+def require_public(config: ConfigDict) -> None:
+    """Raises ValueError unless the expressions name public parts of ours alone."""
+    for option, tree in trees(config).items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                try:
+                    own_modules.imported_from_elsewhere(ast.unparse(node))
+                except ExpressionError as error:
+                    raise ConfigError(f"config.{option}: {error}") from error
 
 
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:

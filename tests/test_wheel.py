@@ -80,7 +80,7 @@ def test_every_file_of_the_packages_is_in_it(wheel):
 
 def test_a_shipped_config_runs_by_its_name(site, mine):
     args = ["run", "--config=mnist_sgd", "--config.rounds=2"]
-    args += ["--config.data.name=synthetic", "--config.client.batch=20"]
+    args += ["--config.data=synthetic()", "--config.client=gradient(batch=20)"]
     module = "flq_jax.experiments.command"
     done = call(["-m", module, *args], mine, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr

@@ -45,7 +45,6 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
             f"{config.packed} and {config.model}"
         )
     parts = trees(config)
-    own = [option for option, tree in parts.items() if digests([tree])]
     sizes = tuple(sizes)
 
     def look(root, data):
@@ -55,7 +54,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
         _require_watched(config, made)
-        if own:
+        # Known once they are imported.
+        if own := [option for option, tree in parts.items() if digests([tree])]:
             where = ", ".join(f"config.{option}: {config[option]}" for option in own)
             _require_round(where, made, initial(found)(root), root, data)
         return root

@@ -86,13 +86,14 @@ class CNN(nn.Module):
         return dense(self.num_classes, bits=self.edge_bits, name="output")(x)
 
 
-def mcmahan_cnn(**attributes: Any) -> CNN:
+def mcmahan_cnn(*, num_classes: int = 10, **attributes: Any) -> CNN:
     """The CNN of McMahan et al. (2017, Sec. 3): 1,663,370 parameters on MNIST.
 
     5 x 5 convolutions of 32 and 64 channels, a dense layer of 512 units, 10 logits:
     832 + 51,264 + 1,606,144 + 5,130.
 
     Args:
+        num_classes: c, the number of logits, 1 or more.
         **attributes: the other attributes of `CNN`.
     """
-    return CNN((32, 64), window=5, hidden=(512,), **attributes)
+    return CNN((32, 64), num_classes=num_classes, window=5, hidden=(512,), **attributes)

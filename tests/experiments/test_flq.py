@@ -12,7 +12,7 @@ from absl import app
 from flq_jax import experiments
 from flq_jax.experiments import command
 from flq_jax.experiments.options import command_line
-from flq_jax.experiments.process import signals
+from flq_jax.experiments.process import signals, typed
 
 
 @pytest.fixture

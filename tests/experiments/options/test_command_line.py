@@ -7,6 +7,7 @@ import pytest
 from absl.testing import flagsaver
 
 from flq_jax.experiments.options import command_line
+from flq_jax.experiments.process import typed
 from flq_jax.experiments.process.errors import ConfigError
 
 

@@ -30,8 +30,8 @@ def start(workdir, *extra):
         [
             sys.executable, "-m", "experiments.main",
             "--config=configs/mnist_lag.py", "--config.stop.residual=0", f"--workdir={workdir}",
-            "--config.server.learning_rate=0.001",
-            "--config.data.name=synthetic", "--config.client.batch=20",
+            "--config.step=0.001 * clients",
+            "--config.data=synthetic()", "--config.client=gradient(batch=20)",
             "--config.log.every=5", "--config.log.checkpoint_every=10", *extra,
         ],
         cwd=ROOT,
