@@ -7,12 +7,12 @@ which takes users and may leave some out), and the same seed gives the same arra
 
 import hashlib
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from flq_jax.arguments import is_integer
-from flq_jax.single import single
 
 Parts = tuple[np.ndarray, ...]
 Seed = int | np.random.Generator
@@ -238,5 +238,6 @@ def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
 
 
 def _require_alpha(where: str, alpha: float) -> None:
-    if not 0.0 < single(alpha) <= MAX_ALPHA:
+    number = isinstance(alpha, Real) and not isinstance(alpha, bool)
+    if not number or not 0.0 < alpha <= MAX_ALPHA:  # on the host, in f64
         raise ValueError(f"{where}: alpha must be in (0, {MAX_ALPHA:g}], got {alpha=}")
