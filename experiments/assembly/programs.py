@@ -1,5 +1,6 @@
 """What a run's programs are made of, from its expressions and the arrays it works on."""
 
+import ast
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -63,6 +64,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
     task = made(parts, "task", values)
     values |= {"loss": task.loss}
     found = {name: made(parts, name, values) for name in (*LINKS, *SERVER)}
+    found["step"] = step_of(parts, values)
     with blaming(parts, "uplink"):
         found["uplink"] = uplink_of(found["uplink"])
         found["uplink"].layout(values["d"])
@@ -95,7 +97,15 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
 
 
 LINKS = "client", "uplink", "downlink"
-SERVER = "step", "server", "aggregate"
+SERVER = "server", "aggregate"
+
+
+def step_of(parts: Trees, values: Mapping[str, Any]) -> float | jax.Array:
+    """The server's step; where runs differ in it, what stands for it in their program."""
+    match parts["step"]:
+        case ast.Name(name) if isinstance(values.get(name), jax.Array):
+            return values[name]
+    return made(parts, "step", values)
 
 
 def judging(setting: Setting, parts: Trees, values: Mapping[str, Any]) -> Callable:

@@ -19,7 +19,7 @@ from flq_jax.simulation.progress import Progress
 def test_nothing_is_compiled_after_the_first_chunk(clients, caplog):
     """On eight devices and on one; the last chunk is a short one."""
     config = mnist_ef_sign.get_config()
-    config.clients, config.client.batch = clients, 5
+    config.clients, config.client = clients, "gradient(batch=5)"
     config.rounds, config.log.every = 12, 5
     stack = stacked([config], data.synthetic(train=120, test=10))
     advance, measure = advancing(stack, [-math.inf]), measuring(stack)
@@ -37,7 +37,7 @@ def test_nothing_is_compiled_after_the_first_chunk(clients, caplog):
 
 def small(**options):
     config = mnist_ef_sign.get_config()
-    config.clients, config.client.batch, config.rounds = 1, 5, 12
+    config.clients, config.rounds, config.client = 1, 12, "gradient(batch=5)"
     config.update_from_flattened_dict(options)
     return stacked([config], data.synthetic(train=40, test=10))
 

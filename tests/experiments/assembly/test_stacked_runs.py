@@ -11,9 +11,26 @@ from flq_jax.experiments.assembly import build, stacked_runs
 from flq_jax.experiments.engine import host_loop
 from flq_jax.experiments.folder.record import Job
 from flq_jax.experiments.options import validation
-from flq_jax.experiments.options.names import flatten
 
-ONE_BIT = {"compressor.quantizer": "sign", "downlink.quantizer": "identity"}
+ONE_BIT = {"uplink": "innovation(sign())", "downlink": "exact()"}
+OWN = """
+import jax
+
+from flq_jax.quantizers import Quantizer, sign
+
+
+def fixed(scale: float):
+    return louder(scale)
+
+
+def louder(scale: float | jax.Array) -> Quantizer:
+    quantizer = sign()
+
+    def decode(key, message):
+        return scale * quantizer.decode(key, message)
+
+    return quantizer._replace(decode=decode)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +48,15 @@ def both(dataset, tmp_path_factory):
     return [job.folder for job in together]
 
 
+MINI = "gradient(batch=5)"
+EPOCHS = "local_epochs(optimizer=optax.sgd(0.1), batch=5, epochs=1)"
+
+
 def small(module=mnist_flq_binary, **options):
     """A run of eleven clients, whom only one of the simulated devices can hold."""
     config = module.get_config()
-    config.data.name, config.clients, config.rounds = "synthetic", 11, 10
-    config.client.batch, config.log.every, config.log.checkpoint_every = 5, 5, 5
+    config.data, config.clients, config.rounds = "synthetic()", 11, 10
+    config.client, config.log.every, config.log.checkpoint_every = MINI, 5, 5
     config.update_from_flattened_dict(options)
     validation.validate(config)
     return config
@@ -76,7 +97,7 @@ def test_seeds_together_are_the_seeds_alone_bit_for_bit(both, dataset, tmp_path)
 
 @pytest.mark.more
 def test_so_are_seeds_with_cells_and_data_of_their_own(dataset, tmp_path):
-    options = ONE_BIT | {"data.partition": "iid", "network.blocks": 2}
+    options = ONE_BIT | {"split": "iid()", "cell.blocks": 2}
     configs = [small(wireless_joint, seed=seed, **options) for seed in (0, 1)]
     together = jobs(configs, dataset, tmp_path)
     host_loop.train_together(together)
@@ -95,11 +116,11 @@ def test_runs_that_stand_at_different_rounds_go_on_together(both, dataset, tmp_p
 
 
 def test_numbers_together_are_the_numbers_alone(dataset, tmp_path):
-    options = {"compressor.lazy_weight": 0.1, "server.learning_rate": 0.01}
+    lazy = "lazy(innovation(sign()), weight=xi, error_weight=1.0)"
     configs = [
         small(),
-        small(**options),
-        small(**{"server.learning_rate": 1e15, "compressor.lazy_error_weight": 1.0}),
+        small(**{"let.xi": 0.1, "step": "0.01 * clients"}),
+        small(step="1e15 * clients", uplink=lazy),
     ]
     host_loop.train_together(
         jobs(configs, dataset, tmp_path / "together"), vmapped=True
@@ -123,28 +144,76 @@ def test_what_a_program_cannot_take_as_an_argument_makes_another_one(dataset):
     def key(**options):
         return stacked_runs.alike(small(**options), dataset)
 
-    same = {"seed": 3, "compressor.lazy_weight": 0.2, "network.power_w": 0.1}
+    same = {"seed": 3, "let.xi": 0.2, "cell.power_w": 0.1, "step": "clients / 7"}
     assert key(**same) == key()
+    lazy = "lazy(innovation(sign()), {}error_weight=0.0)"
+    for written in (
+        "",
+        "weight=0.5, ",
+        "weight=2 * xi, history=10, ",
+        "weight=xi, max_silence=100, ",
+    ):
+        assert key(uplink=lazy.format(written)) == key()
     for options in (
         {"rounds": 20},
-        {"compressor.lazy_history": 3},
-        {"l2": 0.1},
-        {"network.mean_delay": 1.0},
-        {"client.batch": 10},
-        {"data.partition": "quantity_skew"},
+        {"clients": 10},
+        {"cell.blocks": 3},
+        {"uplink": lazy.format("history=3, ")},
+        {"uplink": "innovation(sign())"},
+        {"task": "classification(l2=0.1)"},
+        {"client": "gradient(batch=10)"},
+        {"split": "quantity_skew(alpha=0.1)"},
     ):
         assert key(**options) != key()
+    cell = "cell(random(3)" + ", {})"
+    cells = [{"network": cell.format(f"mean_delay={delay}")} for delay in (0.0, 1.0)]
+    assert key(**cells[0]) != key(**cells[1])
+
+
+def test_a_seed_that_a_part_asks_for_by_name_makes_another_program(dataset):
+    options = {"uplink": "innovation(uniform(1 + seed))"}
+    keys = [stacked_runs.alike(small(seed=s, **options), dataset) for s in (1, 2, 1)]
+    assert keys[0] != keys[1] and keys[0] == keys[2]
 
 
 def test_every_option_that_may_differ_exists():
-    options = flatten(default.get_config())
-    assert {*stacked_runs.NUMBERS, *stacked_runs.IN_ARRAYS} <= set(options)
+    config = default.get_config()
+    assert {*stacked_runs.IN_ARRAYS} <= set(config)
+    assert {*stacked_runs.OF_CELLS_PROGRAM} <= set(config.cell)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_parts_of_stack.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_an_own_constructor_s_numbers_are_arguments_if_it_says_so(
+    own, dataset, tmp_path
+):
+    """Its annotation has a `jax.Array`; without one each number is a program."""
+    uplink = "innovation(own_parts_of_stack.{}({}))"
+
+    def alike(name, *numbers):
+        texts = [uplink.format(name, number) for number in numbers]
+        return {stacked_runs.alike(small(uplink=t), dataset) for t in texts}
+
+    assert len(alike("louder", 0.5, "scale=0.25", "1 / clients")) == 1
+    assert len(alike("fixed", 0.5, 0.25)) == 2
+    configs = [small(uplink=uplink.format("louder", n)) for n in (0.5, 0.25)]
+    host_loop.train_together(jobs(configs, dataset, tmp_path / "together"))
+    (tmp_path / "alone").mkdir()
+    host_loop.train(configs[1], dataset, tmp_path / "alone")
+    one, other = (rows(tmp_path / f"together/{i}") for i in (0, 1))
+    assert one != other
+    for mine, theirs in zip(other, rows(tmp_path / "alone"), strict=True):
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-5)
 
 
 def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
     shared = stacked_runs.stacked([small(seed=0), small(seed=1)], dataset)
     assert shared.runs[0].data is shared.runs[1].data and shared.arrays.data is None
-    options = {"data.partition": "iid"}
+    options = {"split": "iid()"}
     own = stacked_runs.stacked([small(seed=s, **options) for s in (0, 1)], dataset)
     assert own.shared is None and own.arrays.data.sizes.shape == (2, 11)
     inputs = own.arrays.data.inputs
@@ -154,39 +223,46 @@ def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
 
 def test_uneven_splits_of_other_seeds_share_a_program(dataset):
     """The longest of eleven clients differs, what it is rounded up to does not."""
-    uneven = [small(seed=s, **{"data.partition": "dirichlet"}) for s in range(8)]
+    uneven = [small(seed=s, split="dirichlet(alpha=0.1)") for s in range(8)]
     splits = [build.split(config, dataset) for config in uneven]
     assert len({max(map(len, parts)) for parts in splits}) > 3
     assert len({stacked_runs.alike(config, dataset) for config in uneven}) <= 3
 
 
 @pytest.mark.parametrize(
-    "sizes, options, length",
+    "sizes, update, length",
     [
-        ((5, 5), {}, 5),
-        ((4, 5), {}, 6),
-        ((0, 1), {}, 1),
-        ((3, 8), {}, 8),
-        ((3, 9), {}, 12),
-        ((3, 13), {}, 16),
-        ((3, 13), {"client.batch": 0}, 13),
-        ((3, 13), {"client.epochs": 1}, 13),
+        ((5, 5), MINI, 5),
+        ((4, 5), MINI, 6),
+        ((0, 1), MINI, 1),
+        ((3, 8), MINI, 8),
+        ((3, 9), MINI, 12),
+        ((3, 13), MINI, 16),
+        ((3, 13), "gradient(batch=0)", 13),
+        ((3, 13), EPOCHS, 13),
     ],
 )
-def test_lengths_are_rounded_up_where_minibatches_are_drawn(sizes, options, length):
+def test_lengths_are_rounded_up_where_minibatches_are_drawn(
+    sizes, update, length, dataset
+):
     parts = [np.arange(size) for size in sizes]
-    assert build.padded_length(small(**options), parts) == length
+    found = build.client(small(client=update), dataset)
+    assert build.padded_length(found, parts) == length
 
 
 def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
     dataset, monkeypatch
 ):
     """Eleven clients of 182 examples, once by themselves and once in the stack."""
-    config = small(**{"data.partition": "iid"})
-    parts = build.split(config, dataset)
-    mine = 2 * 11 * build.padded_length(config, parts) * dataset.train_inputs[0].nbytes
+    config = small(split="iid()")
+    length = build.padded_length(
+        build.client(config, dataset), build.split(config, dataset)
+    )
+    mine = 2 * 11 * length * dataset.train_inputs[0].nbytes
     monkeypatch.setattr(stacked_runs, "MOST_BYTES", 3 * mine)
     assert stacked_runs.most_together(config, dataset) == 3
-    config.client.batch = 0  # floats
+    config.client = "gradient(batch=0)"  # floats
     assert stacked_runs.most_together(config, dataset) == 1
     assert stacked_runs.most_together(small(), dataset) > 100
+    fixed = small(split="iid(seed=3)")
+    assert stacked_runs.most_together(fixed, dataset) > 100
