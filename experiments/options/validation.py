@@ -11,6 +11,7 @@ from flq_jax.single import single
 
 from ..process.errors import ConfigError
 from .names import did_you_mean, flatten
+from .own_modules import OURS
 from .parts import SUPPLIED, trees
 from .rules import PAIRS, RULES
 
@@ -103,9 +104,10 @@ def require_options(config: ConfigDict) -> None:
 def _require_let(name: str, value: Any) -> None:
     """Raises `ConfigError` unless an expression may use the name for such a value."""
     good = name.isidentifier() and not keyword.iskeyword(name)
-    if not good or name.startswith("_") or name in SUPPLIED:
+    taken = *SUPPLIED, *OURS
+    if not good or name.startswith("_") or name in taken:
         raise ConfigError(
-            f"config.let.{name}: must be a new name, none of {', '.join(SUPPLIED)}"
+            f"config.let.{name}: must be a new name, none of {', '.join(taken)}"
         )
     kinds = (bool, int, float, str, tuple)
     finite = not isinstance(value, float) or math.isfinite(value)

@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from flq_jax.arguments import require_instance, require_integer, require_takes
+from flq_jax.arguments import (
+    require_callable,
+    require_instance,
+    require_integer,
+    require_takes,
+)
 from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
@@ -135,6 +140,7 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     Returns:
         The loss is f_m(params), the update its gradient.
     """
+    require_callable("gradient", "loss", loss)
     require_integer("gradient", "batch", batch, 0)
     require_takes("gradient", "draw", draw, "key", "shard", "batch")
 
@@ -167,6 +173,7 @@ def local_epochs(
         is a gradient's: a server that steps by 1 against the mean of the updates
         averages the clients' models.
     """
+    require_callable("local_epochs", "loss", loss)
     require_instance(
         "local_epochs", "optimizer", optimizer, optax.GradientTransformation
     )
