@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 
+from flq_jax.configs.paper.methods import METHODS
 from flq_jax.experiments import command
+from flq_jax.experiments.assembly.composition import canonical_texts
 from flq_jax.experiments.options import shipped
+from flq_jax.experiments.options.parts import PARTS
 
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -65,3 +68,39 @@ def test_commands_of_the_wheel_exist(line):
     for flag in flags:
         if flag.startswith("--config="):
             assert flag.removeprefix("--config=") in shipped.names()
+
+
+# | method | `uplink`, part `expression`, ... | `config`, ... |
+ROWS = re.findall(r"^\| ([^|]+) \| ([^|]*`[^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
+ROWS = [row for row in ROWS if "`mnist_" in row[2] and "config.uplink" not in row[1]]
+
+
+def stated(cell):
+    """Option -> the expressions that a row of the table says of it; the uplink is first."""
+    found = {}
+    for part in re.finditer(r"(?:^|, |; )(?:(\w+) )?`([^`]+)`(?: or `([^`]+)`)?", cell):
+        if part[1] in (None, *PARTS):
+            found[part[1] or "uplink"] = [text for text in part.groups()[1:] if text]
+    return found
+
+
+@pytest.mark.parametrize("method, cell, names", ROWS, ids=[row[0] for row in ROWS])
+def test_the_table_of_methods_says_what_the_configs_say(method, cell, names):
+    """The same text once defaults and names of `let` are written out."""
+    for name in re.findall(r"`(mnist_\w+)`", names):
+        config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
+        texts, told = canonical_texts(config), stated(cell)
+        assert "uplink" in told, method
+        for option in {*told, "uplink", "downlink", "aggregate", "client", "server"}:
+            default = {"client": config.client, "server": config.server}
+            default |= {"downlink": "exact()", "aggregate": "WEIGHTED_MEAN"}
+            found = set()
+            for text in told.get(option, [default.get(option)]):
+                config[option] = text
+                found.add(canonical_texts(config)[option])
+            assert texts[option] in found, (name, option)
+
+
+def test_every_method_s_config_is_in_the_table():
+    told = set(re.findall(r"`(mnist_\w+)`", " ".join(row[2] for row in ROWS)))
+    assert len(ROWS) >= 25 and told >= {f"mnist_{name}" for name in METHODS}

@@ -12,7 +12,7 @@ from .parts import PARTS
 
 # The options, and the groups of options, that are parts of an expression by now.
 FORMER = {
-    **dict.fromkeys(PARTS, ""),
+    **{part: part for part in PARTS},
     **dict.fromkeys(("compressor", "warm_up"), "uplink"),
     **dict.fromkeys(("data.partition", "data.alpha", "data.shards"), "split"),
     "data.min_size": "split",
@@ -37,17 +37,13 @@ def _instead(name: str, options: Mapping[str, Any]) -> str:
     group, _, last = name.partition(".")
     if group == "let":
         names = [option for option in options if option.startswith("let.")]
-        there = ", ".join(names) or "none"
-        return did_you_mean(name, names, "--config.") or (
-            f"; the config names what may be overridden, of these there are: {there}"
-        )
+        return f"; of these the config has {', '.join(names) or 'none'}"
+    part = FORMER.get(name) or FORMER.get(group)
     for same in (last, f"cell.{last}"):
-        if group in FORMER and same in options:
+        if part and name not in FORMER and same in options:
             return f"; did you mean --config.{same}?"
-    part = FORMER.get(name) or FORMER.get(group, None)
     if part is None:
         return did_you_mean(name, options, "--config.")
-    part = part or group
     return (
         f"; options are expressions now: --config.{part}='{options[part]}', see "
         f"--config_help={part}"

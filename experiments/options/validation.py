@@ -7,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from flq_jax.configs import default
+from flq_jax.expressions.modules import OURS
 from flq_jax.expressions.nearest import did_you_mean
 from flq_jax.single import single
 
@@ -104,9 +105,10 @@ def require_options(config: ConfigDict) -> None:
 def _require_let(name: str, value: Any) -> None:
     """Raises `ConfigError` unless an expression may use the name for such a value."""
     good = name.isidentifier() and not keyword.iskeyword(name)
-    if not good or name.startswith("_") or name in SUPPLIED:
+    taken = *SUPPLIED, *OURS
+    if not good or name.startswith("_") or name in taken:
         raise ConfigError(
-            f"config.let.{name}: must be a new name, none of {', '.join(SUPPLIED)}"
+            f"config.let.{name}: must be a new name, none of {', '.join(taken)}"
         )
     kinds = (bool, int, float, str, tuple)
     finite = not isinstance(value, float) or math.isfinite(value)

@@ -37,15 +37,16 @@ def _complete(node: ast.Call, signature: inspect.Signature, scope: Scope) -> ast
             args += value or ()
         elif parameter.kind is MANY[1]:
             keywords += [ast.keyword(k, v) for k, v in sorted((value or {}).items())]
-        elif value is None:
-            if name not in scope.supplied and is_literal(parameter.default):
-                default = ast.parse(repr(parameter.default), mode="eval").body
-                keywords.append(ast.keyword(name, default))
-        elif parameter.kind is parameter.POSITIONAL_ONLY or (
-            many and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        elif value and (
+            parameter.kind is parameter.POSITIONAL_ONLY
+            or (many and parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
         ):
             args.append(value)
-        else:
+        elif name in scope.supplied:
+            if value and ast.unparse(value) != name:
+                keywords.append(ast.keyword(name, value))
+        elif value or is_literal(parameter.default):
+            value = value or ast.parse(repr(parameter.default), mode="eval").body
             keywords.append(ast.keyword(name, value))
     return ast.Call(node.func, args, keywords)
 

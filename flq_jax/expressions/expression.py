@@ -97,8 +97,14 @@ def _unparsed(node: ast.AST) -> str:
 
 
 def _short(text: str) -> str:
+    return repr(_shown(text))
+
+
+def _shown(tree: ast.expr | str) -> str:
+    """An expression in an error message."""
+    text = tree if isinstance(tree, str) else ast.unparse(tree)
     text = " ".join(text.split())
-    return repr(text if len(text) <= 120 else f"{text[:117]}...")
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def evaluate(tree: ast.expr, scope: Scope) -> Any:
@@ -131,7 +137,7 @@ def evaluate(tree: ast.expr, scope: Scope) -> Any:
             args = [evaluate(arg, scope) for arg in args]
             given = {str(k.arg): evaluate(k.value, scope) for k in keywords}
             return _called(tree, make, args, given, scope)
-    raise ExpressionError(f"{ast.unparse(tree)}: is no expression")
+    raise ExpressionError(f"{_shown(tree)}: is no expression")
 
 
 def _computed(tree: ast.expr, sign: type, *sides: Any) -> Any:
@@ -140,27 +146,27 @@ def _computed(tree: ast.expr, sign: type, *sides: Any) -> Any:
         number = isinstance(side, numbers.Real) or hasattr(side, "dtype")
         if isinstance(side, bool) or not number:
             raise ExpressionError(
-                f"{ast.unparse(tree)}: must be arithmetic of numbers, got a "
+                f"{_shown(tree)}: must be arithmetic of numbers, got a "
                 f"{type(side).__name__}"
             )
     if all(isinstance(side, int) for side in sides):
         bits = [side.bit_length() for side in sides]
         size = bits[0] * abs(sides[-1]) if sign is ast.Pow else sum(bits)
         if size > MOST_BITS:
-            raise ExpressionError(f"{ast.unparse(tree)}: is too large a number")
+            raise ExpressionError(f"{_shown(tree)}: is too large a number")
     try:
         found = ARITHMETIC[sign](*sides)
     except (ArithmeticError, ValueError) as error:
-        raise ExpressionError(f"{ast.unparse(tree)}: {error}") from error
+        raise ExpressionError(f"{_shown(tree)}: {error}") from error
     if isinstance(found, complex):
-        raise ExpressionError(f"{ast.unparse(tree)}: is no real number")
+        raise ExpressionError(f"{_shown(tree)}: is no real number")
     return found
 
 
 def _called(
     tree: ast.Call, make: Any, args: list, given: dict[str, Any], scope: Scope
 ) -> Any:
-    where, name = ast.unparse(tree), ast.unparse(tree.func)
+    where, name = _shown(tree), _shown(tree.func)
     if not callable(make):
         raise ExpressionError(f"{where}: {name} is a value, nothing to be called")
     signature = signature_of(make)

@@ -50,6 +50,8 @@ def imported_from_elsewhere(dotted: str) -> Any:
         home = getattr(found, "__module__", None) or getattr(found, "__name__", "")
         if home.split(".")[0] != root:
             raise ExpressionError(f"{dotted}: no public name of {root}")
+    if isinstance(found, ModuleType):
+        raise ExpressionError(f"{dotted}: no public name of {root}, but a module")
     return found
 
 

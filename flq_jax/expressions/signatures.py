@@ -3,6 +3,7 @@
 import inspect
 import math
 import typing
+from collections.abc import Collection
 from typing import Any
 
 NOTHING = inspect.Parameter.empty
@@ -25,13 +26,22 @@ def signature_of(make: Any) -> inspect.Signature | None:
     return found
 
 
-def described(signature: inspect.Signature) -> str:
-    """The arguments with the defaults that are literals, (bits, radius=None)."""
-    shown = []
+def described(signature: inspect.Signature, but: Collection[str] = ()) -> str:
+    """The arguments with the defaults that are literals, (bits, radius=None).
+
+    Without those of the names in `but`; what follows them is then had by name.
+    """
+    shown, before = [], []
     for parameter in signature.parameters.values():
+        before.append(parameter.name)
+        if parameter.name in but:
+            continue
         literal = parameter.default is NOTHING or is_literal(parameter.default)
         default = parameter.default if literal else ...
-        shown.append(parameter.replace(annotation=NOTHING, default=default))
+        parameter = parameter.replace(annotation=NOTHING, default=default)
+        if parameter.kind not in MANY and {*but} & {*before}:
+            parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
+        shown.append(parameter)
     bare = signature.replace(parameters=shown, return_annotation=NOTHING)
     return str(bare).replace("Ellipsis", "...")
 

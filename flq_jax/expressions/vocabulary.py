@@ -121,16 +121,23 @@ def known(option: str) -> Scope:
     return scope(option, values)
 
 
+def kinds_of(option: str) -> str:
+    """What a part's expression makes, in words."""
+    kinds = PARTS[option].kinds
+    names = {"number" if kind in (float, int) else kind.__name__: 0 for kind in kinds}
+    article = "an" if min(names)[0] in "AEIO" else "a"
+    return f"{article} {' or '.join(names)}"
+
+
 def require_kind(option: str, made: Any, text: str) -> None:
     """Raises `ExpressionError` unless the part is of its kind."""
     kinds = PARTS[option].kinds
     if isinstance(made, kinds) and not isinstance(made, bool):
         return
-    names = " or ".join(kind.__name__ for kind in kinds)
     got = type(made).__name__
     if inspect.isclass(made) or (inspect.isfunction(made) and text[-1] != ")"):
         got = f"the constructor itself; {text}(...) calls it"
-    raise ExpressionError(f"{text}: must make a {names}, got {got}")
+    raise ExpressionError(f"{text}: must make {kinds_of(option)}, got {got}")
 
 
 def require_free(names: Mapping[str, Any]) -> None:
