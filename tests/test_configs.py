@@ -10,7 +10,8 @@ import pytest
 from flq_jax.data import load, synthetic
 from flq_jax.experiments.assembly import check, composition
 from flq_jax.experiments.assembly.build import split
-from flq_jax.experiments.options import help, rules, validation, vocabulary
+from flq_jax.experiments.options import help, rules, validation
+from flq_jax.expressions import vocabulary
 from flq_jax.experiments.options.names import flatten
 from flq_jax.experiments.options.parts import PARTS
 from flq_jax.experiments.process.errors import ConfigError

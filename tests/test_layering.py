@@ -27,17 +27,14 @@ MAY_IMPORT = {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
     },
     "networks": {
-        *(
-            "federated",
-            "models",
-            "wireless",
-            "quantizers",
-            "keys",
-            "arguments",
-            "single",
-        ),
+        *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
+        *("arguments", "single"),
     },
     "tasks": {"simulation", "federated", "models"},
+    "expressions": {
+        *("tasks", "networks", "federated", "compressors", "quantizers", "models"),
+        *("data", "wireless"),
+    },
 }
 # room of experiments: those below it; what lies at the top are the commands
 BELOW = {

@@ -5,10 +5,10 @@ import ast
 import jax
 import pytest
 
-from flq_jax.experiments.options.own_modules import imported
 from flq_jax.expressions import vocabulary
 from flq_jax.expressions.canonical import asked, canonical, holed
 from flq_jax.expressions.expression import ExpressionError, Scope, parse
+from flq_jax.expressions.modules import imported
 
 
 def text(option, expression):

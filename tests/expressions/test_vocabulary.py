@@ -8,7 +8,8 @@ import pytest
 from flq_jax import federated, quantizers
 from flq_jax.compressors import direct
 from flq_jax.configs import default
-from flq_jax.experiments.options import parts, vocabulary
+from flq_jax.experiments.options import parts
+from flq_jax.expressions import vocabulary
 from flq_jax.expressions.expression import ExpressionError, evaluate, parse
 from flq_jax.wireless import scheduling
 

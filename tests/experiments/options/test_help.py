@@ -2,8 +2,9 @@
 
 import pytest
 
-from flq_jax.experiments.options import help, vocabulary
+from flq_jax.experiments.options import help
 from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.expressions import vocabulary
 
 
 def test_a_file_without_an_option_is_told_by_the_help_too(tmp_path):
