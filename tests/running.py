@@ -18,14 +18,14 @@ def sweep():
     runs = {{}}
     for seed in (0, 1):
         config = get_config()
-        config.seed, config.data = seed, "synthetic(seed=0)"
+        config.seed, config.data = seed, "synthetic()"
         config.client = "gradient(batch=20)"{more}
         runs[f"{name}{{seed}}"] = config
     return runs
 '''
 ROOT = pathlib.Path(__file__).parent.parent
 QUICK = [
-    "--config.data=synthetic(seed=0)",
+    "--config.data=synthetic()",
     "--config.client=gradient(batch=20)",
     "--config.log.every=5",
     "--config.log.checkpoint_every=10",

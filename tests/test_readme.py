@@ -79,7 +79,7 @@ def stated(cell):
     """Option -> the expressions that a row of the table says of it; the uplink is first."""
     found = {}
     for part in re.finditer(r"(?:^|, |; )(?:(\w+) )?`([^`]+)`(?: or `([^`]+)`)?", cell):
-        if part[1] in (None, *PARTS):
+        if part[1] in PARTS or not part.start():
             found[part[1] or "uplink"] = [text for text in part.groups()[1:] if text]
     return found
 
