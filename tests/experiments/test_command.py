@@ -12,6 +12,7 @@ import pytest
 from running import ROOT, call, command, results
 
 from flq_jax.configs import default
+from flq_jax.experiments.options.names import flatten
 
 
 def run(*args):
@@ -169,8 +170,11 @@ def test_a_broken_checkpoint_is_told_and_the_one_before_is_used(
             "config.uplink: uniform(9): bits must be an integer in",
         ),
         (["--config.uplink=direct(unifrm(8))"], "did you mean uniform?"),
-        (["--config.step=-1"], "above 0, got -1"),
-        (["--config.clients=2001"], "training examples (2000), got 2001"),
+        (["--config.step=-1"], "finite and above 0, got step_size=-1"),
+        (
+            ["--config.clients=2001"],
+            "1..2000, the number of examples, got clients=2001",
+        ),
         (["--config.data=mnist('/nowhere')"], "/nowhere/train"),
         (["--workdir=/proc/nowhere"], "--workdir: can't use /proc/nowhere"),
         (["--wrkdir=x"], "did you mean workdir?"),
@@ -217,5 +221,5 @@ def test_help_lists_every_option_with_its_comment():
     assert finished.returncode == 0
     assert "--config.cell.deadline_s=0.5" in finished.stdout
     assert "of a round, from the start of its broadcast" in finished.stdout
-    for option in default.get_config():
-        assert f"--config.{option}" in finished.stdout
+    for option in flatten(default.get_config()):
+        assert f"--config.{option}=" in finished.stdout
