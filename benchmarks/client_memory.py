@@ -39,9 +39,10 @@ def peak_mb() -> float:
 def measured(link: str, clients: int, sampled: int) -> tuple[float, float]:
     """(megabytes of state, megabytes by which the peak grew) of a few rounds."""
     config = importlib.import_module(f"flq_jax.configs.{link}").get_config()
-    config.clients, config.sampled, config.client.batch = clients, sampled, 5
+    config.clients, config.network = clients, f"sampled({sampled})"
+    config.client = "gradient(batch=5)"
     config.rounds = config.log.every = config.log.checkpoint_every = ROUNDS
-    dataset = data.load("mnist")
+    dataset = data.mnist()
     before = peak_mb()
     stack = stacked([config], dataset)
     state = stack.runs[0].state

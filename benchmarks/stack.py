@@ -79,11 +79,8 @@ def main(argv: list[str]) -> None:
             configs = []
             for seed in range(_SEEDS.value):
                 config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
-                config.seed, config.client.batch, config.log.every = (
-                    seed,
-                    batch,
-                    _EVERY.value,
-                )
+                config.seed, config.log.every = seed, _EVERY.value
+                config.client = f"gradient(batch={batch})"
                 config.rounds = CHUNKS * _EVERY.value
                 configs.append(config)
             found = {way: seconds_of(way, configs, dataset) for way in WAYS}

@@ -107,4 +107,4 @@ def test_a_shipped_config_s_file_works_wherever_it_is_copied(site, mine):
     done = call(args, mine, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: flq run --config=FILE")
-    assert "* --config.model.name=mlp " in done.stdout
+    assert "* --config.model=MLP(" in done.stdout

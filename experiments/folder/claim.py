@@ -1,12 +1,12 @@
 """A run's folder: one config, and no other."""
 
+import ast
 import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import platform
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from ..assembly.check import own_digests
 from ..assembly.composition import canonical_texts
+from ..options.expression import parse
 from ..options.names import flatten
 from ..options.parts import PARTS
 from ..process import console
@@ -154,5 +155,11 @@ def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
         isinstance(old.get("rounds"), int)
         and old | {"rounds": 0} == new | {"rounds": 0}
         and old["rounds"] < new["rounds"]
-        and not any(re.search(r"\brounds\b", new[part]) for part in PARTS)
+        and not any(_names_rounds(new[part]) for part in PARTS)
     )
+
+
+def _names_rounds(text: str) -> bool:
+    """Whether an expression has the run's rounds; an argument of that name is its own."""
+    nodes = ast.walk(parse(text))
+    return any(isinstance(node, ast.Name) and node.id == "rounds" for node in nodes)

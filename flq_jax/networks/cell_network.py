@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -120,7 +121,8 @@ def cell(
 
     Raises:
         ValueError: an argument is out of its range, or a message too long, see
-            `as_lengths`; TypeError: one is of another type.
+            `as_lengths`, or the uplink's options don't go from narrow to wide;
+            TypeError: one is of another type.
     """
     policy = planning.policy(
         scheduler, assignment, effort, thrift, most_loss, where="cell"
@@ -140,6 +142,11 @@ def cell(
     require_instance("cell", "place", place, Cell)
     require_instance("cell", "work", work, Work)
     parts, lengths = offered(work.uplink)
+    widths = tuple(part.widest for part in parts)
+    if any(low >= high for low, high in pairwise(widths)):
+        raise ValueError(
+            f"cell: the widths of the uplink's options must ascend, got {widths}"
+        )
     clients = work.examples.size
     most = min(clients, place.interference_w.size)
     value = jnp.maximum(work.examples, 1e-3).astype(jnp.float32)
@@ -168,7 +175,7 @@ def cell(
             ),
             value=value * waited if worth == "age" else value,
             news=value**2 * state.news * waited,
-            widths=tuple(part.widest for part in parts),
+            widths=widths,
             able=work.examples > 0,
         )
         # No more than the blocks are scheduled, so all of them are among the first.

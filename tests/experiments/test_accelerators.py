@@ -40,7 +40,7 @@ def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, for
     }  # fmt: skip
     config.update_from_flattened_dict(options)
     run = build(config, data.synthetic(train=20, test=8))
-    evaluate = run.assemble(Arrays(run.root, run.data, None, {})).evaluate
+    evaluate = run.assemble(Arrays(run.root, run.data, None, run.numbers)).evaluate
 
     def program(state, clients, test):
         def step(state, k):

@@ -135,3 +135,14 @@ def test_places_and_work_of_another_type_are_told():
         networks.cell(scheduling.oldest(1), place="here", work=work())
     with pytest.raises(TypeError, match="^cell: work must be a Work, got a int$"):
         networks.cell(scheduling.oldest(1), place=place(), work=3)
+
+
+def test_options_go_from_narrow_to_wide():
+    up, down = (flq.sign(), flq.uniform(2)), (flq.uniform(2), flq.sign())
+    networks.cell(
+        scheduling.oldest(1), place=place(), work=work(quantizer=flq.one_of(up))
+    )
+    with pytest.raises(ValueError, match=r"^cell: .* must ascend, got \(2, 1\)$"):
+        networks.cell(
+            scheduling.oldest(1), place=place(), work=work(quantizer=flq.one_of(down))
+        )

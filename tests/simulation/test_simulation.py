@@ -12,7 +12,6 @@ from jax.flatten_util import ravel_pytree
 import flq_jax as flq
 from flq_jax import data, models
 from flq_jax.configs import mnist_flq_binary
-from flq_jax.experiments.assembly.build import classifier
 from flq_jax.experiments.assembly.device_loop import advancing, measuring
 from flq_jax.experiments.assembly.stacked_runs import stacked
 from flq_jax.simulation import intervals
@@ -245,10 +244,10 @@ def test_it_sends_what_the_command_sends():
         "clients": 4,
         "rounds": 6,
         "log.every": 3,
-        "client.batch": 5,
-        "compressor.lazy_weight": 300.0,
+        "client": "gradient(batch=5)",
+        "let.xi": 300.0,
     }
-    config.update_from_flattened_dict(changes | {"l2": 0.01})
+    config.update_from_flattened_dict(changes)
     dataset = data.synthetic(train=42, test=10)
     stack = stacked([config], dataset)
     advance, measure = advancing(stack, [-np.inf]), measuring(stack)
@@ -259,9 +258,8 @@ def test_it_sends_what_the_command_sends():
         progress = advance(progress)
         wanted += measure(progress)
 
-    model = classifier(config.model, dataset.num_classes)
+    model = models.Logistic(dataset.num_classes)
     shipped = models.classification_loss(model, 0.01)
-    options = config.compressor
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     sim = flq.Simulation(
         params,
@@ -271,13 +269,13 @@ def test_it_sends_what_the_command_sends():
         client=flq.gradient(shipped, batch=5),
         uplink=flq.lazy(
             flq.innovation(flq.sign()),
-            history=options.lazy_history,
-            weight=options.lazy_weight,
-            max_silence=options.lazy_max_silence,
-            error_weight=options.lazy_error_weight,
+            history=10,
+            weight=300.0,
+            max_silence=100,
+            error_weight=0.0,
         ),
         downlink=flq.uniform_downlink(8, sizes),
-        server=optax.sgd(config.server.learning_rate * 4),
+        server=optax.sgd(0.02 * 4),
         test=dataset[2:4],
         evaluate={"test_accuracy": lambda *a: models.predict(model, *a[:2]) == a[2]},
         seed=config.seed,
