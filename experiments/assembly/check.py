@@ -24,6 +24,8 @@ from .setting import asks_for_a_cell, initial, setting
 
 # Examples drawn at once, as a multiple of those that there are.
 MOST_DRAWS = 10
+# Of a task's metrics the one that console, tables, figures and reports read.
+JUDGED = "test_accuracy"
 
 
 def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> None:
@@ -52,6 +54,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         in_cell = asks_for_a_cell(config)
         cell = cell_place.place(config.cell, root, config.clients) if in_cell else None
         made = assembled(found, parts, Arrays(root, data, cell, {}))
+        _require_judged(config, made)
         _require_countable(config, made, found.values["d"])
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
@@ -85,6 +88,15 @@ def _require_round(made: Parts, params, root, data, clients: int) -> None:
             f"config: a round can't be traced with these parts: {type(error).__name__}: "
             f"{reason:.500}"
         ) from error
+
+
+def _require_judged(config: ConfigDict, made: Parts) -> None:
+    metrics = made.task.metrics
+    if JUDGED not in metrics:
+        raise ConfigError(
+            f"config.task: {config.task}: its metrics must have {JUDGED}, which tables and "
+            f"figures show, got {', '.join(metrics) or 'none'}"
+        )
 
 
 def _require_countable(config: ConfigDict, made: Parts, num_params: int) -> None:
