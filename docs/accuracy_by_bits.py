@@ -1,5 +1,7 @@
 """Draws what runs reach against what they send, a line for each method.
 
+python -m experiments.main --config=configs/paper/methods.py --workdir=runs/methods \\
+    --runs=sgd-seed0,qsgd-seed0,ef_sign-seed0,drive-seed0,top_k-seed0,slaq-seed0,flq_binary-seed0
 python docs/accuracy_by_bits.py --workdir=runs/methods --picture=docs/images/accuracy_by_bits.svg
 """
 
@@ -47,6 +49,7 @@ def main(argv: list[str]) -> None:
         figure = drawn(groups)
         FigureCanvasSVG(figure)
         figure.savefig(path, format="svg", metadata={"Date": None})
+    print(path)
 
 
 if __name__ == "__main__":
