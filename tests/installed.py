@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 BESIDE = ("experiments", "configs", "benchmarks")  # of flq_jax, in a clone
 
 
-def call(args, cwd, **environment):
+def call(args, cwd, timeout=300, **environment):
     """What Python came to with these arguments."""
     return subprocess.run(
         [sys.executable, *map(str, args)],
@@ -18,7 +18,7 @@ def call(args, cwd, **environment):
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 

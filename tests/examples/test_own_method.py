@@ -17,9 +17,9 @@ from installed import ROOT, call
 OWN = ROOT / "examples" / "own_method"
 SHIPPED = ("sgd", "ef_sign", "drive", "top_k", "slaq")
 SHORT = (
-    "--config.rounds=20",
-    "--config.log.every=10",
-    "--config.log.checkpoint_every=10",
+    "--config.rounds=8",
+    "--config.log.every=4",
+    "--config.log.checkpoint_every=4",
 )
 NAMES = sorted(f"{q}-rate{r}" for q in ("ternary", "sign") for r in (0.03, 0.1, 0.3))
 D = 2 * (25 * 8 + 8 + 2 * 8 + 392 * 10 + 10)  # the model's numbers and the control's
@@ -71,7 +71,13 @@ def asked(site, folder):
     """A command of the wheel's in that folder -> what it printed."""
 
     def ask(*args, **more):
-        done = call([site / "bin" / "flq", *args], folder, PYTHONPATH=str(site), **more)
+        done = call(
+            [site / "bin" / "flq", *args],
+            folder,
+            PYTHONPATH=str(site),
+            timeout=900,
+            **more,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -82,7 +88,7 @@ def asked(site, folder):
 
 def left(run: pathlib.Path):
     """A run's figures, and the digest of the state in which it ended."""
-    note = json.loads((run / "checkpoints/20/note/metadata").read_text())
+    note = json.loads((run / "checkpoints/8/note/metadata").read_text())
     return (run / "metrics.jsonl").read_bytes(), note["state_sha256"]
 
 
@@ -115,14 +121,14 @@ def test_killed_it_goes_on_bit_for_bit(swept, asked, site, folder):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 300
-    while not list(killed.glob("*/checkpoints/10")) and process.poll() is None:
+    until = time.monotonic() + 900
+    while not list(killed.glob("*/checkpoints/4")) and process.poll() is None:
         assert time.monotonic() < until
         time.sleep(0.001)
     process.kill()
     assert process.wait() < 0
     assert not list(killed.glob("*/summary.json"))
-    assert "resuming after round 10" in asked(*run, *only).stdout
+    assert "resuming after round 4" in asked(*run, *only).stdout
     for path in killed.iterdir():
         assert left(path) == left(folder / "runs/own" / path.name)
     shutil.rmtree(killed)
