@@ -11,10 +11,10 @@ from flq_jax.data import load, synthetic
 from flq_jax.experiments.assembly import check, composition
 from flq_jax.experiments.assembly.build import split
 from flq_jax.experiments.options import help, rules, validation
-from flq_jax.expressions import vocabulary
 from flq_jax.experiments.options.names import flatten
 from flq_jax.experiments.options.parts import PARTS
 from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.expressions import vocabulary
 from flq_jax.expressions.expression import evaluate, parse
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -3,14 +3,20 @@
 import importlib
 import pathlib
 import re
+import sys
 
+import jax
 import numpy as np
 import pytest
 
+from flq_jax.configs import default
 from flq_jax.configs.paper.methods import METHODS
 from flq_jax.experiments import command
+from flq_jax.experiments.assembly.build import split
+from flq_jax.experiments.assembly.check import require_fit
 from flq_jax.experiments.assembly.composition import canonical_texts
-from flq_jax.experiments.options import shipped
+from flq_jax.experiments.assembly.setting import dataset_of
+from flq_jax.experiments.options import shipped, validation
 from flq_jax.experiments.options.parts import PARTS
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -44,8 +50,49 @@ def test_the_own_loss_is_brought_down_and_saved(tmp_path, monkeypatch):
     assert (tmp_path / "runs/mine/checkpoints/60").is_dir()
 
 
+# The blocks that make a module of the reader's.
+MINE = [code for code in CODE if "flq.Simulation(" not in code]
+OWN = {
+    "data": "mine.digits()",
+    "split": "natural()",
+    "model": "mine.Net()",
+    "task": "mine.smooth(alpha=0.1)",
+    "client": "mine.heavy_ball(beta=0.9)",
+    "uplink": "lazy(innovation(mine.ternary()))",
+    "server": "mine.clipped(step)",
+}
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The module that the blocks make, by which expressions find them."""
+    (tmp_path / "mine.py").write_text("\n\n".join(MINE))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("mine")
+    del sys.modules["mine"]
+
+
+def test_own_parts_fit_in_a_config_as_the_readme_says(mine):
+    """A whole round of them is traced."""
+    config = default.get_config()
+    for option, text in OWN.items():
+        assert text.startswith("natural") or f'"{text}"' in TEXT
+        config[option] = text
+    validation.validate(config)
+    dataset = dataset_of(config)
+    with jax.numpy_rank_promotion("allow"):  # as a reader has it
+        require_fit(config, dataset, map(len, split(config, dataset)))
+
+
 def test_every_block_is_one_of_these():
-    assert len(CODE) == 2
+    assert len(CODE) == len(MINE) + 1 == len(OWN)
+
+
+def test_the_picture_is_there_and_its_command_too():
+    (picture,) = re.findall(r"^!\[[^]]+\]\(([^)]+)\)$", TEXT, re.MULTILINE)
+    assert "<svg" in (ROOT / picture).read_text()
+    (script,) = set(re.findall(r"`python (docs/\S+)", TEXT))
+    assert (ROOT / script).is_file()
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(mnist_\w+)`", TEXT))))

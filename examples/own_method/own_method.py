@@ -35,9 +35,8 @@ def ternary(threshold: float | jax.Array = 0.7) -> flq.Quantizer:
 class Net(nn.Module):
     @nn.compact
     def __call__(self, images):
-        maps = nn.Conv(8, (5, 5), strides=4)(images[..., None])
-        maps = nn.relu(nn.GroupNorm(4)(maps))
-        return nn.Dense(10)(maps.reshape(len(maps), -1))
+        maps = nn.GroupNorm(4)(nn.Conv(8, (5, 5), strides=4)(images[..., None]))
+        return nn.Dense(10)(nn.relu(maps).reshape(len(maps), -1))
 
 
 class Controlled(nn.Module):
@@ -75,13 +74,14 @@ def scaffold(loss, steps: int, rate: float | jax.Array, batch: int) -> flq.Local
     def update(key, params, shard, mine):
         x, c = params["model"], params["control"]  # c_m is `mine`
 
-        def step(w, key):
-            drawn = flq.drawn(key, shard, batch)
-            value, grad = jax.value_and_grad(loss)({**params, "model": w}, *drawn, key)
+        def step(w, number):
+            for_rows, for_loss = jax.random.split(jax.random.fold_in(key, number))
+            drawn, at = flq.drawn(for_rows, shard, batch), {**params, "model": w}
+            value, grad = jax.value_and_grad(loss)(at, *drawn, for_loss)
             move = optax.tree.add(optax.tree.sub(grad["model"], mine), c)
             return optax.tree.add_scale(w, -rate, move), value
 
-        w, losses = jax.lax.scan(step, x, jax.random.split(key, steps))
+        w, losses = jax.lax.scan(step, x, jnp.arange(steps))
         moved = optax.tree.sub(x, w)
         fall = optax.tree.add_scale(c, -1 / (steps * rate), moved)  # of c_m
         news = {"model": moved, "control": fall}

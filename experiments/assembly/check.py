@@ -23,6 +23,8 @@ from .setting import cell_of, initial, setting
 
 # Examples drawn at once, as a multiple of those that there are.
 MOST_DRAWS = 10
+# Of a task's metrics the one that console, tables, figures and reports read.
+JUDGED = "test_accuracy"
 
 
 def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> None:
@@ -50,6 +52,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
     def look(root, data):
         cell = cell_of(config, root)
         made = assembled(found, parts, Arrays(root, data, cell, {}))
+        _require_judged(config, made)
         _require_countable(config, made, found.values["d"])
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
@@ -84,6 +87,15 @@ def _require_round(where: str, made: Parts, params, root, data: ClientData) -> N
         raise ConfigError(
             f"{where}: a round can't be traced: {type(error).__name__}: {reason:.500}"
         ) from error
+
+
+def _require_judged(config: ConfigDict, made: Parts) -> None:
+    metrics = made.task.metrics
+    if JUDGED not in metrics:
+        raise ConfigError(
+            f"config.task: {config.task}: its metrics must have {JUDGED}, which tables and "
+            f"figures show, got {', '.join(metrics) or 'none'}"
+        )
 
 
 def _require_countable(config: ConfigDict, made: Parts, num_params: int) -> None:

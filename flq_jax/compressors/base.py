@@ -1,5 +1,6 @@
 """A quantizer plus what each end of the link remembers."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -80,6 +81,11 @@ class Compressor(NamedTuple):
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
     """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
+    if inspect.isfunction(quantizer):
+        name = quantizer.__name__
+        raise TypeError(
+            f"{where}: needs a quantizer, got the function {name}: {name}(...) calls it"
+        )
     if not isinstance(quantizer, Quantizer):
         came, made = type(quantizer).__name__, getattr(quantizer, "__name__", "")
         why = f"{made}(...) makes one" if made else why

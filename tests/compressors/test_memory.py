@@ -74,6 +74,11 @@ def test_a_zooming_grid_follows_what_it_was_made_for(key):
     "make, error, match",
     [
         (lambda: direct(innovation(sign())), TypeError, "direct: needs a quantizer"),
+        (
+            lambda: direct(sign),
+            TypeError,
+            r"got the function sign: sign\(...\) calls it",
+        ),
         (lambda: error_feedback(innovation(sign())), TypeError, "count twice"),
         (lambda: error_feedback(direct(sign())), TypeError, "as in error_feedback"),
         (lambda: innovation(error_feedback(sign())), TypeError, "same error again"),
