@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from ..process.errors import ConfigError
 from .expression import ExpressionError, parse, substituted
+from .names import did_you_mean
 
 OURS = "flq_jax", "optax"
 STANDARD = sysconfig.get_path("stdlib")
@@ -63,7 +64,8 @@ def imported(dotted: str) -> Any:
         ) from error
     if not hasattr(found, attribute):
         where = getattr(found, "__file__", None) or "it"
-        raise ExpressionError(f"{dotted}: no such name in {where}")
+        near = did_you_mean(attribute, vars(found))
+        raise ExpressionError(f"{dotted}: no such name in {where}{near}")
     return getattr(found, attribute)
 
 
