@@ -11,6 +11,7 @@ from flq_jax.single import single
 
 from ..process.errors import ConfigError
 from .names import did_you_mean, flatten
+from .overrides import instead
 from .own_modules import OURS
 from .parts import SUPPLIED, trees
 from .rules import PAIRS, RULES
@@ -87,8 +88,7 @@ def require_options(config: ConfigDict) -> None:
                     f"config.{option}: must be a group of options, got {value!r}"
                 )
             raise ConfigError(
-                f"config.{option}: no such option"
-                f"{did_you_mean(option, defaults, 'config.')}"
+                f"config.{option}: no such option{instead(option, defaults)}"
             )
     for option, value in defaults.items():
         if option not in values:
