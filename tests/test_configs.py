@@ -200,3 +200,12 @@ def test_a_number_that_a_device_does_not_hold_is_refused(option):
         with pytest.raises(ConfigError, match=f"config.{option}: must be") as error:
             validation.validate(config)
         assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+def test_a_former_option_of_a_config_file_is_told_to_be_an_expression():
+    config = _config()
+    with config.unlocked():
+        config.l2 = 0.1
+    match = "^config.l2: no such option; options are expressions now: config.task="
+    with pytest.raises(ConfigError, match=match):
+        validation.validate(config)

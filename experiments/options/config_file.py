@@ -54,8 +54,10 @@ def load(file: str) -> ConfigDict:
     try:
         config = module.get_config()
     except (Exception, SystemExit) as error:
+        unknown = isinstance(error, (AttributeError, KeyError))
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
+            + "; --config_help lists the options" * unknown
         ) from error
     if not _is_config(config):
         raise ConfigError(

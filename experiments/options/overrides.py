@@ -28,11 +28,11 @@ def require_known(argv: Sequence[str], options: Mapping[str, Any]) -> None:
     for arg in argv:
         match = re.match(r"--?config\.([^=]*)", arg)
         if match and match[1] not in options:
-            near = _instead(match[1], options)
+            near = instead(match[1], options, "--config.")
             raise ConfigError(f"--config.{match[1]}: no such option{near}")
 
 
-def _instead(name: str, options: Mapping[str, Any]) -> str:
+def instead(name: str, options: Mapping[str, Any], prefix: str = "config.") -> str:
     """The end of an error message: what there is instead."""
     group, _, last = name.partition(".")
     if group == "let":
@@ -41,11 +41,11 @@ def _instead(name: str, options: Mapping[str, Any]) -> str:
     part = FORMER.get(name) or FORMER.get(group)
     for same in (last, f"cell.{last}"):
         if part and name not in FORMER and same in options:
-            return f"; did you mean --config.{same}?"
+            return f"; did you mean {prefix}{same}?"
     if part is None:
-        return did_you_mean(name, options, "--config.")
+        return did_you_mean(name, options, prefix)
     return (
-        f"; options are expressions now: --config.{part}='{options[part]}', see "
+        f"; options are expressions now: {prefix}{part}='{options[part]}', see "
         f"--config_help={part}"
     )
 

@@ -38,6 +38,15 @@ def one_of(*names: str) -> Rule:
 
 
 ANY = Rule("any value of its type", lambda x: True)
+ABOVE_0 = (
+    "inner_m", "radius_m", "exponent", "power_w", "block_hz", "downlink_hz", "downlink_power_w",
+    "deadline_s", "budget_j", "frequency_low_hz", "frequency_high_hz", "capacitance",
+    "bit_operations_a_cycle",
+)  # fmt: skip
+AT_LEAST_0 = (
+    "shadowing_db", "interference_low_w", "interference_high_w", "waterfall",
+    "downlink_interference_w",
+)  # fmt: skip
 EXPRESSION = Rule("an expression", lambda x: bool(x.strip()))
 RULES = {
     "seed": integer(0, 2**32 - 1),  # beyond it JAX's keys repeat
@@ -47,35 +56,9 @@ RULES = {
     "at_once": integer(0),
     "packed": ANY,
     "cell.blocks": integer(1, 10_000),  # each client's worth on each is compared
-    **{
-        f"cell.{option}": above(0)
-        for option in (
-            "inner_m",
-            "radius_m",
-            "exponent",
-            "power_w",
-            "block_hz",
-            "downlink_hz",
-            "downlink_power_w",
-            "deadline_s",
-            "budget_j",
-            "frequency_low_hz",
-            "frequency_high_hz",
-            "capacitance",
-            "bit_operations_a_cycle",
-        )
-    },
+    **{f"cell.{option}": above(0) for option in ABOVE_0},
     "cell.gain_db": Rule("a finite number", math.isfinite),
-    **{
-        f"cell.{option}": at_least(0)
-        for option in (
-            "shadowing_db",
-            "interference_low_w",
-            "interference_high_w",
-            "waterfall",
-            "downlink_interference_w",
-        )
-    },
+    **{f"cell.{option}": at_least(0) for option in AT_LEAST_0},
     "stop.residual": at_least(0),
     "stop.optimum": at_least(0),
     "accounting.count": one_of("payload", "laq"),

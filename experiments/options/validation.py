@@ -13,6 +13,7 @@ from flq_jax.single import single
 
 from ..process.errors import ConfigError
 from .names import flatten
+from .overrides import instead
 from .parts import SUPPLIED, trees
 from .rules import PAIRS, RULES
 
@@ -88,8 +89,7 @@ def require_options(config: ConfigDict) -> None:
                     f"config.{option}: must be a group of options, got {value!r}"
                 )
             raise ConfigError(
-                f"config.{option}: no such option"
-                f"{did_you_mean(option, defaults, 'config.')}"
+                f"config.{option}: no such option{instead(option, defaults)}"
             )
     for option, value in defaults.items():
         if option not in values:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from flq_jax.expressions.expression import ExpressionError
+from flq_jax.expressions.nearest import did_you_mean
 
 OURS = "flq_jax", "optax"
 STANDARD = sysconfig.get_path("stdlib")
@@ -28,7 +29,8 @@ def imported(dotted: str) -> Any:
         ) from error
     if not hasattr(found, attribute):
         where = getattr(found, "__file__", None) or "it"
-        raise ExpressionError(f"{dotted}: no such name in {where}")
+        near = did_you_mean(attribute, vars(found))
+        raise ExpressionError(f"{dotted}: no such name in {where}{near}")
     return getattr(found, attribute)
 
 
