@@ -23,8 +23,7 @@ from rich.table import Table
 
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.device_loop import advancing, measuring
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation.progress import Progress
 
 _CONFIGS = flags.DEFINE_list(
@@ -42,10 +41,10 @@ def timed(
 ) -> tuple[float, float]:
     """(seconds from the config to the first evaluation, those of a later chunk)."""
     begin = time.perf_counter()
-    stack = stacked(configs, dataset)
-    advance = advancing(stack, [-math.inf] * len(configs), vmapped)
-    measure = measuring(stack, vmapped)
-    progress = [Progress(0, run.state) for run in stack.runs]
+    stack, runs = stacked(configs, dataset)
+    targets = [-math.inf] * len(configs)
+    advance, measure = looping(stack, configs, targets, vmapped)
+    progress = [Progress(0, run.state) for run in runs]
     seconds = []
     for _ in range(CHUNKS):
         progress = advance(progress)

@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 
 from flq_jax import data, models
 from flq_jax.data.clients import scaled
+from flq_jax.expressions.expression import ExpressionError
 from flq_jax.federated import State
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
@@ -31,7 +32,6 @@ from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
 from .folder.claim import OWN
 from .options import command_line, own_modules, validation
-from .options.expression import ExpressionError
 from .options.parts import trees
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors

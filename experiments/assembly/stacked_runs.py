@@ -1,7 +1,7 @@
 """Runs that differ in nothing but arrays, as one program."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
-from flq_jax.simulation.stack import Stack, rows_of
+from flq_jax.simulation.stack import Stack, advancing, measuring, rows_of
 
 from ..options.names import flatten
 from ..options.parts import PARTS
@@ -105,3 +105,24 @@ def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> tuple[Stack, lis
         first.federation.network.costs,
     )
     return stack, runs
+
+
+def looping(
+    stack: Stack,
+    configs: Sequence[ConfigDict],
+    targets: Sequence[float],
+    vmapped: bool | None = None,
+) -> tuple[Callable, Callable]:
+    """(every run's progress -> the same at its next evaluation; -> its line of metrics).
+
+    Args:
+        stack: of the configs.
+        configs: theirs.
+        targets: the loss at which each one stops.
+        vmapped: see `over_runs`.
+    """
+    every, rounds = configs[0].log.every, [config.rounds for config in configs]
+    why = [f"residual {config.stop.residual:g} reached" for config in configs]
+    accounting = [config.accounting for config in configs]
+    advance = advancing(stack, rounds, every, targets, why, vmapped)
+    return advance, measuring(stack, accounting, vmapped)

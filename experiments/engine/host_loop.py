@@ -12,10 +12,9 @@ import jax
 from ml_collections import ConfigDict
 
 from flq_jax.data.dataset import Dataset
-from flq_jax.simulation.stack import advancing, measuring
 
 from ..assembly.build import Run
-from ..assembly.stacked_runs import stacked
+from ..assembly.stacked_runs import looping, stacked
 from ..folder.claim import resolve
 from ..folder.record import Job, Record
 from ..process import console, peers
@@ -64,10 +63,7 @@ def train_together(
     for record in records:
         if not record.wanted:
             record.finish()
-    every, rounds = configs[0].log.every, [config.rounds for config in configs]
-    why = [f"residual {config.stop.residual:g} reached" for config in configs]
-    advance = advancing(stack, rounds, every, targets, why, vmapped)
-    measure = measuring(stack, [config.accounting for config in configs], vmapped)
+    advance, measure = looping(stack, configs, targets, vmapped)
     try:
         with Interrupt() as interrupt:
             came = _rounds(records, interrupt, advance, measure, begin)

@@ -12,9 +12,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from flq_jax.expressions.expression import parse
+
 from ..assembly.check import own_digests
 from ..assembly.composition import canonical_texts
-from ..options.expression import parse
 from ..options.names import flatten
 from ..options.parts import PARTS
 from ..process import console

@@ -12,8 +12,7 @@ from jax.flatten_util import ravel_pytree
 import flq_jax as flq
 from flq_jax import data, models
 from flq_jax.configs import mnist_flq_binary
-from flq_jax.experiments.assembly.device_loop import advancing, measuring
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation import intervals
 from flq_jax.simulation import simulation as module
 from flq_jax.simulation.progress import Progress
@@ -249,9 +248,8 @@ def test_it_sends_what_the_command_sends():
     }
     config.update_from_flattened_dict(changes)
     dataset = data.synthetic(train=42, test=10)
-    stack = stacked([config], dataset)
-    advance, measure = advancing(stack, [-np.inf]), measuring(stack)
-    (run,) = stack.runs
+    stack, (run,) = stacked([config], dataset)
+    advance, measure = looping(stack, [config], [-np.inf])
     params = run.federation.unravel(np.asarray(run.state.params))
     wanted, progress = [], [Progress(0, run.state)]
     for _ in range(2):

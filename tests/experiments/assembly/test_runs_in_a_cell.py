@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flq_jax import federated
+from flq_jax import federated, networks
 from flq_jax.configs import wireless_joint
 from flq_jax.data import synthetic
 from flq_jax.experiments import audit
-from flq_jax.experiments.assembly import cell_place
 from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.assembly.check import require_fit
 from flq_jax.experiments.engine import host_loop
@@ -97,7 +96,12 @@ def test_weak_clients_compress_and_strong_ones_do_not(audited):
     config, run, _, uplink_bits = audited
     lengths = [part.num_bits for part in run.links.uplink.options]
     assert set(np.unique(uplink_bits)) == {0, *lengths}
-    distance = np.linalg.norm(cell_place.where(config.cell, run.root, CLIENTS), axis=1)
+    distance = np.linalg.norm(
+        networks.positions_m(
+            run.root, CLIENTS, config.cell.inner_m, config.cell.radius_m
+        ),
+        axis=1,
+    )
     near, far = np.argsort(distance)[:3], np.argsort(distance)[-3:]
     mean_bits = uplink_bits.mean(axis=0)
     assert mean_bits[near].mean() > 2 * mean_bits[far].mean()

@@ -8,9 +8,7 @@ import pytest
 
 from flq_jax import data
 from flq_jax.configs import mnist_ef_sign
-from flq_jax.experiments.assembly import device_loop
-from flq_jax.experiments.assembly.device_loop import advancing, measuring
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation import intervals
 from flq_jax.simulation.progress import Progress
 
@@ -21,9 +19,9 @@ def test_nothing_is_compiled_after_the_first_chunk(clients, caplog):
     config = mnist_ef_sign.get_config()
     config.clients, config.client = clients, "gradient(batch=5)"
     config.rounds, config.log.every = 12, 5
-    stack = stacked([config], data.synthetic(train=120, test=10))
-    advance, measure = advancing(stack, [-math.inf]), measuring(stack)
-    progress, compiled = [Progress(0, stack.runs[0].state)], []
+    stack, (run,) = stacked([config], data.synthetic(train=120, test=10))
+    advance, measure = looping(stack, [config], [-math.inf])
+    progress, compiled = [Progress(0, run.state)], []
     with jax.log_compiles():
         for _ in range(3):
             caplog.clear()
@@ -39,33 +37,22 @@ def small(**options):
     config = mnist_ef_sign.get_config()
     config.clients, config.rounds, config.client = 1, 12, "gradient(batch=5)"
     config.update_from_flattened_dict(options)
-    return stacked([config], data.synthetic(train=40, test=10))
-
-
-@pytest.mark.parametrize(
-    "every, rounds, most", [(5, 12, 5), (10**8, 12, 12), (2**31 - 1, 2**31 - 1, 20)]
-)
-def test_a_call_holds_no_more_rounds_than_there_are_to_do(
-    every, rounds, most, monkeypatch
-):
-    """Nine figures and one client's are 40 bytes a round."""
-    monkeypatch.setattr(intervals, "MOST_BYTES", 20 * 40)
-    stack = small(**{"log.every": every, "rounds": rounds})
-    assert device_loop.most_rounds(stack) == most
+    stack, (run,) = stacked([config], data.synthetic(train=40, test=10))
+    return config, stack, run.state
 
 
 def test_an_interval_in_pieces_is_the_interval(monkeypatch):
     """Twelve rounds in one call, and in three; and no further once a target is reached."""
-    stack = small(**{"log.every": 2**31 - 1})
-    began = jax.device_get(stack.runs[0].state)
+    config, stack, first = small(**{"log.every": 2**31 - 1})
+    began = jax.device_get(first)
 
     def ended(bytes_, target=-math.inf):
         monkeypatch.setattr(intervals, "MOST_BYTES", bytes_)
         state = jax.device_put(began, jax.tree.map(lambda x: x.sharding, lies))
-        (progress,) = advancing(stack, [target])([Progress(0, state)])
+        (progress,) = looping(stack, [config], [target])[0]([Progress(0, state)])
         return progress
 
-    lies = jax.tree.map(lambda leaf: leaf.copy(), stack.runs[0].state)
+    lies = jax.tree.map(lambda leaf: leaf.copy(), first)
     whole, pieces = ended(10**6), ended(5 * 40)
     assert whole.rounds == pieces.rounds == 12
     jax.tree.map(np.testing.assert_array_equal, whole, pieces)

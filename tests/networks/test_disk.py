@@ -4,12 +4,23 @@ import jax
 import numpy as np
 import pytest
 
-from flq_jax import keys
+from flq_jax import keys, networks
 from flq_jax.configs import default, wireless_fedl, wireless_joint
-from flq_jax.experiments.assembly import cell_place
+from flq_jax.networks import disk
 from flq_jax.wireless import presets
 
 CLIENTS = 12
+
+
+def placed(config, root):
+    group = {k: v for k, v in config.items() if k != "bit_operations_a_cycle"}
+    return networks.place(root, CLIENTS, **group)
+
+
+def where(config, root):
+    return networks.positions_m(root, CLIENTS, config.inner_m, config.radius_m)
+
+
 MOST_LOSS = 0.3  # the default of `cell`
 
 
@@ -17,10 +28,10 @@ def test_a_cell_is_the_same_under_every_policy_and_of_the_seed():
     config = wireless_joint.get_config()
     root = keys.seed_key(config.seed)
     config.cell.inner_m, config.cell.exponent = 1.0, 2.0
-    place = cell_place.place(config.cell, root, CLIENTS)
-    distance = np.linalg.norm(cell_place.where(config.cell, root, CLIENTS), axis=1)
+    place = placed(config.cell, root)
+    distance = np.linalg.norm(where(config.cell, root), axis=1)
     np.testing.assert_allclose(place.path_gain, distance**-2.0, rtol=1e-5)
-    other = cell_place.place(config.cell, keys.seed_key(1), CLIENTS)
+    other = placed(config.cell, keys.seed_key(1))
     assert not np.any(np.asarray(place.path_gain) == other.path_gain)
 
 
@@ -34,7 +45,7 @@ def test_the_default_radio_is_that_of_chen_et_al():
         assert cell[option] == pytest.approx(chen[name]), option
     assert cell.waterfall == pytest.approx(chen["waterfall"], rel=1e-4)
     assert cell.frequency_high_hz == chen["frequency_hz"]
-    assert cell_place.NOISE_DBM_PER_HZ == chen["noise_dbm_per_hz"]
+    assert disk.NOISE_DBM_PER_HZ == chen["noise_dbm_per_hz"]
     low, high = chen["interference_w"]
     assert (cell.interference_low_w, cell.interference_high_w) == (low, high)
 
@@ -56,7 +67,7 @@ def test_fedls_radio_is_that_of_tran_et_al():
 def test_fedls_clients_can_be_heard():
     """Each on some block, by one bit a weight, in more than a third of the rounds."""
     config = wireless_fedl.get_config().cell
-    place = cell_place.place(config, keys.seed_key(0), CLIENTS)
+    place = placed(config, keys.seed_key(0))
     cell = jax.tree.map(np.asarray, place._asdict())
     gain = np.random.default_rng(0).exponential(size=(1000, 7, CLIENTS))
     gain *= cell["path_gain"]
