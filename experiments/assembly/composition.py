@@ -109,11 +109,15 @@ def _with_holes(
 
 
 def canonical_texts(config: ConfigDict) -> dict[str, str]:
-    """Each part in the one way, for files and for comparisons."""
-    return {
-        option: _canonical(option, ast.unparse(tree))
-        for option, tree in trees(config).items()
-    }
+    """Each part in the one way, for files and for comparisons.
+
+    `ConfigError` if one is of no constructor that is there, or its arguments none of it.
+    """
+    found, texts = trees(config), {}
+    for option, tree in found.items():
+        with blaming(found, option):
+            texts[option] = _canonical(option, ast.unparse(tree))
+    return texts
 
 
 @functools.cache

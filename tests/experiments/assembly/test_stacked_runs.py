@@ -211,13 +211,15 @@ def test_an_own_constructor_s_numbers_are_arguments_if_it_says_so(
 
 
 def test_examples_that_are_the_same_lie_on_the_device_once(dataset):
-    shared = stacked_runs.stacked([small(seed=0), small(seed=1)], dataset)
-    assert shared.runs[0].data is shared.runs[1].data and shared.arrays.data is None
+    shared, runs = stacked_runs.stacked([small(seed=0), small(seed=1)], dataset)
+    assert runs[0].data is runs[1].data is shared.shared and shared.data is None
     options = {"split": "iid()"}
-    own = stacked_runs.stacked([small(seed=s, **options) for s in (0, 1)], dataset)
-    assert own.shared is None and own.arrays.data.sizes.shape == (2, 11)
-    inputs = own.arrays.data.inputs
-    np.testing.assert_array_equal(inputs[1], own.runs[1].data.inputs)
+    own, runs = stacked_runs.stacked(
+        [small(seed=s, **options) for s in (0, 1)], dataset
+    )
+    assert own.shared is None and own.data.sizes.shape == (2, 11)
+    inputs = own.data.inputs
+    np.testing.assert_array_equal(inputs[1], runs[1].data.inputs)
     assert not np.array_equal(inputs[0], inputs[1])
 
 
