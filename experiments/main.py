@@ -36,7 +36,6 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
-    from .assembly.build import require_clients_for_each
     from .engine import agreement, sweep
     from .process import compilation_cache, console, peers
     from .reading import model_costs
@@ -52,7 +51,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             console.console.quiet = not peers.first_of_us()
             agreement.require_same_options(configs, folder, command_line.together())
             for config in configs.values():
-                require_clients_for_each(config)
+                agreement.require_clients_for_each(config)
         surroundings.require_devices()
         runs = sweep.prepared(configs, folder, command_line.digests())
     try:

@@ -40,9 +40,9 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = (
-    *("arguments", "bitstream", "compressors", "data", "entropy", "federated"),
-    *("kernels", "keys", "ledger", "models", "networks", "quantizers", "simulation"),
-    *("single", "tasks", "testing", "wire", "wireless"),
+    *("arguments", "bitstream", "compressors", "data", "entropy", "expressions"),
+    *("federated", "kernels", "keys", "ledger", "models", "networks", "quantizers"),
+    *("simulation", "single", "tasks", "testing", "wire", "wireless"),
 )
 
 __all__ = sorted((*_MODULE_OF, *_ROOMS))  # noqa: PLE0605  # pyrefly: ignore [unresolvable-dunder-all]

@@ -121,16 +121,6 @@ def client(config: ConfigDict, dataset: Dataset) -> LocalUpdate:
     return made(expressions, "client", {**values, "loss": task.loss})
 
 
-def require_clients_for_each(config: ConfigDict) -> None:
-    """Raises `ConfigError`, in every process, unless each one's devices hold clients."""
-    mesh, count = federated.client_mesh(config.clients), jax.process_count()
-    if len({device.process_index for device in mesh.devices.flat}) < count:
-        raise ConfigError(
-            f"config.clients: must be a multiple of the {jax.device_count()} devices of "
-            f"all {count} processes, got {config.clients}"
-        )
-
-
 def split(config: ConfigDict, dataset: Dataset) -> partition.Parts:
     """The examples of each client, as the config's split has it.
 

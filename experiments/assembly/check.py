@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 from flq_jax import federated
 from flq_jax.data.clients import ClientData
 from flq_jax.data.dataset import Dataset
-from flq_jax.expressions.expression import ExpressionError
 from flq_jax.expressions.modules import digests
 from flq_jax.federated import LocalUpdate
 from flq_jax.quantizers.base import require_indices
@@ -148,11 +147,3 @@ def _require_watched(config: ConfigDict, made: Parts) -> None:
             "config.log.study: must be none where client 0 does not take part in every "
             f"round, got {config.log.study} with {config.network}"
         )
-
-
-def own_digests(config: ConfigDict) -> dict[str, str]:
-    """The SHA-256 of each module of their own that the config's expressions name."""
-    try:
-        return digests(trees(config).values())
-    except ExpressionError as error:
-        raise ConfigError(f"config: {error}") from error

@@ -1,6 +1,5 @@
 """What a run's programs are made for: its model, and what its expressions may name."""
 
-import ast
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,10 +14,9 @@ from flq_jax.data import scaled
 from flq_jax.data.dataset import Dataset
 from flq_jax.wireless.cell import Cell
 
-from ..options.names import flatten
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from .composition import PROGRAM, asks, made
+from .composition import asks, made
 from .composition import known as of_config
 
 
@@ -81,24 +79,9 @@ def initial(found: Setting) -> Callable[[jax.Array], Any]:
     return params
 
 
-def data_text(config: ConfigDict) -> str:
-    """What two configs of one data set have in common."""
-    tree = trees(config)["data"]
-    return ast.unparse(tree) + f" seed={config.seed}" * asks("data", tree, "seed")
-
-
 def dataset_of(config: ConfigDict) -> Dataset:
     """The data set that the config names; `ConfigError` if there is none."""
     return made(trees(config), "data", of_config(config))
-
-
-def without_seed(config: ConfigDict) -> str:
-    """What configs have in common that differ in seeds which no part but arrays sees."""
-    found = trees(config)
-    seeded = any(asks(part, found[part], "seed") for part in PROGRAM)
-    texts = {part: ast.unparse(tree) for part, tree in found.items()}
-    others = {k: v for k, v in config.items() if k not in ("seed", "let", *found)}
-    return repr((texts, sorted(flatten(others).items()), config.seed * seeded))
 
 
 def cell_of(config: ConfigDict, root: jax.Array) -> Cell | None:

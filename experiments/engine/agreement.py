@@ -5,8 +5,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
+from flq_jax import federated
 from flq_jax.data.dataset import Dataset
 
 from ..folder.claim import resolve
@@ -33,6 +35,16 @@ def require_same_options(
     _require_same(
         {"runs": list(configs), "workdir": str(folder), "together": together, **asked}
     )
+
+
+def require_clients_for_each(config: ConfigDict) -> None:
+    """Raises `ConfigError`, in every process, unless each one's devices hold clients."""
+    mesh, count = federated.client_mesh(config.clients), jax.process_count()
+    if len({device.process_index for device in mesh.devices.flat}) < count:
+        raise ConfigError(
+            f"config.clients: must be a multiple of the {jax.device_count()} devices of "
+            f"all {count} processes, got {config.clients}"
+        )
 
 
 def require_same_data(datasets: Mapping[str, Dataset]) -> None:

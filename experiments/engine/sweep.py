@@ -11,10 +11,9 @@ from ml_collections import ConfigDict
 from flq_jax.data import DataError
 from flq_jax.data.dataset import Dataset
 
-from ..assembly import stacked_runs
 from ..assembly.build import split
 from ..assembly.check import require_fit
-from ..assembly.setting import data_text, dataset_of, without_seed
+from ..assembly.setting import dataset_of
 from ..folder import claim
 from ..folder.provenance import provenance
 from ..folder.record import Job
@@ -24,6 +23,7 @@ from ..process.signals import Interrupted
 from ..process.whole_files import replace
 from ..reading import results, run_files
 from . import agreement, host_loop, taking
+from .gathering import data_text, stacks, without_seed
 
 
 def prepared(
@@ -181,18 +181,6 @@ def taken(
         elif not finished(job, tell=False):
             mine.append(job)
     return mine, damaged
-
-
-def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
-    """The runs gathered by program, at most so many together, in their order."""
-    groups: dict[str, list[Job]] = {}
-    for run in runs:
-        groups.setdefault(stacked_runs.alike(run.config, run.dataset), []).append(run)
-    found = []
-    for group in groups.values():
-        fit = min(most, stacked_runs.most_together(group[0].config, group[0].dataset))
-        found += [group[i : i + fit] for i in range(0, len(group), fit)]
-    return found
 
 
 def failing(jobs: Sequence[Job], late: list[str]) -> list[str]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from flq_jax.expressions.expression import parse
+from flq_jax.expressions.expression import ExpressionError, parse
+from flq_jax.expressions.modules import digests
 
-from ..assembly.check import own_digests
 from ..assembly.composition import canonical_texts
 from ..options.names import flatten
-from ..options.parts import PARTS
+from ..options.parts import PARTS, trees
 from ..process import console
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
@@ -43,6 +43,14 @@ def resolve(config: ConfigDict) -> dict[str, Any]:
     options = config.to_dict() | canonical_texts(config)
     del options["let"]
     return json.loads(json.dumps(options)) | {OWN: own_digests(config)}
+
+
+def own_digests(config: ConfigDict) -> dict[str, str]:
+    """The SHA-256 of each module of their own that the config's expressions name."""
+    try:
+        return digests(trees(config).values())
+    except ExpressionError as error:
+        raise ConfigError(f"config: {error}") from error
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

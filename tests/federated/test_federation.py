@@ -107,7 +107,7 @@ def test_what_fits_is_made(changes):
         (
             {"downlink": federated.compressed(direct(warm_up(sign(), 3)))}
             | {"network": SEVERAL},
-            "no link with a warm-up",
+            "takes no warm-up",
         ),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("nan")}, "step_size=nan"),

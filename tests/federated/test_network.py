@@ -226,7 +226,7 @@ def test_a_network_of_other_clients_is_refused(network):
     """Rows that are not there would be read as the last one's."""
     made = federated.federation(
         jnp.zeros(D),
-        federated.stateless(None),
+        federated.stateless(lambda key, params, shard: (0.0, params)),
         direct(identity()),
         optax.sgd(1.0),
         network,

@@ -17,7 +17,8 @@ import pytest
 
 from flq_jax import data
 from flq_jax.configs import mnist_flq_binary
-from flq_jax.experiments.assembly.build import build, require_clients_for_each
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.engine.agreement import require_clients_for_each
 from flq_jax.experiments.process import meeting, peers, signals
 from flq_jax.experiments.process.errors import ConfigError
 

@@ -8,7 +8,7 @@ import pytest
 from flq_jax import data
 from flq_jax.configs import default, mnist_flq_binary, wireless_joint
 from flq_jax.experiments.assembly import build, stacked_runs
-from flq_jax.experiments.engine import host_loop
+from flq_jax.experiments.engine import gathering, host_loop
 from flq_jax.experiments.folder.record import Job
 from flq_jax.experiments.options import validation
 
@@ -142,7 +142,7 @@ def test_numbers_together_are_the_numbers_alone(dataset, tmp_path):
 
 def test_what_a_program_cannot_take_as_an_argument_makes_another_one(dataset):
     def key(**options):
-        return stacked_runs.alike(small(**options), dataset)
+        return gathering.alike(small(**options), dataset)
 
     same = {"seed": 3, "let.xi": 0.2, "cell.power_w": 0.1, "step": "clients / 7"}
     assert key(**same) == key()
@@ -172,14 +172,14 @@ def test_what_a_program_cannot_take_as_an_argument_makes_another_one(dataset):
 
 def test_a_seed_that_a_part_asks_for_by_name_makes_another_program(dataset):
     options = {"uplink": "innovation(uniform(1 + seed))"}
-    keys = [stacked_runs.alike(small(seed=s, **options), dataset) for s in (1, 2, 1)]
+    keys = [gathering.alike(small(seed=s, **options), dataset) for s in (1, 2, 1)]
     assert keys[0] != keys[1] and keys[0] == keys[2]
 
 
 def test_every_option_that_may_differ_exists():
     config = default.get_config()
-    assert {*stacked_runs.IN_ARRAYS} <= set(config)
-    assert {*stacked_runs.OF_CELLS_PROGRAM} <= set(config.cell)
+    assert {*gathering.IN_ARRAYS} <= set(config)
+    assert {*gathering.OF_CELLS_PROGRAM} <= set(config.cell)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_an_own_constructor_s_numbers_are_arguments_if_it_says_so(
 
     def alike(name, *numbers):
         texts = [uplink.format(name, number) for number in numbers]
-        return {stacked_runs.alike(small(uplink=t), dataset) for t in texts}
+        return {gathering.alike(small(uplink=t), dataset) for t in texts}
 
     assert len(alike("louder", 0.5, "scale=0.25", "1 / clients")) == 1
     assert len(alike("fixed", 0.5, 0.25)) == 2
@@ -228,7 +228,7 @@ def test_uneven_splits_of_other_seeds_share_a_program(dataset):
     uneven = [small(seed=s, split="dirichlet(alpha=0.1)") for s in range(8)]
     splits = [build.split(config, dataset) for config in uneven]
     assert len({max(map(len, parts)) for parts in splits}) > 3
-    assert len({stacked_runs.alike(config, dataset) for config in uneven}) <= 3
+    assert len({gathering.alike(config, dataset) for config in uneven}) <= 3
 
 
 @pytest.mark.parametrize(
@@ -261,10 +261,10 @@ def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
         build.client(config, dataset), build.split(config, dataset)
     )
     mine = 2 * 11 * length * dataset.train_inputs[0].nbytes
-    monkeypatch.setattr(stacked_runs, "MOST_BYTES", 3 * mine)
-    assert stacked_runs.most_together(config, dataset) == 3
+    monkeypatch.setattr(gathering, "MOST_BYTES", 3 * mine)
+    assert gathering.most_together(config, dataset) == 3
     config.client = "gradient(batch=0)"  # floats
-    assert stacked_runs.most_together(config, dataset) == 1
-    assert stacked_runs.most_together(small(), dataset) > 100
+    assert gathering.most_together(config, dataset) == 1
+    assert gathering.most_together(small(), dataset) > 100
     fixed = small(split="iid(seed=3)")
-    assert stacked_runs.most_together(fixed, dataset) > 100
+    assert gathering.most_together(fixed, dataset) > 100
