@@ -46,13 +46,13 @@ class MLP(nn.Module):
         require_integers("MLP", "hidden", self.hidden, least=0)
         require_integer("MLP", "num_classes", self.num_classes, 1)
         require_range("MLP", "hidden_range", self.hidden_range)
-        several = isinstance(self.bits, list | tuple)
-        for bits in self.bits if several else (self.bits,):
+        each = self._layer_bits()
+        for bits in each:
             require_layer_bits("MLP", bits)
-        if several and len(self.bits) != len(self.hidden) + 1:
+        if len(each) != len(self.hidden) + 1:
             raise ValueError(
                 f"MLP: bits must be one Bits or {len(self.hidden) + 1} for "
-                f"hidden={self.hidden}, got {len(self.bits)}"
+                f"hidden={self.hidden}, got {len(each)}"
             )
         super().__post_init__()
 
@@ -74,5 +74,7 @@ class MLP(nn.Module):
         return x
 
     def _layer_bits(self) -> Sequence[Bits]:
-        one = isinstance(self.bits, Bits)
-        return (self.bits,) * (len(self.hidden) + 1) if one else self.bits
+        if isinstance(self.bits, list | tuple):
+            return self.bits
+        # pyrefly: ignore[bad-return] a sequence of another kind is refused as no Bits
+        return (self.bits,) * (len(self.hidden) + 1)
