@@ -1,9 +1,11 @@
 """Data: sets by name, and how clients share them."""
 
 from flq_jax.data.catalogue import CATALOGUE, load
+from flq_jax.data.cifar import cifar10, cifar100
 from flq_jax.data.clients import ClientData, client_data, scaled
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
+from flq_jax.data.fashion import fashion_mnist
 from flq_jax.data.synthetic import synthetic
 
 __all__ = [
@@ -11,7 +13,10 @@ __all__ = [
     "ClientData",
     "DataError",
     "Dataset",
+    "cifar10",
+    "cifar100",
     "client_data",
+    "fashion_mnist",
     "load",
     "make_dataset",
     "scaled",
