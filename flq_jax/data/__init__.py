@@ -6,6 +6,8 @@ from flq_jax.data.clients import ClientData, client_data, scaled
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.fashion import fashion_mnist
+from flq_jax.data.leaf_json import leaf
+from flq_jax.data.plays import shakespeare
 from flq_jax.data.synthetic import synthetic
 
 __all__ = [
@@ -17,8 +19,10 @@ __all__ = [
     "cifar100",
     "client_data",
     "fashion_mnist",
+    "leaf",
     "load",
     "make_dataset",
     "scaled",
+    "shakespeare",
     "synthetic",
 ]

@@ -205,17 +205,26 @@ def test_the_digest_covers_both_users():
     assert len(digests) == 4
 
 
-def test_bytes_as_floats_are_stored_as_bytes():
-    """Every 255th comes back as its byte; any other number keeps all as they are."""
-    whole = np.arange(256)
+def test_images_of_255ths_are_stored_as_bytes():
+    """Every 255th comes back as its byte; one other number keeps both halves as floats."""
+    whole = np.arange(256).reshape(1, 16, 16)
     for dtype in np.float32, np.float64:
-        found = as_bytes((whole / 255).astype(dtype))
-        assert found.dtype == np.uint8
-        np.testing.assert_array_equal(found, whole)
+        found = as_bytes((whole / 255).astype(dtype), np.ones((2, 16, 16), dtype))
+        assert [half.dtype for half in found] == [np.uint8] * 2
+        np.testing.assert_array_equal(found[0], whole)
+        np.testing.assert_array_equal(found[1], 255)
     for odd in 0.5, -0.1, 1.1, np.nan:
-        values = np.array([0.0, 1.0, odd], np.float32)
-        assert as_bytes(values).dtype == np.float32
-        np.testing.assert_array_equal(as_bytes(values), values)
+        halves = np.zeros((5000, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
+        halves[0][4999] = odd
+        for kept, half in zip(as_bytes(*halves), halves):
+            np.testing.assert_array_equal(kept, half)
+            assert kept.dtype == np.float32
+
+
+def test_features_and_tokens_are_never_taken_for_images():
+    for halves in [np.ones((2, 3))] * 2, [np.ones((2, 3, 3), np.int32)] * 2:
+        for kept, half in zip(as_bytes(*halves), halves):
+            assert kept.dtype.kind == half.dtype.kind
 
 
 def test_digest_sees_every_array_its_type_and_its_shape():
