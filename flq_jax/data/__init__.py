@@ -9,6 +9,7 @@ from flq_jax.data.fashion import fashion_mnist
 from flq_jax.data.leaf_json import leaf
 from flq_jax.data.plays import shakespeare
 from flq_jax.data.synthetic import synthetic
+from flq_jax.data.tff_hdf5 import femnist, tff
 
 __all__ = [
     "CATALOGUE",
@@ -19,10 +20,12 @@ __all__ = [
     "cifar100",
     "client_data",
     "fashion_mnist",
+    "femnist",
     "leaf",
     "load",
     "make_dataset",
     "scaled",
     "shakespeare",
     "synthetic",
+    "tff",
 ]

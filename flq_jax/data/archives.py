@@ -1,10 +1,12 @@
 """Files of a folder, or of a tar archive that may be anybody's."""
 
 import os
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from flq_jax.data.errors import DataError
 from flq_jax.data.reading import exists, opened, reason, require_memory, shown
@@ -78,6 +80,46 @@ def read_all(
     return files
 
 
+def unpacked(path: Path, names: Collection[str], folder: Path) -> Path:
+    """The folder, with the named files of a tar archive in it, each whole or not there.
+
+    Raises:
+        DataError: the archive is broken or lacks one, or the folder cannot be written to.
+    """
+    missing = {name for name in names if not exists(folder / name)}
+    if not missing:
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with opened(path) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
+            for info in archive:
+                name = info.name.rpartition("/")[2]
+                member = archive.extractfile(info) if name in missing else None
+                if member:
+                    _write(member, info.size, folder / name)
+                    missing.remove(name)
+        if missing:
+            raise ValueError(f"none called {', '.join(sorted(missing))}")
+    except Exception as error:  # tarfile and zlib name no closed list
+        raise DataError(
+            f"{shown(path)}: must be unpacked to {shown(folder)}, got {reason(error)}"
+        ) from error
+    return folder
+
+
+def _write(member: IO[bytes], size: int, path: Path) -> None:
+    """Under another name first: who looks meanwhile finds a whole file or none."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        try:
+            shutil.copyfileobj(member, part, CHUNK)
+            if part.tell() != size:
+                raise ValueError(f"{part.tell()} of the {size} bytes of {path.name}")
+            os.replace(part.name, path)
+        except BaseException:
+            os.unlink(part.name)
+            raise
+
+
 def _members(archive: tarfile.TarFile, wanted) -> dict[str, bytes]:
     files, total = {}, 0
     for count, info in enumerate(archive):  # as a stream: it can't be led in circles
@@ -97,6 +139,6 @@ def _members(archive: tarfile.TarFile, wanted) -> dict[str, bytes]:
     return files
 
 
-def _whole(file: BinaryIO) -> bytes:
+def _whole(file: IO[bytes]) -> bytes:
     """To its end, in pieces: what a header promises is not asked for at once."""
     return b"".join(iter(lambda: file.read(CHUNK), b""))

@@ -16,7 +16,7 @@ class Source(NamedTuple):
 
     Attributes:
         file: its name.
-        num_bytes: its length, to be told.
+        num_bytes: its length, to be told; 0: unknown.
         sha256: hex digest.
         url: where it is fetched from; empty: by hand alone, see `by_hand`.
         by_hand: a command that gets it otherwise.
@@ -102,7 +102,5 @@ def _retrieved(pooch, source: Source, cache: Path) -> Path:
 
 
 def _wanted(name: str, source: Source) -> str:
-    return (
-        f"{name}: {source.file} ({source.num_bytes:,} bytes, SHA-256 {source.sha256}) must "
-        "be in"
-    )
+    length = f"{source.num_bytes:,} bytes, " * (source.num_bytes > 0)
+    return f"{name}: {source.file} ({length}SHA-256 {source.sha256}) must be in"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flq_jax.data import DataError, archives
-from flq_jax.data.archives import read_all, read_members, read_named
+from flq_jax.data.archives import read_all, read_members, read_named, unpacked
 
 FILES = {"a.bin": b"first" * 300, "b.bin": b"second"}
 
@@ -105,3 +105,18 @@ def test_damaged_archives_are_data_errors_or_read(count, tmp_path):
             assert "\n" not in str(error)
         else:
             assert set(files) <= set(FILES)
+
+
+def test_files_are_unpacked_whole_or_not_at_all(tmp_path):
+    whole, cut = tar(tmp_path / "a.tar", mode="w"), tmp_path / "b.tar"
+    into = tmp_path / "into"
+    cut.write_bytes(whole.read_bytes()[:1000])  # in the middle of a.bin
+    for path, names in (cut, ["a.bin"]), (whole, ["a.bin", "c.bin"]):
+        with pytest.raises(DataError, match=f"must be unpacked to {into}, got"):
+            unpacked(path, names, into)
+    assert os.listdir(into) == ["a.bin"]  # of the whole archive
+    assert unpacked(whole, FILES, into) == into
+    assert sorted(os.listdir(into)) == ["a.bin", "b.bin"]
+    assert (into / "a.bin").read_bytes() == FILES["a.bin"]
+    whole.unlink()  # which is looked at no more
+    assert unpacked(whole, FILES, into) == into
