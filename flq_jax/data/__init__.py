@@ -6,6 +6,7 @@ from flq_jax.data.clients import ClientData, client_data, scaled
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.fashion import fashion_mnist
+from flq_jax.data.images import image_folder
 from flq_jax.data.leaf_json import leaf
 from flq_jax.data.plays import shakespeare
 from flq_jax.data.synthetic import synthetic
@@ -21,6 +22,7 @@ __all__ = [
     "client_data",
     "fashion_mnist",
     "femnist",
+    "image_folder",
     "leaf",
     "load",
     "make_dataset",

@@ -6,6 +6,7 @@ import os
 import sys
 import tarfile
 
+import hostile
 import numpy as np
 import pytest
 
@@ -194,3 +195,16 @@ def test_without_h5py_a_line_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(DataError, match="is read by h5py, `pip install h5py`"):
         tff(folder)
+
+
+@pytest.mark.repro  # in a library that might end the process with it
+def test_damaged_files_are_data_errors_or_examples(folder):
+    rng = np.random.default_rng(0)
+    path = folder / "fed_emnist_train.h5"
+    good = path.read_bytes()
+    for _ in range(2000):
+        path.write_bytes(hostile.damaged(good, rng))
+        try:
+            assert tff(folder).train_inputs.shape[1:] == (28, 28)
+        except DataError as error:
+            assert "\n" not in str(error)
