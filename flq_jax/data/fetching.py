@@ -44,7 +44,7 @@ def place(
     Args:
         name: the data set's, for messages.
         folder: given; empty: none.
-        sources: what the cache must hold.
+        sources: what the cache must hold, one or more, in one folder.
         system: where a package of the system has it; empty: none has.
         holds: whether a folder is one that has it.
 
@@ -55,9 +55,7 @@ def place(
         return Path(folder)
     if system and holds(Path(system)):
         return Path(system)
-    for source in sources:
-        path = cached(name, source)
-    return path.parent
+    return [cached(name, source) for source in sources][0].parent
 
 
 def cached(name: str, source: Source) -> Path:

@@ -72,13 +72,16 @@ def load_npz(name: str, path: str | os.PathLike) -> Dataset:
             f"{shown(path)}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, "
             f"got {reason(error)}"
         ) from error
-    users = {}
-    for which, names in USERS.items():
+    users = []
+    for names in USERS.values():
         if len(there := [name for name in names if name in arrays]) > 1:
             raise DataError(f"{path}: must hold one of {' and '.join(there)}, got both")
-        users[which] = arrays[there[0]] if there else None
+        users.append(arrays[there[0]] if there else None)
     four = [arrays[array] for array in NPZ_ARRAYS]
-    return make_dataset(name, *four, source=str(path), **users)
+    train, test = users
+    return make_dataset(
+        name, *four, source=str(path), train_users=train, test_users=test
+    )
 
 
 def load_folder(name: str, folder: str | os.PathLike) -> Dataset:

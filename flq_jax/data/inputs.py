@@ -50,10 +50,8 @@ def as_bytes(*halves: np.ndarray) -> tuple[np.ndarray, ...]:
     if any(half.dtype.kind != "f" for half in halves):
         return halves
     floats = [half.astype(np.float32, copy=False) for half in halves]
-    whole = [_whole(half) for half in floats if half.ndim > 2]
-    if len(whole) < len(floats) or any(half is None for half in whole):
-        return tuple(floats)
-    return tuple(whole)
+    whole = [found for half in floats if (found := _whole(half)) is not None]
+    return tuple(whole if len(whole) == len(floats) else floats)
 
 
 def require_finite(where: str, array: np.ndarray) -> np.ndarray:
@@ -83,7 +81,9 @@ def type_of(array: np.ndarray) -> str:
 
 
 def _whole(values: np.ndarray) -> np.ndarray | None:
-    """The u8 that each is a 255th of; None where one is none."""
+    """The u8 that each is a 255th of; None where one is none, or they are no image."""
+    if values.ndim < 3:
+        return None
     found = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), ROWS):
         block = values[start : start + ROWS]

@@ -46,7 +46,8 @@ class _Parts:
     """An array or a type as a pickle writes it: what it is made of, and its state."""
 
     def __init__(self, kind: str, arguments: tuple):
-        self.kind, self.arguments, self.state = kind, arguments, ()
+        self.kind, self.arguments = kind, arguments
+        self.state: tuple = ()
 
 
 def read_pickle(data: bytes) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def read_pickle(data: bytes) -> dict[str, Any]:
 def _value(data: bytes) -> Any:
     """What the instructions leave on the stack."""
     stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
     for instruction, argument, _ in pickletools.genops(data):
         name = instruction.name
         if name in VALUES:
