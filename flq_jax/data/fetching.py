@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flq_jax.data.errors import DataError
-from flq_jax.data.reading import reason, shown
+from flq_jax.data.reading import reason, require_path, shown
 
 SECONDS = 30.0  # without a byte, after which a server is given up
 
@@ -49,8 +49,9 @@ def place(
         holds: whether a folder is one that has it.
 
     Raises:
-        DataError: a file is neither there nor to be had.
+        DataError: a file is neither there nor to be had, or the folder is no path.
     """
+    require_path(name, folder)
     if folder := os.fspath(folder):
         return Path(folder)
     if system and holds(Path(system)):
@@ -75,7 +76,7 @@ def cached(name: str, source: Source) -> Path:
             f"{_wanted(name, source)} a folder, {name}(folder), or be fetched, which takes "
             f"`pip install pooch tqdm`, got {reason(error)}"
         ) from error
-    cache = pooch.os_cache("flq_jax")
+    cache = pooch.os_cache("flq_jax") / "data"  # beside compiled programs
     try:
         path = cache / source.file
         if source.url or not path.exists():

@@ -11,7 +11,7 @@ import numpy as np
 
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
-from flq_jax.data.reading import opened, reason, require_memory, shown
+from flq_jax.data.reading import opened, reason, require_memory, require_path, shown
 
 FORMATS = {
     ".png": "PNG",
@@ -38,6 +38,7 @@ def image_folder(folder: str | os.PathLike, *, name: str = "images") -> Dataset:
         DataError: Pillow is not installed, a folder or file is missing or broken, images
             are of several sizes or of more than 8 bits, or a class has no training images.
     """
+    require_path("image_folder", folder)
     train, test = (_by_class(Path(folder, half)) for half in ("train", "test"))
     if more := sorted(set(test) - set(train)):
         raise DataError(

@@ -21,7 +21,7 @@ from flq_jax.data.characters import ALPHABET, tokens
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.inputs import as_bytes
-from flq_jax.data.reading import reason, shown
+from flq_jax.data.reading import reason, require_path, shown
 
 NAME_LETTERS = 40
 SQUARE = 784  # pixels of FEMNIST, 28 x 28
@@ -45,6 +45,7 @@ def leaf(
         DataError: a file is missing, broken or of another layout, a user stands twice in
             one half, or examples differ in kind or length; see also `make_dataset`.
     """
+    require_path("leaf", folder)
     train, test = (_half(Path(folder, half)) for half in ("train", "test"))
     if num_classes is None and train[1].dtype.kind == "U":
         num_classes = len(ALPHABET)

@@ -41,7 +41,7 @@ TEST_SHARE = 0.1
 
 
 def shakespeare(folder: str | os.PathLike = "", *, context: int = 80) -> Dataset:
-    """What comes next, for 999 roles: i32[n, 80], with a target of each position.
+    """What comes next, for 1001 roles: i32[n, 80], with a target of each position.
 
     A role's speeches, in the order of the play and without stage directions, are joined
     and cut into pieces of `context` characters, see `characters.windows`; those that fill

@@ -24,7 +24,7 @@ from flq_jax.data.fetching import Source, cached
 from flq_jax.data.inputs import as_bytes
 from flq_jax.data.leaf_json import leaf
 from flq_jax.data.npz import MOST_RATIO
-from flq_jax.data.reading import opened, reason, require_memory, shown
+from flq_jax.data.reading import opened, reason, require_memory, require_path, shown
 
 CONTEXT = 80  # characters of a piece of text
 # As TensorFlow Federated has it.
@@ -50,6 +50,7 @@ def femnist(folder: str | os.PathLike = "") -> Dataset:
     Raises:
         DataError: files are missing, broken or not to be had.
     """
+    require_path("femnist", folder)
     if not os.fspath(folder):
         archive = cached("femnist", SOURCE)
         folder = unpacked(archive, FILES, archive.parent / "fed_emnist")
@@ -75,6 +76,7 @@ def tff(
         DataError: h5py is not installed, a file is missing, broken or of another layout;
             see also `make_dataset`.
     """
+    require_path("tff", folder)
     train, test = (_half(_only(Path(folder), half)) for half in ("train", "test"))
     if num_classes is None and train[0].dtype == np.int32:
         num_classes = len(ALPHABET)

@@ -10,7 +10,18 @@ import threading
 
 import pytest
 
-from flq_jax.data import DataError, fetching
+from flq_jax.data import (
+    DataError,
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    femnist,
+    fetching,
+    image_folder,
+    leaf,
+    shakespeare,
+    tff,
+)
 from flq_jax.data.fetching import Source, cached, place
 
 pytest.importorskip("pooch")
@@ -54,7 +65,7 @@ def cache(tmp_path, monkeypatch):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "flq_jax"
+    return tmp_path / "flq_jax/data"
 
 
 def source(server, **changes):
@@ -112,14 +123,14 @@ def test_offline_a_line_says_which_file_to_put_where(server, cache):
 
 
 def test_a_file_put_there_by_hand_is_not_asked_for(server, cache):
-    cache.mkdir()
+    cache.mkdir(parents=True)
     (cache / "file.bin").write_bytes(CONTENT)
     assert cached("own", source(server)).read_bytes() == CONTENT
     assert not server.asked
 
 
 def test_a_damaged_file_of_the_cache_is_fetched_anew(server, cache):
-    cache.mkdir()
+    cache.mkdir(parents=True)
     (cache / "file.bin").write_bytes(CONTENT[:-1])
     assert cached("own", source(server)).read_bytes() == CONTENT
     assert server.asked == ["/file.bin"]
@@ -130,7 +141,7 @@ def test_what_has_no_address_is_got_by_hand_and_held_to_its_hash(server, cache):
     assert "or `pip download own`, got no such file" in refused(
         server, cache, **by_hand
     )
-    cache.mkdir(exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
     path = cache / "file.bin"
     path.write_bytes(CONTENT)
     assert cached("own", source(server, **by_hand)) == path
@@ -155,6 +166,18 @@ def test_a_given_folder_comes_first_and_then_the_system_s(server, cache, tmp_pat
     assert (cache / "inner/file.bin").read_bytes() == CONTENT
     system.mkdir()
     assert place("own", "", [source(server)], str(system)) == system
+
+
+@pytest.mark.parametrize(
+    "read",
+    [cifar10, cifar100, fashion_mnist, femnist, image_folder, leaf, shakespeare, tff],
+)
+@pytest.mark.parametrize("folder", [0, None, b"folder"])
+def test_a_folder_that_is_no_path_is_refused(read, folder):
+    with pytest.raises(
+        DataError, match=f"{read.__name__}: must be the path of files, got"
+    ):
+        read(folder)
 
 
 def test_several_processes_may_fetch_at_once(server, cache):

@@ -172,7 +172,7 @@ def test_the_archive_of_the_cache_is_unpacked_once(folder, tmp_path, monkeypatch
     pytest.importorskip("pooch")
     pytest.importorskip("tqdm")
     home = tmp_path / "home"
-    cache = home / "flq_jax"
+    cache = home / "flq_jax/data"
     cache.mkdir(parents=True)
     archive = cache / "fed_emnist.tar.bz2"
     with tarfile.open(archive, "w:bz2") as packed:
