@@ -1,10 +1,12 @@
 """What a data set's inputs must be."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from flq_jax.data.errors import DataError
 
-ROWS = 4096  # looked at together
+WHITE = np.float32(255.0)
 ROUNDED = 2e-7  # as far as f32 may put a number of 0..1 off, a few times over
 
 
@@ -37,21 +39,37 @@ def checked_inputs(
     return pair
 
 
-def as_bytes(*halves: np.ndarray) -> tuple[np.ndarray, ...]:
+def as_bytes(values: np.ndarray) -> np.ndarray:
     """Images of floats as the u8 that they are 255ths of, where all are; else as f32.
 
     Takes a quarter of the memory, and `clients.scaled` gives the same f32 back, to the
     last bit or so.
 
     Args:
-        halves: train and test inputs, [n, ...]. What is no image, [n, h, w, ...], and no
-            floats, stays as it is.
+        values: [n, ...]. What is no image, [n, h, w, ...], or no floats, stays as it is.
     """
-    if any(half.dtype.kind != "f" for half in halves):
-        return halves
-    floats = [half.astype(np.float32, copy=False) for half in halves]
-    whole = [found for half in floats if (found := _whole(half)) is not None]
-    return tuple(whole if len(whole) == len(floats) else floats)
+    if values.dtype.kind != "f":
+        return values
+    values = values.astype(np.float32, copy=False)
+    if values.ndim < 3 or not (
+        values.min(initial=0.0) >= 0.0 and values.max(initial=0.0) <= 1.0
+    ):
+        return values
+    rounded = np.rint(values * WHITE)
+    if np.abs(rounded / WHITE - values).max(initial=0.0) > ROUNDED:
+        return values
+    return rounded.astype(np.uint8)
+
+
+def joined(*halves: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Each half's arrays as one; where some are u8 and some floats, all are floats."""
+    kinds = {part.dtype.kind for half in halves for part in half}
+    if kinds != {"u", "f"}:
+        return [np.concatenate(half) for half in halves]
+    floats = [
+        [p / WHITE if p.dtype == np.uint8 else p for p in half] for half in halves
+    ]
+    return [np.concatenate(half) for half in floats]
 
 
 def require_finite(where: str, array: np.ndarray) -> np.ndarray:
@@ -78,22 +96,6 @@ def require_as_many(where: str, what: str, values, inputs: np.ndarray) -> None:
 def type_of(array: np.ndarray) -> str:
     """Type and shape as a message names them."""
     return f"{array.dtype.name}{list(array.shape)}"
-
-
-def _whole(values: np.ndarray) -> np.ndarray | None:
-    """The u8 that each is a 255th of; None where one is none, or they are no image."""
-    if values.ndim < 3:
-        return None
-    found = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), ROWS):
-        block = values[start : start + ROWS]
-        if not (block.min(initial=0.0) >= 0.0 and block.max(initial=0.0) <= 1.0):
-            return None
-        rounded = np.rint(block * np.float32(255.0))
-        if np.abs(rounded * np.float32(1 / 255) - block).max(initial=0.0) > ROUNDED:
-            return None
-        found[start : start + ROWS] = rounded
-    return found
 
 
 def _inputs(where: str, array: np.ndarray) -> np.ndarray:

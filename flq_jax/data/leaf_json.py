@@ -20,11 +20,12 @@ from flq_jax.data.archives import read_named
 from flq_jax.data.characters import ALPHABET, tokens
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
-from flq_jax.data.inputs import as_bytes
+from flq_jax.data.inputs import as_bytes, joined
 from flq_jax.data.reading import reason, require_path, shown
 
 NAME_LETTERS = 40
 SQUARE = 784  # pixels of FEMNIST, 28 x 28
+_KINDS = "numbers", "text"
 
 
 def leaf(
@@ -49,7 +50,7 @@ def leaf(
     train, test = (_half(Path(folder, half)) for half in ("train", "test"))
     if num_classes is None and train[1].dtype.kind == "U":
         num_classes = len(ALPHABET)
-    inputs = as_bytes(train[0], test[0])
+    inputs = joined(train[0], test[0])
     return make_dataset(
         name,
         inputs[0],
@@ -63,8 +64,8 @@ def leaf(
     )
 
 
-def _half(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs, labels and users of a folder's files, in the order of the files' names."""
+def _half(folder: Path) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Inputs of each user, all labels and users, in the order of the files' names."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except (OSError, ValueError) as error:
@@ -84,14 +85,17 @@ def _half(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         )
     if not inputs:
         raise DataError(f"{shown(folder)}: must hold users with examples, got none")
-    kinds = {(x.dtype, x.shape[1:], y.dtype.kind) for x, y in zip(inputs, labels)}
+    kinds = {
+        (x.dtype == np.int32, x.shape[1:], y.dtype.kind) for x, y in zip(inputs, labels)
+    }
     if len(kinds) > 1:
+        (text, one, _), (also, other, _) = sorted(kinds)[:2]
         raise DataError(
             f"{shown(folder)}: all users must have examples of one kind and length, got "
-            f"{' and '.join(f'{dtype}{[*shape]}' for dtype, shape, _ in [*kinds][:2])}"
+            f"{_KINDS[text]}{[*one]} and {_KINDS[also]}{[*other]}"
         )
     whose = np.repeat(np.array(users), [len(y) for y in labels])
-    return np.concatenate(inputs), np.concatenate(labels), whose
+    return inputs, np.concatenate(labels), whose
 
 
 def _read(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -130,7 +134,9 @@ def _inputs(x: list[Any]) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise ValueError(f"an x of {array.dtype}, which is no list of numbers")
     square = array.shape[1:] == (SQUARE,)
-    return array.astype(np.float32).reshape((-1, 28, 28) if square else array.shape)
+    return as_bytes(
+        array.astype(np.float32).reshape((-1, 28, 28) if square else array.shape)
+    )
 
 
 def _labels(y: list[Any]) -> np.ndarray:

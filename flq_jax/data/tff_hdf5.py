@@ -21,7 +21,7 @@ from flq_jax.data.characters import ALPHABET, windows
 from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.fetching import Source, cached
-from flq_jax.data.inputs import as_bytes
+from flq_jax.data.inputs import as_bytes, joined
 from flq_jax.data.leaf_json import leaf
 from flq_jax.data.npz import MOST_RATIO
 from flq_jax.data.reading import opened, reason, require_memory, require_path, shown
@@ -78,9 +78,9 @@ def tff(
     """
     require_path("tff", folder)
     train, test = (_half(_only(Path(folder), half)) for half in ("train", "test"))
-    if num_classes is None and train[0].dtype == np.int32:
+    if num_classes is None and train[0][0].dtype == np.int32:
         num_classes = len(ALPHABET)
-    inputs = as_bytes(train[0], test[0])
+    inputs = joined(train[0], test[0])
     return make_dataset(
         name,
         inputs[0],
@@ -108,8 +108,8 @@ def _only(folder: Path, half: str) -> Path:
     return found[0]
 
 
-def _half(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs, labels and clients of a file."""
+def _half(path: Path) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Inputs of each client, all labels and clients of a file."""
     try:
         import h5py
     except ImportError as error:
@@ -126,8 +126,10 @@ def _half(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 users.append(client)
         if not users:
             raise ValueError("no client with examples")
+        if len(shapes := {x.shape[1:] for x in inputs}) > 1:
+            raise ValueError(f"examples of shapes {' and '.join(map(str, shapes))}")
         whose = np.repeat(np.array(users), [len(y) for y in labels])
-        return np.concatenate(inputs), np.concatenate(labels), whose
+        return inputs, np.concatenate(labels), whose
     except DataError:
         raise
     except Exception as error:  # h5py names no closed list
@@ -159,7 +161,7 @@ def _clients(file, h5py) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
             x, y = _pieces(array(group, "snippets"))
         else:
             key = "image" if "image" in group else "pixels"
-            x, y = array(group, key), array(group, "label")
+            x, y = as_bytes(array(group, key)), array(group, "label")
             if len(x) != len(y):
                 raise ValueError(f"{len(x)} images and {len(y)} labels of one client")
         if len(x):

@@ -5,7 +5,7 @@ import pytest
 
 from flq_jax.data import DataError, make_dataset
 from flq_jax.data.dataset import digest
-from flq_jax.data.inputs import as_bytes
+from flq_jax.data.inputs import as_bytes, joined
 
 
 def arrays(**changes):
@@ -206,25 +206,33 @@ def test_the_digest_covers_both_users():
 
 
 def test_images_of_255ths_are_stored_as_bytes():
-    """Every 255th comes back as its byte; one other number keeps both halves as floats."""
+    """Every 255th comes back as its byte; one other number keeps all as floats."""
     whole = np.arange(256).reshape(1, 16, 16)
     for dtype in np.float32, np.float64:
-        found = as_bytes((whole / 255).astype(dtype), np.ones((2, 16, 16), dtype))
-        assert [half.dtype for half in found] == [np.uint8] * 2
-        np.testing.assert_array_equal(found[0], whole)
-        np.testing.assert_array_equal(found[1], 255)
+        found = as_bytes((whole / 255).astype(dtype))
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, whole)
     for odd in 0.5, -0.1, 1.1, np.nan:
-        halves = np.zeros((5000, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
-        halves[0][4999] = odd
-        for kept, half in zip(as_bytes(*halves), halves):
-            np.testing.assert_array_equal(kept, half)
-            assert kept.dtype == np.float32
+        values = np.array([[[0.0, 1.0, odd]]], np.float32)
+        assert as_bytes(values).dtype == np.float32
+        np.testing.assert_array_equal(as_bytes(values), values)
 
 
 def test_features_and_tokens_are_never_taken_for_images():
-    for halves in [np.ones((2, 3))] * 2, [np.ones((2, 3, 3), np.int32)] * 2:
-        for kept, half in zip(as_bytes(*halves), halves):
-            assert kept.dtype.kind == half.dtype.kind
+    for values in np.ones((2, 3)), np.ones((2, 3, 3), np.int32):
+        assert as_bytes(values).dtype.kind == values.dtype.kind
+        np.testing.assert_array_equal(as_bytes(values), values)
+
+
+def test_bytes_beside_floats_become_floats():
+    bytes_, floats = np.array([[51, 255]], np.uint8), np.array([[0.1, 0.9]], np.float32)
+    for found in joined([bytes_, floats], [bytes_]):
+        assert found.dtype == np.float32
+    first, second = joined([bytes_, floats], [bytes_])
+    np.testing.assert_allclose(first, [[0.2, 1.0], [0.1, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(second, [[0.2, 1.0]], rtol=1e-6)
+    for found in joined([bytes_, bytes_], [bytes_]):
+        assert found.dtype == np.uint8
 
 
 def test_digest_sees_every_array_its_type_and_its_shape():

@@ -127,7 +127,12 @@ def fewer(file):
     file["examples/f0/pixels"] = np.zeros((3, 28, 28), "f4")
 
 
+def smaller(file):
+    file["examples/f0/pixels"] = np.zeros((1, 28, 27), "f4")
+
+
 BROKEN = {
+    "smaller": (smaller, "got examples of shapes .*28, 27"),
     "absent": (lambda file: None, "got no pixels"),
     "external": (external, "got pixels as a link"),
     "soft": (soft, "got pixels as a link"),
