@@ -93,11 +93,13 @@ def cifar100(folder: str | os.PathLike = "", *, coarse: bool = False) -> Dataset
 
     Args:
         folder: as of `cifar10` (169 MB).
-        coarse: whether the labels are the 20 superclasses.
+        coarse: whether the labels are the 20 superclasses; ValueError if it is no bool.
 
     Raises:
         DataError: files are missing, broken or not to be had.
     """
+    if type(coarse) is not bool:
+        raise ValueError(f"cifar100: coarse must be True or False, got {coarse=}")
     key, classes = ("coarse_labels", 20) if coarse else ("fine_labels", 100)
     where = place("cifar100", folder, [SOURCE100])
     return _read("cifar100", where, CIFAR100, key, classes)

@@ -60,8 +60,10 @@ def shakespeare(folder: str | os.PathLike = "", *, context: int = 80) -> Dataset
     Raises:
         DataError: the archive is not there or broken, or there is no play in it.
     """
-    if context < 1:
-        raise ValueError(f"shakespeare: context must be 1 or more, got {context=}")
+    if type(context) is not int or context < 1:
+        raise ValueError(
+            f"shakespeare: context must be an integer, 1 or more, got {context=}"
+        )
     where = place("shakespeare", folder, [SOURCE])
     halves: tuple[list, list] = [], []
     for name, text in sorted(_texts(where).items()):

@@ -34,6 +34,13 @@ def checked_targets(
             out of their range; also for labels[n] that start at 1 (if K is not given),
             and for integers[n, 1], which are hardly meant as positions.
     """
+    if num_classes is not None and (
+        type(num_classes) is not int or not 1 <= num_classes <= MAX_CLASSES
+    ):
+        raise DataError(
+            f"{source}: num_classes must be an integer in 1..{MAX_CLASSES}, got "
+            f"{num_classes=}"
+        )
     kind = _kind(f"{source}: train labels", train)
     if (
         kind != _kind(f"{source}: test labels", test)

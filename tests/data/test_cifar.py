@@ -96,6 +96,11 @@ def test_cifar100_has_fine_and_coarse_labels(form, tmp_path):
     np.testing.assert_array_equal(coarse.test_inputs, SMALL100["test"][0])
 
 
+def test_labels_are_coarse_or_not(tmp_path):
+    with pytest.raises(ValueError, match="cifar100: coarse must be True or.*coarse=1"):
+        cifar100(tmp_path, coarse=1)
+
+
 def test_a_folder_without_any_of_them_says_what_it_must_hold(tmp_path):
     match = "cifar-10-python.tar.gz or cifar-10-batches-bin or .*got none of them"
     with pytest.raises(DataError, match=match):

@@ -132,6 +132,12 @@ def test_labels_beyond_the_given_classes_are_refused():
         make_dataset("small", **arrays(), num_classes=2)
 
 
+@pytest.mark.parametrize("num_classes", [0, -1, 2**16 + 1, 3.0, "3", True])
+def test_classes_that_are_no_number_of_them_are_refused(num_classes):
+    with pytest.raises(DataError, match=f"integer in 1..65536, got {num_classes=}"):
+        make_dataset("small", **arrays(), num_classes=num_classes)
+
+
 def test_given_classes_may_lack_the_first():
     changes = {"train_labels": np.full(6, 1), "test_labels": np.array([1, 2])}
     assert make_dataset("small", **arrays(**changes), num_classes=3).num_classes == 3

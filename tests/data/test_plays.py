@@ -115,9 +115,11 @@ def test_a_folder_without_plays_is_refused(tmp_path):
         shakespeare(tmp_path / "absent")
 
 
-def test_a_context_below_one_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="context must be 1 or more, got context=0"):
-        shakespeare(tmp_path, context=0)
+@pytest.mark.parametrize("context", [0, 2.0, "80", None, True])
+def test_a_context_that_is_no_length_is_refused(context, tmp_path):
+    match = f"shakespeare: context must be an integer, 1 or more, got {context=}"
+    with pytest.raises(ValueError, match=match):
+        shakespeare(tmp_path, context=context)
 
 
 def test_without_the_archive_a_line_says_how_to_get_it(tmp_path, monkeypatch):
