@@ -19,7 +19,11 @@ IDX_FILES = {
     "t10k-labels-idx1-ubyte": 1,
 }
 NPZ_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
-USERS = "train_users"  # whose each training example is; may be left out
+# Whose each example is: an array under one of its names, or none.
+USERS = {
+    "train_users": ("train_users", "train_clients"),
+    "test_users": ("test_users", "test_clients"),
+}
 
 
 def load_idx(
@@ -51,24 +55,33 @@ def load_idx(
 
 
 def load_npz(name: str, path: str | os.PathLike) -> Dataset:
-    """Reads the arrays `NPZ_ARRAYS` of a numpy archive, and `USERS` if it is there.
+    """Reads the arrays `NPZ_ARRAYS` of a numpy archive, and those of `USERS` if there.
 
     Pickles are refused.
 
     Raises:
-        DataError: for a file that is missing, broken, or lacks one of the arrays; see
-            also `make_dataset`.
+        DataError: for a file that is missing, broken, or lacks one of the arrays, or
+            names users twice; see also `make_dataset`.
     """
+    names = [name for names in USERS.values() for name in names]
     try:
         with opened(path) as file:
-            arrays = read_arrays(file, NPZ_ARRAYS, optional=[USERS])
+            arrays = read_arrays(file, NPZ_ARRAYS, optional=names)
     except Exception as error:  # see `read_arrays`
         raise DataError(
             f"{shown(path)}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, "
             f"got {reason(error)}"
         ) from error
-    users = arrays.pop(USERS, None)
-    return make_dataset(name, *arrays.values(), source=str(path), train_users=users)
+    users = []
+    for names in USERS.values():
+        if len(there := [name for name in names if name in arrays]) > 1:
+            raise DataError(f"{path}: must hold one of {' and '.join(there)}, got both")
+        users.append(arrays[there[0]] if there else None)
+    four = [arrays[array] for array in NPZ_ARRAYS]
+    train, test = users
+    return make_dataset(
+        name, *four, source=str(path), train_users=train, test_users=test
+    )
 
 
 def idx(folder: str | os.PathLike) -> Dataset:

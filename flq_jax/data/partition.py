@@ -72,6 +72,7 @@ def shards(
         shards_per_client: s, 1 or more, with M s <= n; ValueError otherwise.
     """
     n = _require_clients("shards", labels, clients)
+    _require_classes("shards", labels)
     whole = is_integer(shards_per_client) and shards_per_client >= 1
     if not whole or clients * shards_per_client > n:
         raise ValueError(
@@ -111,6 +112,7 @@ def dirichlet(
             empty.
     """
     n = _require_clients("dirichlet", labels, clients)
+    _require_classes("dirichlet", labels)
     _require_alpha("dirichlet", alpha)
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
@@ -202,7 +204,8 @@ class Summary(NamedTuple):
 
     Attributes:
         sizes: examples of each client, i64[M].
-        histogram: examples by client and label, i64[M, K]; rows add up to `sizes`.
+        histogram: examples by client and label, i64[M, K], of targets that are no
+            classes i64[M, 1]; rows add up to `sizes`.
         digest: hex SHA-256 of the index arrays; equal for equal partitions alone.
     """
 
@@ -212,7 +215,9 @@ class Summary(NamedTuple):
 
 
 def summary(parts: Sequence[np.ndarray], labels: np.ndarray) -> Summary:
-    """Sizes, label histogram and digest of a partition of `labels`, i32[n]."""
+    """Sizes, label histogram and digest of a partition of `labels`, [n, ...]."""
+    if not _are_classes(labels):
+        labels = np.zeros(len(labels), np.int32)
     num_classes = int(labels.max()) + 1
     sizes = np.array([len(part) for part in parts], np.int64)
     histogram = [np.bincount(labels[part], minlength=num_classes) for part in parts]
@@ -260,6 +265,18 @@ def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
             f"{clients=}"
         )
     return len(labels)
+
+
+def _require_classes(where: str, labels: np.ndarray) -> None:
+    if not _are_classes(labels):
+        raise ValueError(
+            f"{where}: labels must be classes, integers[n], to be dealt by, got "
+            f"{labels.dtype}{[*labels.shape]}"
+        )
+
+
+def _are_classes(labels: np.ndarray) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iu"
 
 
 def _require_alpha(where: str, alpha: float) -> None:

@@ -103,6 +103,20 @@ def test_users_that_are_none_are_refused(users, match, tmp_path):
         load_npz("own", path)
 
 
+def test_users_of_both_halves_may_be_called_clients(tmp_path):
+    train, test = np.arange(12) % 3 + 5, np.arange(6) % 2 + 6
+    path = tmp_path / "own.npz"
+    arrays = dict(zip(NPZ_ARRAYS, ARRAYS))
+    np.savez(path, train_clients=train, test_users=test, **arrays)
+    data = load_npz("own", path)
+    np.testing.assert_array_equal(data.train_users, train - 5)
+    np.testing.assert_array_equal(data.test_users, test - 5)
+    np.savez(path, train_clients=train, train_users=train, **arrays)
+    match = "must hold one of train_users and train_clients, got both"
+    with pytest.raises(DataError, match=match):
+        load_npz("own", path)
+
+
 def test_idx_and_npz_of_the_same_arrays_have_one_digest(tmp_path):
     write_idx(tmp_path)
     (tmp_path / "own.npz").write_bytes(npz_bytes())
