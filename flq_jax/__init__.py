@@ -22,8 +22,9 @@ _NAMES = {
     "federated": (
         *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),
         *("Network", "Outcome", "Plan", "compressed", "drawn", "everyone", "exact"),
-        *("gradient", "local_epochs", "mean_of", "one_of_fixed", "onebit_adam"),
-        *("sampled", "stateless", "tanh_downlink", "uniform_downlink", "whole"),
+        *("feddyn", "fednova", "fedprox", "gradient", "local_epochs", "local_steps"),
+        *("mean_of", "one_of_fixed", "onebit_adam", "sampled", "scaffold", "stateless"),
+        *("tanh_downlink", "uniform_downlink", "whole"),
     ),
     "ledger": ("every_convention",),
     "quantizers": (

@@ -98,6 +98,29 @@ def silence(message: Message, send: jax.Array) -> Message:
     )
 
 
+def echo(
+    compressor: Compressor,
+    key: jax.Array,
+    message: Message,
+    memory: Memory,
+    broadcast: Broadcast,
+) -> jax.Array:
+    """x_hat, f32[d], what the server makes of a client's message, as the client knows it.
+
+    Args:
+        compressor: the link.
+        key: the encoder's, cloned.
+        message: what `encode` gave.
+        memory: the client's, afterwards.
+        broadcast: what it was told.
+    """
+    if compressor.estimate is not None:
+        return compressor.estimate(memory)
+    # A server without estimates remembers nothing that decoding needs.
+    x_hat, _ = compressor.decode(key, message, (), broadcast)
+    return x_hat
+
+
 def direct(quantizer: Quantizer) -> Compressor:
     """Sends Q(x); nobody remembers anything: x_hat = Q(x).
 

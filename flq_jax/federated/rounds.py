@@ -8,8 +8,9 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors import Broadcast
-from flq_jax.compressors.base import silence
+from flq_jax.compressors.base import echo, silence
 from flq_jax.data.clients import ClientData
+from flq_jax.federated import aggregation
 from flq_jax.federated.clock import waited
 from flq_jax.federated.downlink import downlink_state, heard
 from flq_jax.federated.network import require_clients
@@ -35,6 +36,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
     sizes = [jnp.size(leaf) for leaf in jax.tree.leaves(params)]
     require_indices("init", "the model's parameters", sum(sizes))
     require_clients(federation.network, clients)
+    params = federation.local_update.broadcast(params)
     theta, _ = ravel_pytree(params)
     client, server = federation.compressor.init(theta.size)
 
@@ -72,7 +74,7 @@ def uplink(
     Its bits and joules are spent. What its own work remembers moves on with what the
     server hears: a client that was silent keeps that, too.
     """
-    compressor = federation.compressor
+    compressor, work = federation.compressor, federation.local_update
     model = heard(
         federation.downlink, keys.downlink, state.params, state.downlink, round_index
     )
@@ -85,12 +87,14 @@ def uplink(
     def client(index, shard, memory, local, choice):
         key_local = jax.random.fold_in(keys.local, index)
         key_uplink = jax.random.fold_in(keys.uplink, index)
-        loss, update, new_local = federation.local_update.update(
-            key_local, params, shard, local
-        )
+        loss, update, new_local = work.update(key_local, params, shard, local)
         x, _ = ravel_pytree(update)
         told = broadcast._replace(choice=choice)
         message, new_memory = compressor.encode(key_uplink, x, memory, told)
+        if work.settle is not None:
+            again = jax.random.clone(key_uplink)
+            x_hat = echo(compressor, again, message, new_memory, told)
+            new_local = work.settle(new_local, federation.unravel(x_hat))
         finite = sendable(loss, x, message)
         overload = compressor.overload(x, memory, told)
         moves = x
@@ -155,7 +159,8 @@ def serve(
     count by their examples, n_m / sum n (McMahan et al. 2017). A silent one counts with
     the server's last estimate of it, or for nothing where the compressor keeps none; if
     then nobody is left, the model stays, and of the optimizer's state all but what
-    follows the rounds.
+    follows the rounds. The optimizer is told the round and `heard`, the share of all
+    examples whose clients count, as optax's extra arguments.
     """
     compressor, clients = federation.compressor, data.sizes.shape[0]
     who = sent.who
@@ -165,6 +170,12 @@ def serve(
     if compressor.estimate is None:
         weights = jnp.where(sent.heard.num_bits > 0, weights, 0.0)
     total = jnp.sum(sizes if others_count else weights)
+    shares = aggregation.shares(
+        weights,
+        total,
+        federation.local_update.normaliser,
+        take(data.sizes, who, clients),
+    )
     broadcast = Broadcast(round_index, state.movements)
 
     def group(who, messages, arrived, memory, shares):
@@ -187,11 +198,13 @@ def serve(
         sent.messages,
         sent.arrived,
         take(state.server_memory, who, clients),
-        weights / jnp.maximum(total, 1.0),
+        shares,
     )
     memory = put(state.server_memory, who, memory, clients)
     if others_count:  # what silence decodes to, of the speakers as of the others
-        shares = sizes / jnp.maximum(total, 1.0)
+        shares = aggregation.shares(
+            sizes, total, federation.local_update.normaliser, data.sizes
+        )
         parts = federation.grouping(silent_group)(jnp.arange(clients), memory, shares)
     mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
     optimizer = optax.with_extra_args_support(federation.server_optimizer)
@@ -200,6 +213,7 @@ def serve(
         state.opt_state,
         state.params,
         round_index=round_index,
+        heard=total / jnp.maximum(jnp.sum(sizes), 1.0),
     )
     # pyrefly: ignore[bad-argument-type] of one vector
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2

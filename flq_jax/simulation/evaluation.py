@@ -21,12 +21,12 @@ Metric = Callable[..., jax.Array]
 def heard_params(
     federation: Federation, root: jax.Array, state: State, round_index: jax.Array | int
 ) -> Any:
-    """The params as the clients would hear them in that round, see `evaluation`."""
+    """The model's params as the clients would hear them in that round, see `evaluation`."""
     key = keys.init_key(root)
     sent = federated.heard(
         federation.downlink, key, state.params, state.downlink, round_index
     )
-    return federation.unravel(sent.model)
+    return federation.local_update.model(federation.unravel(sent.model))
 
 
 def evaluation(

@@ -100,7 +100,10 @@ class Simulation:
             aggregate=aggregate,
             step=step,
         )
-        self.links, self.rows = start.links(made, checks.count(params)), []
+        self.links, self.rows = (
+            start.links(made, checks.num_broadcast(client, params)),
+            [],
+        )
         self._of = resuming.identity(seed, given, params, self.links)
         self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
@@ -121,7 +124,8 @@ class Simulation:
     def params(self) -> Any:
         """The server's model, as the params that it began with."""
         theta = jnp.asarray(np.asarray(self._progress.state.params))
-        return self.federation.unravel(theta)
+        held = self.federation.unravel(theta)
+        return self.federation.local_update.model(held)
 
     @property
     def heard_params(self) -> Any:
