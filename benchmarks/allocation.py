@@ -29,7 +29,9 @@ PARAMETERS = 7850
 POLICIES = {
     "joint": planning.policy(scheduling.all_eligible(), thrift=0.5, most_loss=0.3),
     "Chen et al.": planning.policy(scheduling.all_eligible(), effort="budget"),
-    "random": planning.policy(scheduling.random(100), blocks="random", effort="full"),
+    "random": planning.policy(
+        scheduling.random(100), assignment="random", effort="full"
+    ),
 }
 
 

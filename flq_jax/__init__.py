@@ -27,6 +27,7 @@ _NAMES = {
         *("tanh_downlink", "uniform_downlink", "whole"),
     ),
     "ledger": ("every_convention",),
+    "networks": ("cell",),
     "quantizers": (
         *("Layout", "Message", "Quantizer", "alq", "bucketed", "codebook", "drive"),
         *("drive_plus", "eden", "fixed_point", "geometric", "identity", "lloyd_max"),
@@ -40,27 +41,9 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = (
-    *(
-        "arguments",
-        "bitstream",
-        "compressors",
-        "data",
-        "entropy",
-        "federated",
-        "kernels",
-        "keys",
-    ),
-    *(
-        "ledger",
-        "models",
-        "quantizers",
-        "simulation",
-        "single",
-        "tasks",
-        "testing",
-        "wire",
-    ),
-    "wireless",
+    *("arguments", "bitstream", "compressors", "data", "entropy", "federated"),
+    *("kernels", "keys", "ledger", "models", "networks", "quantizers", "simulation"),
+    *("single", "tasks", "testing", "wire", "wireless"),
 )
 
 __all__ = sorted((*_MODULE_OF, *_ROOMS))  # noqa: PLE0605  # pyrefly: ignore [unresolvable-dunder-all]

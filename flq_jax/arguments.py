@@ -1,6 +1,7 @@
 """What the arguments of public functions must be, said in one line."""
 
-from collections.abc import Collection
+import inspect
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,51 @@ def require_choice(where: str, name: str, value: Any, choices: Collection[str]) 
         )
 
 
+def require_flag(where: str, name: str, value: Any) -> None:
+    """Raises TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(
+            f"{where}: {name} must be True or False, got {name}={shown(value)}"
+        )
+
+
+def require_integers(where: str, name: str, values: Any, least: int = 1) -> None:
+    """Raises ValueError unless `values` are `least` integers or more, each 1 or more."""
+    many = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+    whole = many and all(
+        isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+        and value >= 1
+        for value in values
+    )
+    if not whole or len(values) < least:
+        raise ValueError(
+            f"{where}: {name} must be a sequence of integers, 1 or more each, got "
+            f"{name}={shown(values)}"
+        )
+
+
 def require_callable(where: str, name: str, value: Any) -> None:
     """Raises TypeError unless `value` can be called."""
     if not callable(value):
         raise TypeError(f"{where}: {name} must be callable, got {name}={shown(value)}")
+
+
+def require_takes(where: str, name: str, value: Any, *arguments: str) -> None:
+    """Raises TypeError unless `value` can be called with so many arguments.
+
+    A function that makes what is wanted, not called yet, can mostly not.
+    """
+    require_callable(where, name, value)
+    try:
+        inspect.signature(value).bind(*arguments)
+    except TypeError:
+        came = getattr(value, "__name__", shown(value))
+        raise TypeError(
+            f"{where}: {name} must take ({', '.join(arguments)}), got {came}"
+        ) from None
+    except ValueError:  # a built-in that does not tell what it takes
+        return
 
 
 def require_instance(where: str, name: str, value: Any, kind: type) -> None:

@@ -26,6 +26,17 @@ MAY_IMPORT = {
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
     },
+    "networks": {
+        *(
+            "federated",
+            "models",
+            "wireless",
+            "quantizers",
+            "keys",
+            "arguments",
+            "single",
+        ),
+    },
     "tasks": {"simulation", "federated", "models"},
 }
 # room of experiments: those below it; what lies at the top are the commands

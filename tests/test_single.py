@@ -63,7 +63,7 @@ CONSTRUCTORS = {
 SHARES = {
     "momentum": lambda x: compressors.momentum(innovation(), x),
     "onebit_adam b1": lambda x: federated.onebit_adam(0.1, 3, b1=x),
-    "policy thrift": lambda x: planning.policy(None, thrift=x),
+    "policy thrift": lambda x: planning.policy(lambda key, who: who, thrift=x),
 }
 
 

@@ -4,11 +4,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from flq_jax import networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.quantizers.base import require_indices
 
 from ..process.errors import ConfigError
-from . import cell_network, programs, uplink
+from . import programs, uplink
 from .build import classifier
 
 
@@ -56,7 +57,7 @@ def require_countable(config: ConfigDict, sizes: list[int]) -> None:
         up = uplink.compressor(config, num_params).layout(num_params)
         programs.downlink(config, sizes).compressor.layout(num_params)
         if config.network.name == "cell":
-            cell_network.offered(up)
+            networks.offered(up)
     except ValueError as error:
         raise ConfigError(
             f"config.model.name: {config.model.name} of {num_params:,} parameters: {error}"

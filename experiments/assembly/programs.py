@@ -9,7 +9,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from flq_jax import compressors, federated, models, quantizers
+from flq_jax import compressors, federated, models, networks, quantizers
 from flq_jax.data import clients
 from flq_jax.federated import Downlink, Federation
 from flq_jax.simulation.evaluation import evaluation
@@ -194,11 +194,14 @@ def cell_of(
     sizes, image = arrays.data.sizes, arrays.data.inputs.shape[2:]
     layers = models.layer_costs(model, image)
     num_params = sum(sum(layer.params.values()) for layer in layers)
-    work = cell_network.Work(
+    work = networks.Work(
         link.layout(num_params),
         down.compressor.layout(num_params).num_bits,
-        cell_network.cycles(
-            config.network, layers, sizes, local_update.examples(sizes)
+        networks.cycles(
+            layers,
+            sizes,
+            local_update.examples(sizes),
+            config.network.bit_operations_a_cycle,
         ),
         sizes,
     )

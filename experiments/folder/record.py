@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from flq_jax import ledger
+from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.progress import Progress, from_note, noted
@@ -215,4 +215,5 @@ def clients_of_a_cell(
     if run.cell is None:
         return {}
     state = progress.state.network
-    return {"cell": cell_network.summary(config.network, run.root, state)}
+    places = cell_network.where(config.network, run.root, config.clients)
+    return {"cell": networks.summary(places, state)}

@@ -81,7 +81,8 @@ class Compressor(NamedTuple):
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
     """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
     if not isinstance(quantizer, Quantizer):
-        came = type(quantizer).__name__
+        came, made = type(quantizer).__name__, getattr(quantizer, "__name__", "")
+        why = f"{made}(...) makes one" if made else why
         raise TypeError(f"{where}: needs a quantizer, got a {came}: {why}")
 
 

@@ -6,11 +6,13 @@ which takes users and may leave some out), and the same seed gives the same arra
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from flq_jax.arguments import require_integer
+from flq_jax.single import single
 
 Parts = tuple[np.ndarray, ...]
 Seed = int | np.random.Generator
@@ -61,7 +63,8 @@ def shards(
         shards_per_client: s, 1 or more, with M s <= n; ValueError otherwise.
     """
     n = _require_clients("shards", labels, clients)
-    if shards_per_client < 1 or clients * shards_per_client > n:
+    require_integer("shards", "shards_per_client", shards_per_client, 1)
+    if clients * shards_per_client > n:
         raise ValueError(
             "shards: shards_per_client must be 1 or more, and clients times it at most "
             f"the {n} examples, got {clients=} {shards_per_client=}"
@@ -136,19 +139,26 @@ def quantity_skew(
     return _ascending(_at_least("quantity_skew", draw, clients, n, min_size))
 
 
-def natural(users: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
+def natural(users: np.ndarray | None, clients: int, seed: Seed = 0) -> Parts:
     """Each client holds the examples of one user (Caldas et al. 2018, LEAF).
 
     Of more users than clients, as many are drawn as there are clients; the examples of
     the others are nobody's.
 
     Args:
-        users: i32[n], whose each row is, 0..U-1, each of them with one row or more.
+        users: i32[n], whose each row is, 0..U-1, each of them with one row or more;
+            ValueError for None, of a data set without users.
         clients: M in 1..U; ValueError otherwise.
         seed: 0 or more, or a numpy Generator.
     """
+    if users is None:
+        raise ValueError(
+            "natural: the data set must have users, got one without (an npz file says "
+            "them in train_users)"
+        )
     there, whose = np.unique(users, return_inverse=True)
-    if not 1 <= clients <= len(there):
+    require_integer("natural", "clients", clients, 1)
+    if clients > len(there):
         raise ValueError(
             f"natural: clients must be in 1..{len(there)}, the number of users, got "
             f"{clients=}"
@@ -199,7 +209,8 @@ def _at_least(
     where: str, draw: Callable[[], list], clients: int, n: int, min_size: int
 ) -> list[np.ndarray]:
     """The first draw whose smallest part has `min_size` rows."""
-    if not 0 <= min_size * clients <= n:
+    require_integer(where, "min_size", min_size, 0)
+    if min_size * clients > n:
         raise ValueError(
             f"{where}: min_size must be 0 or more, and clients times it at most the {n} "
             f"examples, got {min_size=} {clients=}"
@@ -220,7 +231,8 @@ def _ascending(parts) -> Parts:
 
 def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
     """The number of examples, at least one for each client."""
-    if not 1 <= clients <= len(labels):
+    require_integer(where, "clients", clients, 1)
+    if clients > len(labels):
         raise ValueError(
             f"{where}: clients must be in 1..{len(labels)}, the number of examples, got "
             f"{clients=}"
@@ -229,5 +241,5 @@ def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
 
 
 def _require_alpha(where: str, alpha: float) -> None:
-    if not (math.isfinite(alpha) and 0.0 < alpha <= MAX_ALPHA):
+    if not 0.0 < single(alpha) <= MAX_ALPHA:
         raise ValueError(f"{where}: alpha must be in (0, {MAX_ALPHA:g}], got {alpha=}")

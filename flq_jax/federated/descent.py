@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_callable, require_instance, require_integer
 from flq_jax.data.clients import ClientData
 from flq_jax.federated.local import Batch, LocalUpdate, Loss, drawn, ordered, taken
 from flq_jax.quantizers import draws
@@ -48,12 +49,25 @@ class Batches(NamedTuple):
         return jax.lax.fori_loop(0, self.count(shard.sizes), one, carry)
 
 
-def batches(where: str, batch: int, epochs: int, steps: int) -> Batches:
-    """`Batches`; ValueError unless batch and either epochs or steps are 1 or more."""
-    if batch < 1 or sorted((epochs, steps)) < [0, 1] or (epochs and steps):
+def batches(
+    where: str, loss: Any, optimizer: Any, batch: int, epochs: int, steps: int
+) -> Batches:
+    """The `Batches` of a constructor's arguments.
+
+    Raises:
+        ValueError: batch is not an integer of 1 or more, or not one of epochs and steps
+            is, and the other 0.
+        TypeError: loss cannot be called, or optimizer is none of optax.
+    """
+    require_callable(where, "loss", loss)
+    require_instance(where, "optimizer", optimizer, optax.GradientTransformation)
+    require_integer(where, "batch", batch, 1)
+    require_integer(where, "epochs", epochs, 0)
+    require_integer(where, "steps", steps, 0)
+    if bool(epochs) == bool(steps):
         raise ValueError(
-            f"{where}: batch and either epochs or steps must be 1 or more, and the other "
-            f"0, got {batch=} {epochs=} {steps=}"
+            f"{where}: one of epochs and steps must be 1 or more, and the other 0, got "
+            f"{epochs=} {steps=}"
         )
     return Batches(batch, epochs, steps)
 

@@ -57,9 +57,9 @@ def feddyn(
         params - local params.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range; TypeError: the optimizer is none.
     """
-    work = batches("feddyn", batch, epochs, steps)
+    work = batches("feddyn", loss, optimizer, batch, epochs, steps)
     if not 0.0 < single(alpha) < math.inf:
         raise ValueError(f"feddyn: alpha must be finite and above 0, got {alpha=}")
 

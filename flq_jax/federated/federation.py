@@ -47,9 +47,9 @@ def federation(
        who was not there has missed a part of the model.
     2. A lazy link measures the model's movements in one step size: the server's may not
        follow a schedule.
-    3. A link with several widths needs a network that chooses among them, unless it has
-       them for a warm-up; and a network that plans by the length of messages needs links
-       without warm-up.
+    3. An uplink with several widths needs a network that chooses among them, unless it has
+       them for a warm-up; a downlink has one width, but for a warm-up; and a network that
+       plans by the length of messages needs links without warm-up.
     4. A client whose memory must add up with the server's, as SCAFFOLD's, needs a mean of
        what was sent in this round: no lazy link, no majority vote, and a link that
        remembers estimates only where everyone takes part.
@@ -61,6 +61,8 @@ def federation(
         "compressor": (compressor, Compressor),
         "server_optimizer": (server_optimizer, optax.GradientTransformation),
         "network": (network, Network),
+        "downlink": (exact() if downlink is None else downlink, Downlink),
+        "aggregate": (aggregate, Aggregate),
     }
     for name, (part, kind) in kinds.items():
         if not isinstance(part, kind):
@@ -127,8 +129,14 @@ def _require_everyone(made: Federation) -> None:
 def _require_widths(made: Federation, d: int) -> None:
     """Messages of several lengths are chosen by the network, or by the round."""
     link, network = made.compressor, made.network
+    down = made.downlink.compressor
     several = bool(link.layout(d).options)
-    warm_up = max(link.warm_up, made.downlink.compressor.warm_up)
+    warm_up = max(link.warm_up, down.warm_up)
+    if down.layout(d).options and not down.warm_up:
+        raise ValueError(
+            "federation: a downlink takes no choice of widths: a broadcast is one message "
+            "to all, and no network chooses for it"
+        )
     if several and not link.warm_up and not network.chooses:
         raise ValueError(
             "federation: a link with several widths needs a network that chooses among "

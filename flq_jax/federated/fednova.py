@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_integer
 from flq_jax.federated.descent import averaging, batches
 from flq_jax.federated.local import LocalUpdate, Loss
 from flq_jax.single import single
@@ -42,9 +43,10 @@ def fednova(
         The loss is the mean over the steps, the update params - local params.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range; TypeError: the optimizer is none.
     """
-    work = batches("fednova", batch, epochs, 0)
+    require_integer("fednova", "epochs", epochs, 1)
+    work = batches("fednova", loss, optimizer, batch, epochs, 0)
     if not 0.0 <= single(momentum) < 1.0:
         raise ValueError(f"fednova: momentum must be in [0, 1), got {momentum=}")
 

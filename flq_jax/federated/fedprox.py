@@ -35,9 +35,9 @@ def fedprox(
         params - local params.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range; TypeError: the optimizer is none.
     """
-    work = batches("fedprox", batch, epochs, steps)
+    work = batches("fedprox", loss, optimizer, batch, epochs, steps)
     if not 0.0 <= single(mu) < math.inf:
         raise ValueError(f"fedprox: mu must be finite and 0 or more, got {mu=}")
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from flq_jax.arguments import require_callable, require_integer
 from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
@@ -108,6 +109,11 @@ def stateless(
         batch, steps, epochs: see `LocalUpdate`.
     """
 
+    require_callable("stateless", "update", update)
+    numbers = {"batch": batch, "steps": steps, "epochs": epochs}
+    for name, number in numbers.items():
+        require_integer("stateless", name, number, 0)
+
     def remembering(key, params, shard, memory):
         return *update(key, params, shard), memory
 
@@ -150,15 +156,23 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     """One gradient of the local loss f_m at the model that was broadcast.
 
     Args:
-        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
+        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`; TypeError
+            unless it can be called.
         batch: b examples; 0 takes all that the client has. ValueError if negative.
-        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
+        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`; ValueError with
+            batch 0, which draws nothing.
 
     Returns:
         The loss is f_m(params), the update its gradient.
     """
-    if batch < 0:
-        raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
+    require_callable("gradient", "loss", loss)
+    require_integer("gradient", "batch", batch, 0)
+    require_callable("gradient", "draw", draw)
+    if not batch and draw is not drawn:
+        raise ValueError(
+            "gradient: batch must be 1 or more where batches are drawn by another draw "
+            f"than drawn, got {batch=}"
+        )
 
     def update(key, params, shard):
         key_batch, key_noise = draws.split(key)

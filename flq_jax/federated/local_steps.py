@@ -2,6 +2,7 @@
 
 import optax
 
+from flq_jax.arguments import require_integer
 from flq_jax.federated.descent import averaging, batches
 from flq_jax.federated.local import LocalUpdate, Loss
 
@@ -17,7 +18,7 @@ def local_epochs(
 
     Args:
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        optimizer: the client optimizer; its state starts anew each round.
+        optimizer: the client optimizer, of optax, else TypeError; its state starts anew each round.
         batch: examples per step, 1 or more; ValueError otherwise. One that is larger
             than the client's share takes all of it, and costs no more.
         epochs: passes over the client's examples, 1 or more; ValueError otherwise.
@@ -27,7 +28,9 @@ def local_epochs(
         is a gradient's: a server that steps by 1 against the mean of the updates
         averages the clients' models.
     """
-    return averaging(loss, optimizer, batches("local_epochs", batch, epochs, 0))
+    require_integer("local_epochs", "epochs", epochs, 1)
+    work = batches("local_epochs", loss, optimizer, batch, epochs, 0)
+    return averaging(loss, optimizer, work)
 
 
 def local_steps(
@@ -48,4 +51,6 @@ def local_steps(
     Returns:
         As in `local_epochs`.
     """
-    return averaging(loss, optimizer, batches("local_steps", batch, 0, steps))
+    require_integer("local_steps", "steps", steps, 1)
+    work = batches("local_steps", loss, optimizer, batch, 0, steps)
+    return averaging(loss, optimizer, work)

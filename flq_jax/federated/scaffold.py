@@ -61,9 +61,9 @@ def scaffold(
         What is broadcast is a `Controlled`. The loss is the mean of f_m over the steps.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of its range; TypeError: the optimizer is none.
     """
-    work = batches("scaffold", batch, epochs, steps)
+    work = batches("scaffold", loss, optimizer, batch, epochs, steps)
 
     def update(key, params, shard, own):
         corrected = optax.chain(

@@ -65,9 +65,9 @@ def layer_costs(
 
     def look(call, args, kwargs, context):
         y, module = call(*args, **kwargs), context.module
-        name = "/".join(module.path)
         if context.method_name != "__call__":
             return y
+        name = "/".join(module.path)
         if isinstance(module, LowBitLayer):
             seen[name] = module.bits, y.shape[1:]
         if isinstance(module, Attention):

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer, shown
 from flq_jax.kernels import Codes, bit_matmul
 from flq_jax.models.integers import input_codes, weight_codes
 from flq_jax.quantizers.straight_through import (
@@ -42,6 +44,22 @@ class Bits:
     def __post_init__(self):
         for field in fields(self):
             require_precision("Bits", field.name, getattr(self, field.name))
+
+
+def require_layer_bits(where: str, bits: Any) -> None:
+    """Raises TypeError unless `bits` is a `Bits`."""
+    if not isinstance(bits, Bits):
+        raise TypeError(
+            f"{where}: bits must be as in Bits(8, 8, 8), got bits={shown(bits)}"
+        )
+
+
+def require_range(where: str, name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a finite number above 0, as f32 too."""
+    if not 0.0 < single(value) < math.inf:
+        raise ValueError(
+            f"{where}: {name} must be finite and above 0, got {name}={shown(value)}"
+        )
 
 
 class LowBitLayer(nn.Module, kw_only=True):
@@ -79,11 +97,9 @@ class LowBitLayer(nn.Module, kw_only=True):
     packed: bool = False
 
     def __post_init__(self):
-        if not 0.0 < single(self.input_range) < math.inf:
-            raise ValueError(
-                f"{type(self).__name__}: input_range must be finite and above 0, got "
-                f"input_range={self.input_range}"
-            )
+        where = type(self).__name__
+        require_layer_bits(where, self.bits)
+        require_range(where, "input_range", self.input_range)
         super().__post_init__()
 
     def low_bit(
@@ -140,10 +156,14 @@ class QuantDense(LowBitLayer):
     """A dense layer of low-bit weights, y = a(x) q(W)^T + b: see `LowBitLayer`.
 
     Attributes:
-        features: number of outputs.
+        features: number of outputs, 1 or more; ValueError otherwise.
     """
 
     features: int
+
+    def __post_init__(self):
+        require_integer("QuantDense", "features", self.features, 1)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

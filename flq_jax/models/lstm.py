@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.models.layers import (
     Bits,
     LowBitLayer,
@@ -11,6 +12,7 @@ from flq_jax.models.layers import (
     dense_product,
     glorot_uniform,
     packed_dense_product,
+    require_layer_bits,
 )
 from flq_jax.models.tokens import embedded
 from flq_jax.quantizers.straight_through import quantize_gradient
@@ -31,6 +33,10 @@ class QuantLSTM(LowBitLayer):
     """
 
     features: int
+
+    def __post_init__(self):
+        require_integer("QuantLSTM", "features", self.features, 1)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, gates: jax.Array) -> jax.Array:
@@ -83,6 +89,15 @@ class CharLSTM(nn.Module):
     bits: Bits = Bits()
     edge_bits: Bits = Bits()
     packed: bool = False
+
+    def __post_init__(self):
+        require_integer("CharLSTM", "vocabulary", self.vocabulary, 1)
+        require_integer("CharLSTM", "embedding", self.embedding, 1)
+        require_integer("CharLSTM", "hidden", self.hidden, 1)
+        require_integer("CharLSTM", "layers", self.layers, 1)
+        require_layer_bits("CharLSTM", self.bits)
+        require_layer_bits("CharLSTM", self.edge_bits)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:

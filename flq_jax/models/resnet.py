@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer, require_integers
 from flq_jax.models.conv import QuantConv
-from flq_jax.models.layers import Bits, QuantDense
+from flq_jax.models.layers import Bits, QuantDense, require_layer_bits, require_range
 
 
 class ResNet(nn.Module):
@@ -24,10 +26,9 @@ class ResNet(nn.Module):
 
     Attributes:
         blocks: of each stage.
-        widths: channels of each stage, as many; ValueError otherwise.
-        groups: of channels in a normalization; they divide the widths, ValueError
-            otherwise.
-        num_classes: number of logits.
+        widths: channels of each stage, as many.
+        groups: of channels in a normalization; they divide the widths.
+        num_classes: number of logits. All of these are 1 or more; ValueError otherwise.
         bits: W, A and G of the layers between the first and the last.
         edge_bits: W, A and G of the first and of the last layer.
         hidden_range: where hidden units are clipped if A < 32.
@@ -43,10 +44,20 @@ class ResNet(nn.Module):
     hidden_range: float = 1.0
     packed: bool = False
 
+    def __post_init__(self):
+        require_integers("ResNet", "blocks", self.blocks)
+        require_integers("ResNet", "widths", self.widths)
+        require_integer("ResNet", "groups", self.groups, 1)
+        require_integer("ResNet", "num_classes", self.num_classes, 1)
+        require_layer_bits("ResNet", self.bits)
+        require_layer_bits("ResNet", self.edge_bits)
+        require_range("ResNet", "hidden_range", self.hidden_range)
+        self._require_shape()
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps f32[b, h, w] or f32[b, h, w, c] to logits f32[b, num_classes]."""
-        self._require()
         x = images[..., None] if images.ndim == 3 else images
         x = self._conv(x, self.widths[0], 3, 1, "stem", self.edge_bits, 1.0)
         x = nn.relu(x)
@@ -94,20 +105,20 @@ class ResNet(nn.Module):
         )(x)
         return nn.GroupNorm(num_groups=self.groups, name=f"{name}_norm")(y)
 
-    def _require(self) -> None:
-        if len(self.blocks) != len(self.widths) or not self.blocks:
+    def _require_shape(self) -> None:
+        if len(self.blocks) != len(self.widths):
             raise ValueError(
-                "ResNet: blocks and widths must be as many, one or more, got "
+                "ResNet: blocks and widths must be as many, got "
                 f"blocks={self.blocks} widths={self.widths}"
             )
-        if self.groups < 1 or any(width % self.groups for width in self.widths):
+        if any(width % self.groups for width in self.widths):
             raise ValueError(
-                f"ResNet: groups must be 1 or more and divide widths={self.widths}, got "
+                f"ResNet: groups must divide widths={self.widths}, got "
                 f"groups={self.groups}"
             )
 
 
-def resnet8(**attributes) -> ResNet:
+def resnet8(**attributes: Any) -> ResNet:
     """ResNet-8 for small images: 78,042 parameters with three colours and 10 classes.
 
     Args:
@@ -116,11 +127,11 @@ def resnet8(**attributes) -> ResNet:
     return ResNet((1, 1, 1), (16, 32, 64), **attributes)
 
 
-def resnet20(**attributes) -> ResNet:
+def resnet20(**attributes: Any) -> ResNet:
     """ResNet-20 for small images: 272,474 parameters with three colours, 10 classes."""
     return ResNet((3, 3, 3), (16, 32, 64), **attributes)
 
 
-def resnet18(**attributes) -> ResNet:
+def resnet18(**attributes: Any) -> ResNet:
     """ResNet-18, with a 3 x 3 stem and no pool, as on CIFAR: 11,173,962 parameters."""
     return ResNet((2, 2, 2, 2), (64, 128, 256, 512), **attributes)

@@ -6,7 +6,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from flq_jax.models.layers import Bits, QuantDense
+from flq_jax.arguments import require_integer
+from flq_jax.models.layers import (
+    Bits,
+    QuantDense,
+    require_layer_bits,
+    require_range,
+)
 from flq_jax.models.tokens import embedded
 
 
@@ -70,14 +76,25 @@ class Transformer(nn.Module):
     hidden_range: float = 1.0
     packed: bool = False
 
+    def __post_init__(self):
+        require_integer("Transformer", "vocabulary", self.vocabulary, 1)
+        require_integer("Transformer", "length", self.length, 1)
+        require_integer("Transformer", "width", self.width, 1)
+        require_integer("Transformer", "heads", self.heads, 1)
+        require_integer("Transformer", "layers", self.layers, 1)
+        require_layer_bits("Transformer", self.bits)
+        require_layer_bits("Transformer", self.edge_bits)
+        require_range("Transformer", "norm_range", self.norm_range)
+        require_range("Transformer", "hidden_range", self.hidden_range)
+        if self.width % self.heads:
+            raise ValueError(
+                f"Transformer: heads must divide width={self.width}, got heads={self.heads}"
+            )
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
         """Maps i32[b, t], in 0..vocabulary-1, to logits f32[b, t, vocabulary]."""
-        if self.heads < 1 or self.width % self.heads:
-            raise ValueError(
-                f"Transformer: heads must be 1 or more and divide width={self.width}, "
-                f"got heads={self.heads}"
-            )
         x = embedded(self, tokens, self.vocabulary, self.width)
         if tokens.shape[1] > self.length:
             raise ValueError(

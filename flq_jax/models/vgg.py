@@ -1,13 +1,21 @@
 """Stages of convolutions, each ending in a pool, then dense layers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 
+from flq_jax.arguments import require_integer, require_integers, shown
 from flq_jax.models.conv import QuantConv
 from flq_jax.models.convolve import max_pool
-from flq_jax.models.layers import Bits, QuantDense, flatten
+from flq_jax.models.layers import (
+    Bits,
+    QuantDense,
+    flatten,
+    require_layer_bits,
+    require_range,
+)
 
 
 class VGG(nn.Module):
@@ -35,6 +43,17 @@ class VGG(nn.Module):
     edge_bits: Bits = Bits()
     hidden_range: float = 1.0
     packed: bool = False
+
+    def __post_init__(self):
+        require_stages("VGG", self.stages)
+        require_integers("VGG", "hidden", self.hidden, least=0)
+        require_integer("VGG", "groups", self.groups, 0)
+        require_integer("VGG", "num_classes", self.num_classes, 1)
+        require_layer_bits("VGG", self.bits)
+        require_layer_bits("VGG", self.edge_bits)
+        require_range("VGG", "hidden_range", self.hidden_range)
+        self._require_groups()
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -65,6 +84,13 @@ class VGG(nn.Module):
             y = nn.GroupNorm(num_groups=self.groups, name=f"{name}_norm")(y)
         return nn.relu(y)
 
+    def _require_groups(self) -> None:
+        widths = [width for stage in self.stages for width in stage]
+        if self.groups and any(width % self.groups for width in widths):
+            raise ValueError(
+                f"VGG: groups must divide all channels, got groups={self.groups}"
+            )
+
     def _dense(self, width: int, bits: Bits, name: str) -> QuantDense:
         return QuantDense(
             width,
@@ -75,7 +101,18 @@ class VGG(nn.Module):
         )
 
 
-def vgg9(**attributes) -> VGG:
+def require_stages(where: str, stages: Any) -> None:
+    """Raises ValueError unless `stages` are sequences of integers, one or more of each."""
+    if isinstance(stages, str) or not isinstance(stages, Sequence) or not stages:
+        raise ValueError(
+            f"{where}: stages must be a sequence of sequences of channels, got "
+            f"stages={shown(stages)}"
+        )
+    for stage in stages:
+        require_integers(where, "stages", stage)
+
+
+def vgg9(**attributes: Any) -> VGG:
     """VGG-9 of federations (Wang et al. 2020, FedMA): 3,491,530 parameters on CIFAR-10.
 
     Six convolutions of 32 to 256 channels and three dense layers.

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from flq_jax.arguments import require_instance, require_integers
+
 
 class Message(NamedTuple):
     """Everything that crosses the link; a decoder may look at nothing else.
@@ -200,7 +202,7 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
     The segments' codes and sides follow one another in the message.
 
     Args:
-        quantizer: applied to f32[sizes[i]], each with a key of its own.
+        quantizer: a `Quantizer`, else TypeError; applied to f32[sizes[i]], each with a key of its own.
         sizes: lengths of the segments, each 1 or more; ValueError otherwise. They must
             add up to the length of x.
 
@@ -208,9 +210,9 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
         ValueError: also for a `one_of`, whose segments' lengths are not sent, and for a
             prescribed radius, which is that of all of x.
     """
+    require_instance("segmented", "quantizer", quantizer, Quantizer)
+    require_integers("segmented", "sizes", sizes)
     sizes = tuple(int(size) for size in sizes)
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"segmented: sizes must be 1 or more each, got {sizes=}")
     if quantizer.choose is not None:
         raise ValueError("segmented: takes no choice; choose among segmented ones")
     require_measured("segmented", quantizer)

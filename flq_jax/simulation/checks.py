@@ -61,7 +61,7 @@ def require_client(
     Returns:
         The rows of each client's arrays.
     """
-    require_kind("client", client, LocalUpdate)
+    require_kind("client", client, LocalUpdate, "Simulation")
     sizes = [len(part) for part in given.parts]
     longest = padded_length(sizes, client.reads_all)
     shard = shard_of(given.inputs, given.targets, longest)

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from flq_jax import federated, ledger
 from flq_jax.compressors import Compressor
 from flq_jax.federated import Aggregate, Downlink, LocalUpdate, Loss, Network
+from flq_jax.quantizers import Quantizer
 from flq_jax.simulation import checks, evaluation, intervals, resuming, start
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.examples import Pair, examples
@@ -42,8 +43,9 @@ class Simulation:
         owners: for each example the name of its client, [n].
         client: what a client computes: None for one gradient of all its examples, see
             `gradient`, `local_epochs`, `LocalUpdate`.
-        uplink: a `Compressor`; None for `direct(identity())`, floats.
-        downlink: a `Downlink`; None for `exact()`, floats.
+        uplink: a `Compressor`, or a `Quantizer` for `direct` of it; None for floats.
+        downlink: a `Downlink`, or a `Compressor` for `compressed` of it, or a `Quantizer`
+            for `compressed(direct(...))`; None for `exact()`, floats.
         network: who takes part; None for `everyone(...)`.
         aggregate: `WEIGHTED_MEAN` or `MAJORITY_VOTE`.
         step: the server's step on the mean update, in which lazy clients measure the
@@ -73,8 +75,8 @@ class Simulation:
         clients: int | None = None,
         owners: ArrayLike | None = None,
         client: LocalUpdate | None = None,
-        uplink: Compressor | None = None,
-        downlink: Downlink | None = None,
+        uplink: Compressor | Quantizer | None = None,
+        downlink: Downlink | Compressor | Quantizer | None = None,
         network: Network | None = None,
         aggregate: Aggregate = federated.WEIGHTED_MEAN,
         step: float | None = None,

@@ -75,6 +75,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(
         ValueError, match=r"ResNet: blocks .*blocks=\(1,\) widths=\(4, 8"
     ):
-        layer_costs(ResNet((1,), (4, 8)), COLOUR)
+        ResNet((1,), (4, 8))
     with pytest.raises(ValueError, match=r"ResNet: groups .*\(4, 9\), got groups=2"):
-        layer_costs(ResNet((1, 1), (4, 9)), COLOUR)
+        ResNet((1, 1), (4, 9))

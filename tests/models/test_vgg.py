@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 
 from flq_jax.models import CNN, VGG, Bits, layer_costs, vgg9
 
@@ -41,3 +42,8 @@ def test_only_the_edges_are_wide():
     model = vgg9(bits=Bits(1, 2), edge_bits=Bits(8, 8))
     widths = [cost.bits.weights for cost in layer_costs(model, (32, 32, 3))]
     assert widths == [8] + [1] * 7 + [8]
+
+
+def test_groups_that_divide_not_all_channels_are_refused():
+    with pytest.raises(ValueError, match="VGG: groups must divide .* groups=3"):
+        VGG(((6,), (8,)), groups=3)

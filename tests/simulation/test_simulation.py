@@ -176,12 +176,14 @@ WRONG = [
     ({"params": {"w": np.full(3, np.nan)}}, r"params\['w'\] must be finite"),
     ({"params": {"w": np.zeros(2), "b": 0.0}}, "loss does not take .*dot_general"),
     ({"data": (X, Y[1:])}, "as many targets as inputs"),
-    ({"uplink": flq.sign()}, "uplink must be of type Compressor, .*; direct"),
+    ({"uplink": flq.sign}, "federation: uplink must be .* got function sign: call it"),
+    ({"uplink": 4}, "federation: uplink must be of type Compressor, got int"),
+    ({"downlink": "exact()"}, "federation: downlink must be of type Downlink, got str"),
+    ({"downlink": flq.lazy(flq.innovation(flq.sign()))}, "compressed: a broadcast can"),
     (
-        {"downlink": flq.direct(flq.sign())},
-        "downlink must be of type Downlink, .*compressed",
+        {"server": 0.1},
+        "federation: server must be of type GradientTransformation, got float",
     ),
-    ({"server": 0.1}, "server must be of type GradientTransformation, got float"),
     ({"client": loss}, "client must be of type LocalUpdate, got function"),
     ({"network": 4}, "network must be of type Network"),
     ({"network": flq.sampled(2, 9)}, "network: must be that of the 4 clients"),
@@ -223,6 +225,17 @@ def test_what_cannot_be_is_one_line_before_anything_is_compiled(
     with pytest.raises(ValueError, match=message) as told:
         make(**changes)
     assert str(told.value).count("\n") == 0
+
+
+def test_a_quantizer_stands_for_the_simplest_link_of_it():
+    alone = make(uplink=flq.sign(), downlink=flq.uniform(8))
+    said = make(
+        uplink=flq.direct(flq.sign()),
+        downlink=flq.compressed(flq.direct(flq.uniform(8))),
+    )
+    half = make(uplink=flq.sign(), downlink=flq.direct(flq.uniform(8)))
+    assert [*alone.run(3)] == [*said.run(3)] == [*half.run(3)]
+    assert alone.links == said.links == half.links
 
 
 def test_it_sends_what_the_command_sends():

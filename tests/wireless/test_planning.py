@@ -219,7 +219,12 @@ def test_batteries_run_out_over_the_rounds():
 
 @pytest.mark.parametrize(
     "field, value",
-    [("blocks", "hamming"), ("effort", "most"), ("thrift", 1.0), ("most_loss", 0.0)],
+    [
+        ("assignment", "hamming"),
+        ("effort", "most"),
+        ("thrift", 1.0),
+        ("most_loss", 0.0),
+    ],
 )
 def test_policy_names_what_it_does_not_know(field, value):
     with pytest.raises(

@@ -18,7 +18,6 @@ from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.engine import host_loop
 from flq_jax.experiments.options import rules, validation
 from flq_jax.experiments.process.errors import ConfigError
-from flq_jax.models import CNN, Bits, layer_costs
 from flq_jax.wireless import presets
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -95,7 +94,7 @@ def test_weak_clients_compress_and_strong_ones_do_not(audited):
     lengths = [part.num_bits for part in run.links.uplink.options]
     assert set(np.unique(uplink_bits)) == {0, *lengths}
     distance = np.linalg.norm(
-        cell_network.positions_m(config.network, run.root, CLIENTS), axis=1
+        cell_network.where(config.network, run.root, CLIENTS), axis=1
     )
     near, far = np.argsort(distance)[:3], np.argsort(distance)[-3:]
     mean_bits = uplink_bits.mean(axis=0)
@@ -151,20 +150,8 @@ def test_a_cell_is_the_same_under_every_policy():
     two = cell_network.place(config.network, root, CLIENTS)
     jax.tree.map(np.testing.assert_array_equal, one, two)
     config.network.inner_m, config.network.exponent = 1.0, 2.0
-    distance = np.linalg.norm(
-        cell_network.positions_m(config.network, root, CLIENTS), axis=1
-    )
+    distance = np.linalg.norm(cell_network.where(config.network, root, CLIENTS), axis=1)
     np.testing.assert_allclose(one.path_gain, distance**-2.0, rtol=1e-5)
-
-
-def test_cycles_by_hand():
-    """Each layer at its own widths, a convolution's weights once for every place."""
-    network = small(bit_operations_a_cycle=1024.0).network
-    layers = layer_costs(CNN((2, 3), num_classes=7, bits=Bits(1, 2, 6)), (5, 4))
-    found = cell_network.cycles(network, layers, np.array([600, 0]), np.array([50, 50]))
-    # 20 places x 18 weights and 21 of floats, 4 x 54 of W1 A2 G6, forward and backward.
-    operations = (360 + 21) * 3 * 32 * 32 + 216 * (1 * 2 + 1 * 6 + 2 * 6)
-    np.testing.assert_allclose(found, [50 * operations / 1024, 1.0])
 
 
 def test_a_run_logs_seconds_and_joules(dataset, tmp_path):
