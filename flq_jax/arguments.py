@@ -9,6 +9,11 @@ import numpy as np
 MOST = 2**31 - 1  # what an i32 holds
 
 
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer, of Python or numpy, and no bool."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def require_integer(
     where: str, name: str, value: Any, low: int, high: int = MOST
 ) -> None:
@@ -20,8 +25,7 @@ def require_integer(
         value: as it was given.
         low, high: its range, both ends included.
     """
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:
+    if not is_integer(value) or not low <= value <= high:
         raise ValueError(
             f"{where}: {name} must be an integer in {low}..{high}, got "
             f"{name}={shown(value)}"

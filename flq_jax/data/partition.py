@@ -7,12 +7,12 @@ which takes users and may leave some out), and the same seed gives the same arra
 
 import hashlib
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
-from flq_jax.arguments import require_integer
-from flq_jax.single import single
+from flq_jax.arguments import is_integer
 
 Parts = tuple[np.ndarray, ...]
 Seed = int | np.random.Generator
@@ -63,8 +63,8 @@ def shards(
         shards_per_client: s, 1 or more, with M s <= n; ValueError otherwise.
     """
     n = _require_clients("shards", labels, clients)
-    require_integer("shards", "shards_per_client", shards_per_client, 1)
-    if clients * shards_per_client > n:
+    whole = is_integer(shards_per_client) and shards_per_client >= 1
+    if not whole or clients * shards_per_client > n:
         raise ValueError(
             "shards: shards_per_client must be 1 or more, and clients times it at most "
             f"the {n} examples, got {clients=} {shards_per_client=}"
@@ -157,8 +157,7 @@ def natural(users: np.ndarray | None, clients: int, seed: Seed = 0) -> Parts:
             "them in train_users)"
         )
     there, whose = np.unique(users, return_inverse=True)
-    require_integer("natural", "clients", clients, 1)
-    if clients > len(there):
+    if not is_integer(clients) or not 1 <= clients <= len(there):
         raise ValueError(
             f"natural: clients must be in 1..{len(there)}, the number of users, got "
             f"{clients=}"
@@ -209,8 +208,7 @@ def _at_least(
     where: str, draw: Callable[[], list], clients: int, n: int, min_size: int
 ) -> list[np.ndarray]:
     """The first draw whose smallest part has `min_size` rows."""
-    require_integer(where, "min_size", min_size, 0)
-    if min_size * clients > n:
+    if not is_integer(min_size) or not 0 <= min_size * clients <= n:
         raise ValueError(
             f"{where}: min_size must be 0 or more, and clients times it at most the {n} "
             f"examples, got {min_size=} {clients=}"
@@ -231,8 +229,7 @@ def _ascending(parts) -> Parts:
 
 def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
     """The number of examples, at least one for each client."""
-    require_integer(where, "clients", clients, 1)
-    if clients > len(labels):
+    if not is_integer(clients) or not 1 <= clients <= len(labels):
         raise ValueError(
             f"{where}: clients must be in 1..{len(labels)}, the number of examples, got "
             f"{clients=}"
@@ -241,5 +238,6 @@ def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
 
 
 def _require_alpha(where: str, alpha: float) -> None:
-    if not 0.0 < single(alpha) <= MAX_ALPHA:
+    number = isinstance(alpha, Real) and not isinstance(alpha, bool)
+    if not number or not 0.0 < alpha <= MAX_ALPHA:  # on the host, in f64
         raise ValueError(f"{where}: alpha must be in (0, {MAX_ALPHA:g}], got {alpha=}")

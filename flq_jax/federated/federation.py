@@ -1,6 +1,7 @@
 """What a run is made of, and whether its parts fit each other."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -102,7 +103,7 @@ def federation(
     return made
 
 
-def unraveling(shapes: Any):
+def unraveling(shapes: Any) -> Callable[[jax.Array], Any]:
     """f32[d] -> params of these shapes; the way back from `ravel_pytree`."""
     leaves, treedef = jax.tree.flatten(shapes)
 

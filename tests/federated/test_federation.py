@@ -90,6 +90,22 @@ def test_what_fits_is_made(changes):
             },
             "take part in every round",
         ),
+        (
+            {
+                "downlink": federated.compressed(direct(one_of((sign(), uniform(4))))),
+                "network": SEVERAL,
+            },
+            "a downlink takes no choice of widths",
+        ),
+        (
+            {"downlink": federated.tanh_downlink(4, (D - 1,)), "network": SEVERAL},
+            "must add up to the length",
+        ),
+        (
+            {"downlink": federated.compressed(direct(warm_up(sign(), 3)))}
+            | {"network": SEVERAL},
+            "no link with a warm-up",
+        ),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("nan")}, "step_size=nan"),
         ({"step_size": 1e-46}, "step_size=1e-46"),  # 0 as f32
@@ -101,7 +117,14 @@ def test_what_does_not_fit_says_why(changes, match):
 
 
 @pytest.mark.parametrize(
-    "name, part", [("local_update", len), ("compressor", sign()), ("network", None)]
+    "name, part",
+    [
+        ("local_update", len),
+        ("compressor", sign()),
+        ("network", None),
+        ("downlink", direct(sign())),
+        ("aggregate", "mean"),
+    ],
 )
 def test_what_is_no_part_is_named(name, part):
     with pytest.raises(TypeError, match=f"{name} must be a"):
