@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
+        "arguments",
     },
     "networks": {
         *(
@@ -37,7 +38,7 @@ MAY_IMPORT = {
             "single",
         ),
     },
-    "tasks": {"simulation", "federated", "models"},
+    "tasks": {"simulation", "federated", "models", "arguments", "single"},
 }
 # room of experiments: those below it; what lies at the top are the commands
 BELOW = {

@@ -240,6 +240,22 @@ REFUSED = {
         {"model": models.Logistic()},
         {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},
     ),
+    **{
+        task: (
+            {"model": models.Logistic()},
+            {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},
+        )
+        for task in (flq.multi_label, flq.next_token, flq.regression)
+    },
+    flq.augmented: (
+        {"loss": loss, "transform": loss},
+        {"loss": FUNCTIONS, "transform": FUNCTIONS},
+    ),
+    flq.crop_and_flip: ({}, {"padding": (*INTEGERS, -1, 1001), "flip": FLAGS}),
+    flq.Metric: (
+        {"function": loss},
+        {"function": FUNCTIONS, "better": NAMES, "of_mean": (500, "a")},
+    ),
     Bits: (
         {},
         dict.fromkeys(("weights", "activations", "gradients"), (*BITS, 16, 33)),

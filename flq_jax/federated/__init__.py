@@ -5,6 +5,7 @@ from flq_jax.federated.aggregation import (
     WEIGHTED_MEAN,
     Aggregate,
 )
+from flq_jax.federated.augmentation import augmented, crop_and_flip
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -63,9 +64,11 @@ __all__ = [
     "Outcome",
     "Plan",
     "State",
+    "augmented",
     "by_tensor",
     "client_mesh",
     "compressed",
+    "crop_and_flip",
     "drawn",
     "everyone",
     "exact",

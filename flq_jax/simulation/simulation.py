@@ -52,7 +52,7 @@ class Simulation:
             model's movements; None where SGD tells it, or nobody is lazy.
         test: a pair (inputs, targets), for `evaluate`.
         evaluate: name -> (params, inputs, targets) -> a number for each example, of which
-            a line of figures has the mean.
+            a line of figures has the mean; or a `Metric`.
         seed: of all that is random, 0 to 2^32 - 1.
 
     Raises:
@@ -81,7 +81,7 @@ class Simulation:
         aggregate: Aggregate = federated.WEIGHTED_MEAN,
         step: float | None = None,
         test: Pair | None = None,
-        evaluate: Mapping[str, evaluation.Metric] | None = None,
+        evaluate: Mapping[str, evaluation.Judge] | None = None,
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
@@ -199,7 +199,7 @@ class Simulation:
         loss, sums = jax.device_get(found)
         count = len(self._test[1]) if self._test else 0
         in_order = {name: sums[name] for name in self._metrics}
-        said = evaluation.judged(loss, in_order, count)
+        said = evaluation.judged(loss, in_order, count, self._metrics)
         costs = self.federation.network.costs
         return line(self._progress, self.links, said, costs)
 
