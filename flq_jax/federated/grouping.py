@@ -1,5 +1,6 @@
 """How many clients compute at the same time, by what they do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,24 +12,32 @@ from flq_jax.federated.sharding import Grouping, in_groups, together
 # A group's minibatches, their windows, its models and updates are to stay in the cache.
 EXAMPLES_AT_ONCE = 1000
 FLOATS_AT_ONCE = 2_000_000
+# A group's epochs last as long as its largest client's, and save less than this factor.
+UNEVEN = 1.3
 
 
 def suited(
-    local_update: LocalUpdate, params: Any, mesh: Mesh | None = None
+    local_update: LocalUpdate,
+    params: Any,
+    mesh: Mesh | None = None,
+    sizes: Sequence[int] | None = None,
 ) -> Grouping:
     """The grouping under which clients that work so are fastest on a CPU.
 
     Convolutions go client by client, for vmapped ones are grouped convolutions, see
-    `convolve`; minibatches in groups that leave a core's cache room; and full batches
-    all together, for their examples pass through the cache whatever the groups.
+    `convolve`; so do epochs of clients of which one has far more examples than the mean;
+    minibatches in groups that leave a core's cache room; and full batches all together,
+    for their examples pass through the cache whatever the groups.
 
     Args:
         local_update: what a client computes.
         params: the model, or its shapes; a tensor of four axes is a convolution's.
         mesh: over which the clients are spread; None for one device.
+        sizes: examples of each client; None where all have as many.
     """
     leaves = jax.tree.leaves(params)
-    if any(leaf.ndim == 4 for leaf in leaves):
+    uneven = sizes is not None and max(sizes) * len(sizes) > UNEVEN * sum(sizes)
+    if any(leaf.ndim == 4 for leaf in leaves) or (local_update.epochs and uneven):
         return in_groups(1, mesh)
     if not local_update.batch:
         return together

@@ -42,7 +42,7 @@ class Simulation:
         clients: so many, who share the examples as they follow one another.
         owners: for each example the name of its client, [n].
         client: what a client computes: None for one gradient of all its examples, see
-            `gradient`, `local_epochs`, `LocalUpdate`.
+            `gradient`, `local_epochs`, `scaffold`, `LocalUpdate`.
         uplink: a `Compressor`, or a `Quantizer` for `direct` of it; None for floats.
         downlink: a `Downlink`, or a `Compressor` for `compressed` of it, or a `Quantizer`
             for `compressed(direct(...))`; None for `exact()`, floats.
@@ -101,11 +101,10 @@ class Simulation:
             network=network,
             aggregate=aggregate,
             step=step,
+            sizes=[len(part) for part in given.parts],
         )
-        self.links, self.rows = (
-            start.links(made, checks.num_broadcast(client, params)),
-            [],
-        )
+        self.rows = []
+        self.links = start.links(made, checks.num_broadcast(client, params))
         self._of = resuming.identity(seed, given, params, self.links)
         self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
