@@ -34,6 +34,12 @@ def clients(targets=(4.0, 0.0), curvatures=(1.0, 3.0), sizes=(1, 1), d=1):
     return ClientData(inputs, labels, np.int32(sizes))
 
 
+def apart(d):
+    """(the clients with minima drawn in d coordinates, the least point of their mean)."""
+    inputs = np.random.default_rng(0).standard_normal((2, 1, d)).astype(np.float32)
+    return clients(d=d)._replace(inputs=inputs), (inputs[0, 0] + 3 * inputs[1, 0]) / 4
+
+
 def after(work, server, rounds, data, link=FLOATS, network=None):
     """(what is broadcast, the clients' own memory) after so many rounds from 0."""
     network = federated.everyone(len(data.sizes)) if network is None else network
