@@ -125,7 +125,15 @@ class QuantDense(LowBitLayer):
                 f"QuantDense: inputs must be floats [b, in], got {x.dtype}{[*x.shape]}"
             )
         kernel = self.param("kernel", glorot_uniform, (self.features, x.shape[1]))
-        return self.low_bit(x, kernel, lambda x, w: x @ w.T, _packed_product)
+        return self.low_bit(x, kernel, _float_product, _packed_product)
+
+
+def _float_product(x: jax.Array, w: jax.Array) -> jax.Array:
+    """x w^T, of f32[b, in] and f32[out, in].
+
+    Written with `w.T` it would, in a loop over clients, copy the weights at every step.
+    """
+    return jax.lax.dot_general(x, w, (((1,), (1,)), ((), ())))
 
 
 def _packed_product(x: Codes, w: Codes) -> jax.Array:
