@@ -16,6 +16,7 @@ from flq_jax.federated.downlink import (
 )
 from flq_jax.federated.federation import federation, unraveling
 from flq_jax.federated.grouping import suited
+from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import (
     LocalUpdate,
     Loss,
@@ -33,14 +34,11 @@ from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
-    Grouping,
     client_mesh,
     from_local,
-    in_groups,
     local_clients,
     over_clients,
     state_sharding,
-    together,
 )
 from flq_jax.federated.state import Federation, Metrics, State
 

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import LocalUpdate
-from flq_jax.federated.sharding import Grouping, in_groups, together
 
 # A group's minibatches, their windows, its models and updates are to stay in the cache.
 EXAMPLES_AT_ONCE = 1000

@@ -224,7 +224,7 @@ def test_groups_exchange_no_more(name):
 
 @pytest.mark.parametrize(
     "size, devices, groups",
-    [(100, 1, 1), (3, 1, 4), (100, 4, 1), (2, 4, 12), (1, 4, 12)],
+    [(100, 1, 1), (3, 1, 4), (100, 4, 4), (2, 4, 12), (1, 4, 12)],
 )
 def test_a_sum_over_a_group_is_one_row(size, devices, groups):
     mesh = federated.client_mesh(12, jax.devices()[:devices])
