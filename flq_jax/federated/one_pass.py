@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
@@ -24,6 +25,12 @@ def takes_one_pass(federation: Federation) -> bool:
     """
     network, link = federation.network, federation.compressor
     return network.lossless and (link.estimate is None or network.everyone)
+
+
+def stays_in_tensors(federation: Federation) -> bool:
+    """Whether clients' updates need never be written as vectors f32[d]: of their weighted
+    sum alone is one made."""
+    return federation.compressor.exact and federation.aggregate.linear
 
 
 def one_pass(
@@ -55,6 +62,7 @@ def one_pass(
         take(state.server_memory, who, data.sizes.shape[0]),
         *begun.rows,
     )
+    part, _ = ravel_pytree(part)
     sent = settled(federation, keys, state, begun, said, (said.memory, said.local))
     _, total = weighed(federation, data, sent)
     mean = federation.aggregate.verdict(part * (most / jnp.maximum(total, 1.0)))
@@ -80,19 +88,24 @@ def heard_at_once(
         rows: see `Asked`.
 
     Returns:
-        (its part of the aggregate, f32[d], (what it said and remembers then, with the
+        (its part of the sum, f32[d] or shaped as the params, (what it said and remembers then, with the
         messages' lengths alone; what the server remembers then)).
     """
     who, shards, memory, local, _ = rows
-    said = jax.vmap(partial(client, federation), (None, 0, 0, 0, 0, 0))(told, *rows)
+    plain = stays_in_tensors(federation)
+    each = partial(client, federation, plain=plain)
+    said = jax.vmap(each, (None, 0, 0, 0, 0, 0))(told, *rows)
     active = speaking(listens, said, shards)
     messages = jax.vmap(silence)(said.message, active)
-    estimates, server = decoded(
-        federation, told.uplink, told.broadcast, who, messages, server
-    )
     if federation.compressor.estimate is None:
         shares = jnp.where(messages.num_bits > 0, shares, 0.0)
-    part = shares @ federation.aggregate.share(estimates)
+    if plain:
+        part = jax.tree.map(lambda x: jnp.tensordot(shares, x, 1), messages.codes)
+    else:
+        estimates, server = decoded(
+            federation, told.uplink, told.broadcast, who, messages, server
+        )
+        part = shares @ federation.aggregate.share(estimates)
     memory, local = kept(said, (memory, local), active, active)
     length = Message((), (), said.message.num_bits)
     return part, (said._replace(message=length, memory=memory, local=local), server)

@@ -178,35 +178,55 @@ def client(
     memory: Any,
     local: Any,
     choice: jax.Array,
+    plain: bool = False,
 ) -> Said:
-    """One client's work and what it would say of it."""
+    """One client's work and what it would say of it.
+
+    Args:
+        federation: what the run is made of.
+        told: what all clients are told.
+        index, shard, memory, local, choice: of this one, see `Asked`.
+        plain: whether the message's codes are to be the update itself, a pytree, which
+            an exact link may leave as it is.
+    """
     compressor = federation.compressor
     loss, update, new_local = federation.local_update.update(
         jax.random.fold_in(told.local, index), told.params, shard, local
     )
-    x, _ = ravel_pytree(update)
     broadcast = told.broadcast._replace(choice=choice)
-    message, new_memory = compressor.encode(
-        jax.random.fold_in(told.uplink, index), x, memory, broadcast
-    )
+    if plain:
+        size = sum(leaf.size for leaf in jax.tree.leaves(update))
+        length = jnp.int32(compressor.layout(size).length)
+        x, message, new_memory = update, Message(update, jnp.zeros(0), length), memory
+        overload = jnp.zeros((), bool)
+    else:
+        x, _ = ravel_pytree(update)
+        key = jax.random.fold_in(told.uplink, index)
+        message, new_memory = compressor.encode(key, x, memory, broadcast)
+        overload = compressor.overload(x, memory, broadcast)
     moves = x
     if compressor.estimate is not None:
         moves = compressor.estimate(new_memory) - compressor.estimate(memory)
     return Said(
         loss=loss,
         finite=sendable(loss, x, message),
-        overload=compressor.overload(x, memory, broadcast),
-        news=jnp.vdot(moves, moves),
+        overload=overload,
+        news=squared(moves),
         message=message,
         memory=new_memory,
         local=new_local,
     )
 
 
-def sendable(loss: jax.Array, x: jax.Array, message: Message) -> jax.Array:
+def squared(x: Any) -> jax.Array:
+    """||x||^2, f32[], of a pytree of f32."""
+    return sum((jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(x)), jnp.float32(0.0))
+
+
+def sendable(loss: jax.Array, x: Any, message: Message) -> jax.Array:
     """Whether a client's loss f[], ||x||^2 and side information are finite, bool[].
 
     What is encoded may be larger than the update x: it has the memory in it.
     """
-    finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
+    finite = jnp.isfinite(loss) & jnp.isfinite(squared(x))
     return finite & jnp.all(jnp.isfinite(message.side))
