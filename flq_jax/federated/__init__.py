@@ -15,7 +15,7 @@ from flq_jax.federated.downlink import (
     uniform_downlink,
 )
 from flq_jax.federated.federation import federation, unraveling
-from flq_jax.federated.grouping import suited
+from flq_jax.federated.grouping import suited, suited_mesh
 from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import (
     LocalUpdate,
@@ -82,6 +82,7 @@ __all__ = [
     "stateless",
     "step_along",
     "suited",
+    "suited_mesh",
     "tanh_downlink",
     "together",
     "uniform_downlink",

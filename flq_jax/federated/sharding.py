@@ -27,8 +27,11 @@ def client_mesh(clients: int, devices: Sequence[jax.Device] | None = None) -> Me
 def local_clients(mesh: Mesh, clients: int) -> range:
     """Those of the `clients` that lie on this process's devices.
 
-    ValueError if it has none: each process must have a part in the simulation.
+    Those that lie on all devices, see `over_clients`, are everybody's. ValueError if it
+    has none: each process must have a part in the simulation.
     """
+    if clients % mesh.size:
+        return range(clients)
     here = [
         i for i, d in enumerate(mesh.devices) if d.process_index == jax.process_index()
     ]
@@ -42,22 +45,33 @@ def local_clients(mesh: Mesh, clients: int) -> range:
     return range(here[0] * each, (here[-1] + 1) * each)
 
 
-def from_local(mesh: Mesh, tree: Any) -> Any:
+def from_local(mesh: Mesh, tree: Any, clients: int, everywhere: bool = False) -> Any:
     """Arrays [m] of all clients from the rows of this process's clients.
 
     Args:
         mesh: over which the clients are spread.
         tree: the rows of `local_clients`, in numpy.
+        clients: M.
+        everywhere: whether each device shall have all of them; in one process.
     """
-    lies = NamedSharding(mesh, PartitionSpec(AXIS))
+    shared_out = not everywhere and clients % mesh.size == 0
+    lies = NamedSharding(mesh, PartitionSpec(AXIS) if shared_out else PartitionSpec())
     return jax.tree.map(
         lambda rows: jax.make_array_from_process_local_data(lies, rows), tree
     )
 
 
 def over_clients(mesh: Mesh, tree: Any) -> Any:
-    """Shardings for leaves with the leading axis [m]: each device has its clients'."""
-    return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(AXIS)), tree)
+    """Shardings for leaves with the leading axis [m]: each device has its clients'.
+
+    Where they cannot be shared out evenly every device has all of them.
+    """
+
+    def lies(leaf):
+        even = leaf.shape[0] % mesh.size == 0
+        return NamedSharding(mesh, PartitionSpec(AXIS) if even else PartitionSpec())
+
+    return jax.tree.map(lies, tree)
 
 
 def state_sharding(mesh: Mesh, state: Any) -> Any:

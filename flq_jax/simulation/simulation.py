@@ -83,9 +83,9 @@ class Simulation:
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
-        count, mesh = len(given.parts), federated.client_mesh(len(given.parts))
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
+        mesh = federated.suited_mesh(client, params, count := len(given.parts))
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)
         made = self.federation = federation_of(
@@ -102,7 +102,9 @@ class Simulation:
         )
         self.links, self.rows = start.links(made, checks.count(params)), []
         self._of = resuming.identity(seed, given, params, self.links)
-        self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
+        lie = {"batch": client.batch, "longest": longest}
+        everyone = made.network.everyone
+        self.data = start.spread(*given[:3], mesh, **lie, everyone=everyone)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
         self._progress = Progress(0, state)
         self._rounds, self._evaluate = programs(made, loss, self._metrics, state, mesh)
@@ -192,10 +194,8 @@ class Simulation:
         )
         loss, sums = jax.device_get(found)
         count = len(self._test[1]) if self._test else 0
-        in_order = {name: sums[name] for name in self._metrics}
-        said = evaluation.judged(loss, in_order, count)
-        costs = self.federation.network.costs
-        return line(self._progress, self.links, said, costs)
+        said = evaluation.judged(loss, {n: sums[n] for n in self._metrics}, count)
+        return line(self._progress, self.links, said, self.federation.network.costs)
 
     def save(self, folder: str | os.PathLike) -> None:
         """Leaves a checkpoint in the folder's `checkpoints`; OSError if it can't."""

@@ -112,6 +112,13 @@ def test_what_clients_remember_lies_where_they_are():
     assert placed.params.sharding.is_fully_replicated
 
 
+def test_clients_that_cannot_be_shared_out_lie_everywhere():
+    mesh = jax.sharding.Mesh(jax.devices()[:2], ("clients",))
+    lies = federated.over_clients(mesh, {"odd": np.zeros((7, D)), "even": np.zeros(6)})
+    assert lies["odd"].is_fully_replicated and not lies["even"].is_fully_replicated
+    assert list(federated.local_clients(mesh, 7)) == list(range(7))
+
+
 @pytest.mark.parametrize("name", ["lazy 1-bit", more("error feedback")])
 def test_any_number_of_devices_gives_the_same_rounds(name):
     results = []
