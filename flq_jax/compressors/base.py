@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers import Layout, Message, Quantizer
+from flq_jax.quantizers.base import both_exact, exactly
 
 Memory = Any
 
@@ -77,6 +78,12 @@ class Compressor(NamedTuple):
     warm_up: int = 0
     beta: float = 0.0
 
+    @property
+    def exact(self) -> bool:
+        """Whether x_hat = x, bit for bit, for any x, and nobody remembers anything: see
+        `Quantizer.exact`."""
+        return both_exact(self.encode, self.decode)
+
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
     """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
@@ -142,6 +149,9 @@ def direct(quantizer: Quantizer) -> Compressor:
         del broadcast
         x_hat = quantizer.decode(key, message)
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
+
+    if quantizer.exact:
+        encode, decode = exactly(encode), exactly(decode)
 
     def overload(x, memory, broadcast=NO_BROADCAST):
         del memory

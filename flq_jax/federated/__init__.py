@@ -19,7 +19,8 @@ from flq_jax.federated.feddyn import feddyn
 from flq_jax.federated.federation import federation, unraveling
 from flq_jax.federated.fednova import fednova
 from flq_jax.federated.fedprox import fedprox
-from flq_jax.federated.grouping import suited
+from flq_jax.federated.grouping import suited, suited_mesh
+from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import (
     LocalUpdate,
     Loss,
@@ -38,14 +39,11 @@ from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.scaffold import Controlled, scaffold
 from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
-    Grouping,
     client_mesh,
     from_local,
-    in_groups,
     local_clients,
     over_clients,
     state_sharding,
-    together,
 )
 from flq_jax.federated.state import Federation, Metrics, State
 
@@ -97,6 +95,7 @@ __all__ = [
     "stateless",
     "step_along",
     "suited",
+    "suited_mesh",
     "tanh_downlink",
     "together",
     "uniform_downlink",

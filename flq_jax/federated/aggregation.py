@@ -20,6 +20,11 @@ class Aggregate(NamedTuple):
     share: Callable[[jax.Array], jax.Array]
     verdict: Callable[[jax.Array], jax.Array]
 
+    @property
+    def linear(self) -> bool:
+        """Whether the sum is of the estimates themselves."""
+        return self.share is _itself
+
 
 def _itself(x: jax.Array) -> jax.Array:
     return x

@@ -12,10 +12,10 @@ from flq_jax.compressors import Compressor
 from flq_jax.federated.aggregation import WEIGHTED_MEAN, Aggregate
 from flq_jax.federated.clock import follows_a_schedule
 from flq_jax.federated.downlink import Downlink, exact
+from flq_jax.federated.groups import Grouping, together
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
 from flq_jax.federated.onebit_adam import OneBitAdam, OneBitAdamState
-from flq_jax.federated.sharding import Grouping, together
 from flq_jax.federated.state import Federation
 from flq_jax.single import single
 

@@ -178,8 +178,11 @@ class QuantDense(LowBitLayer):
 
 
 def dense_product(x: jax.Array, w: jax.Array) -> jax.Array:
-    """x W^T, f32[..., in] by f32[out, in] -> f32[..., out]."""
-    return x @ w.T
+    """x W^T, f32[..., in] by f32[out, in] -> f32[..., out].
+
+    Written with `w.T` it would, in a loop over clients, copy the weights at every step.
+    """
+    return jax.lax.dot_general(x, w, (((x.ndim - 1,), (1,)), ((), ())))
 
 
 def packed_dense_product(x: Codes, w: Codes) -> jax.Array:

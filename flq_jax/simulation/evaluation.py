@@ -54,19 +54,21 @@ def evaluation(
         key = keys.init_key(root)
         words = jax.random.key_data(key)
 
-        def local_loss(shard):
-            # On several devices both sides of the choice below are computed, and JAX's
-            # checker of keys takes choosing between two for a use.
-            again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
-            return loss(params, *federated.whole(shard), again)
-
-        def part_losses(shards):
+        def part_losses(params, words, shards):
             """Nothing is computed for a part that is padding alone."""
+
+            def local_loss(shard):
+                # On several devices both sides of the choice below are computed, and
+                # JAX's checker of keys takes choosing between two for a use.
+                again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
+                return loss(params, *federated.whole(shard), again)
+
             some = jnp.any(shards.sizes > 0)
             return jax.lax.cond(some, jax.vmap(local_loss), no_losses, shards)
 
         shards = clients.divided(data, AT_ONCE)
-        losses = federated.in_groups(1, mesh)(part_losses)(shards)
+        by_part = federated.in_groups(1, mesh)
+        losses = by_part(part_losses, params, words)(shards)
         said = (
             judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
             if test

@@ -85,9 +85,9 @@ class Simulation:
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
-        count, mesh = len(given.parts), federated.client_mesh(len(given.parts))
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
+        mesh = federated.suited_mesh(client, params, count := len(given.parts))
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)
         made = self.federation = federation_of(
@@ -106,7 +106,9 @@ class Simulation:
         self.rows = []
         self.links = start.links(made, checks.num_broadcast(client, params))
         self._of = resuming.identity(seed, given, params, self.links)
-        self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
+        lie = {"batch": client.batch, "longest": longest}
+        everyone = made.network.everyone
+        self.data = start.spread(*given[:3], mesh, **lie, everyone=everyone)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
         self._progress = Progress(0, state)
         self._rounds, self._evaluate = programs(made, loss, self._metrics, state, mesh)

@@ -56,9 +56,14 @@ def test_full_precision_adds_no_operation(drawn, x):
     variables = drawn(layer, x)
     params = variables["params"]
     text = str(jax.make_jaxpr(lambda v, x: layer.apply(v, x))(variables, x))
-    plain = str(
-        jax.make_jaxpr(lambda p, x: x @ p["kernel"].T + p["bias"][None])(params, x)
-    )
+
+    def by_hand(p, x):
+        return (
+            jax.lax.dot_general(x, p["kernel"], (((1,), (1,)), ((), ())))
+            + (p["bias"][None])
+        )
+
+    plain = str(jax.make_jaxpr(by_hand)(params, x))
     assert text.count(" = ") == plain.count(" = ")
 
 
