@@ -78,10 +78,10 @@ def two_passes(fed):
     "link, network, one",
     [
         (direct(sign()), federated.everyone(M), True),
-        (error_feedback(sign()), federated.sampled(M, 2), True),
+        (error_feedback(sign()), federated.sampled(2, M), True),
         (lazy(innovation(sign())), federated.everyone(M), True),
         (innovation(sign()), federated.sampled(M, M), True),
-        (innovation(sign()), federated.sampled(M, 2), False),  # others count
+        (innovation(sign()), federated.sampled(2, M), False),  # others count
         (direct(sign()), federated.everyone(M)._replace(lossless=False), False),
     ],
 )
@@ -93,9 +93,9 @@ def test_the_parts_decide(link, network, one):
 @pytest.mark.parametrize(
     "link, network",
     [
-        (direct(identity()), federated.sampled(M, 4)),
+        (direct(identity()), federated.sampled(4, M)),
         (direct(stochastic(3)), federated.everyone(M)),
-        (error_feedback(sign()), federated.sampled(M, 4)),
+        (error_feedback(sign()), federated.sampled(4, M)),
         (lazy(innovation(uniform(2))), federated.everyone(M)),
     ],
     ids=["floats", "random", "error feedback", "lazy"],
