@@ -121,7 +121,7 @@ def rounds(devices, link, model, count=2):
         work,
         link,
         optax.sgd(1.0),
-        federated.sampled(7, 3),
+        federated.sampled(3, 7),
         grouping=federated.suited(work, params, mesh),
     )
     state = federated.init(fed, params, 7)
