@@ -36,7 +36,11 @@ class Batches(NamedTuple):
         return jnp.where(sizes > 0, of_epochs + self.steps, 0)
 
     def fold(
-        self, step: Callable[[Any, Batch, jax.Array], Any], carry: Any, key, shard
+        self,
+        step: Callable[[Any, Batch, jax.Array], Any],
+        carry: Any,
+        key: jax.Array,
+        shard: ClientData,
     ) -> Any:
         """What step(carry, batch, key) makes of the carry, batch by batch."""
         if self.epochs:
@@ -72,7 +76,14 @@ def batches(
     return Batches(batch, epochs, steps)
 
 
-def _over_epochs(step, carry, key, shard: ClientData, batch: int, epochs: int) -> Any:
+def _over_epochs(
+    step: Callable[[Any, Batch, jax.Array], Any],
+    carry: Any,
+    key: jax.Array,
+    shard: ClientData,
+    batch: int,
+    epochs: int,
+) -> Any:
     capacity = shard.labels.shape[0]
     size = min(batch, capacity)
     own = -(-shard.sizes // size)
