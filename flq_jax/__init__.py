@@ -21,9 +21,11 @@ _NAMES = {
     ),
     "federated": (
         *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),
-        *("Network", "Outcome", "Plan", "compressed", "drawn", "everyone", "exact"),
-        *("gradient", "local_epochs", "mean_of", "one_of_fixed", "onebit_adam"),
-        *("sampled", "stateless", "tanh_downlink", "uniform_downlink", "whole"),
+        *("Network", "Outcome", "Plan", "augmented", "compressed", "crop_and_flip"),
+        *("drawn", "everyone", "exact", "feddyn", "fednova", "fedprox", "gradient"),
+        *("local_epochs", "local_steps", "mean_of", "one_of_fixed", "onebit_adam"),
+        *("sampled", "scaffold", "stateless", "tanh_downlink", "uniform_downlink"),
+        "whole",
     ),
     "ledger": ("every_convention",),
     "networks": ("cell",),
@@ -34,8 +36,9 @@ _NAMES = {
         *("sign", "stochastic", "tanh_grid", "terngrad", "thc", "top_k", "two_means"),
         *("uniform", "uveqfed", "warm_up"),
     ),
+    "simulation.metric": ("Metric",),
     "simulation.simulation": ("Simulation",),
-    "tasks": ("Task", "classification"),
+    "tasks": ("Task", "classification", "multi_label", "next_token", "regression"),
     "testing": ("Claims", "check_compressor", "check_quantizer"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

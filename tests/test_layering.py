@@ -25,12 +25,13 @@ MAY_IMPORT = {
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
+        "arguments",
     },
     "networks": {
         *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
         *("arguments", "single"),
     },
-    "tasks": {"simulation", "federated", "models"},
+    "tasks": {"simulation", "federated", "models", "arguments", "single"},
     "expressions": {
         *("tasks", "networks", "federated", "compressors", "quantizers", "models"),
         *("data", "wireless"),

@@ -41,6 +41,14 @@ def without(values, *allowed):
     return [value for value in values if value not in allowed]
 
 
+STEPS = {"loss": loss, "optimizer": optax.sgd(0.1), "batch": 20}
+WRONG_STEPS = {
+    "loss": FUNCTIONS,
+    "optimizer": (0.1, "a", None, optax.sgd),
+    "batch": (*INTEGERS, 0),
+}
+EITHER = {"epochs": (*INTEGERS, 0, -1), "steps": (*INTEGERS, -1, 2)}
+
 # constructor: (arguments that it takes, for some of them what must be refused)
 REFUSED = {
     flq.alq: (
@@ -188,6 +196,23 @@ REFUSED = {
             "epochs": (*INTEGERS, 0),
         },
     ),
+    flq.local_steps: (
+        STEPS | {"steps": 2},
+        WRONG_STEPS | {"steps": (*INTEGERS, 0)},
+    ),
+    flq.fedprox: (
+        STEPS | {"mu": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"mu": NOT_NEGATIVE},
+    ),
+    flq.scaffold: (STEPS | {"epochs": 1}, WRONG_STEPS | EITHER),
+    flq.feddyn: (
+        STEPS | {"alpha": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"alpha": POSITIVE},
+    ),
+    flq.fednova: (
+        STEPS | {"epochs": 1},
+        WRONG_STEPS | {"epochs": (*INTEGERS, 0), "momentum": SHARE},
+    ),
     flq.stateless: (
         {"update": loss},
         {
@@ -214,6 +239,22 @@ REFUSED = {
     flq.classification: (
         {"model": models.Logistic()},
         {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},
+    ),
+    **{
+        task: (
+            {"model": models.Logistic()},
+            {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},
+        )
+        for task in (flq.multi_label, flq.next_token, flq.regression)
+    },
+    flq.augmented: (
+        {"loss": loss, "transform": loss},
+        {"loss": FUNCTIONS, "transform": FUNCTIONS},
+    ),
+    flq.crop_and_flip: ({}, {"padding": (*INTEGERS, -1, 1001), "flip": FLAGS}),
+    flq.Metric: (
+        {"function": loss},
+        {"function": FUNCTIONS, "better": NAMES, "of_mean": (500, "a")},
     ),
     Bits: (
         {},
@@ -247,6 +288,52 @@ REFUSED = {
             "num_classes": (*INTEGERS, 0),
             "bits": (8, None),
             "edge_bits": (8, None),
+            "hidden_range": POSITIVE,
+        },
+    ),
+    models.ResNet: (
+        {"blocks": (1, 1), "widths": (4, 8)},
+        {
+            "blocks": (1, "ab", None, (), (1,), (0, 1), (1.0, 1)),
+            "widths": (4, "ab", None, (), (4,), (0, 8), (4, 9), (4.0, 8)),
+            "groups": (*INTEGERS, 0, 3),
+            "num_classes": (*INTEGERS, 0),
+            "bits": (8, None),
+            "edge_bits": (8, None),
+            "hidden_range": POSITIVE,
+        },
+    ),
+    models.VGG: (
+        {"stages": ((4,), (8, 8))},
+        {
+            "stages": (4, "ab", None, (), (4, 8), ((),), ((0,),), ("ab",)),
+            "hidden": (200, None, (0,), (2.0,)),
+            "groups": (*INTEGERS, -1, 3),
+            "num_classes": (*INTEGERS, 0),
+            "bits": (8, None),
+            "edge_bits": (8, None),
+            "hidden_range": POSITIVE,
+        },
+    ),
+    models.CharLSTM: (
+        {"vocabulary": 90},
+        {
+            **dict.fromkeys(
+                ("vocabulary", "embedding", "hidden", "layers"), (*INTEGERS, 0)
+            ),
+            "bits": (8, None),
+            "edge_bits": (8, None),
+        },
+    ),
+    models.Transformer: (
+        {"vocabulary": 90},
+        {
+            **dict.fromkeys(
+                ("vocabulary", "length", "width", "heads", "layers"), (*INTEGERS, 0)
+            ),
+            "bits": (8, None),
+            "edge_bits": (8, None),
+            "norm_range": POSITIVE,
             "hidden_range": POSITIVE,
         },
     ),

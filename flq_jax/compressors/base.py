@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers import Layout, Message, Quantizer
+from flq_jax.quantizers.base import both_exact, exactly
 
 Memory = Any
 
@@ -78,6 +79,12 @@ class Compressor(NamedTuple):
     warm_up: int = 0
     beta: float = 0.0
 
+    @property
+    def exact(self) -> bool:
+        """Whether x_hat = x, bit for bit, for any x, and nobody remembers anything: see
+        `Quantizer.exact`."""
+        return both_exact(self.encode, self.decode)
+
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
     """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
@@ -105,6 +112,29 @@ def silence(message: Message, send: jax.Array) -> Message:
     )
 
 
+def echo(
+    compressor: Compressor,
+    key: jax.Array,
+    message: Message,
+    memory: Memory,
+    broadcast: Broadcast,
+) -> jax.Array:
+    """x_hat, f32[d], what the server makes of a client's message, as the client knows it.
+
+    Args:
+        compressor: the link.
+        key: the encoder's, cloned.
+        message: what `encode` gave.
+        memory: the client's, afterwards.
+        broadcast: what it was told.
+    """
+    if compressor.estimate is not None:
+        return compressor.estimate(memory)
+    # A server without estimates remembers nothing that decoding needs.
+    x_hat, _ = compressor.decode(key, message, (), broadcast)
+    return x_hat
+
+
 def direct(quantizer: Quantizer) -> Compressor:
     """Sends Q(x); nobody remembers anything: x_hat = Q(x).
 
@@ -125,6 +155,9 @@ def direct(quantizer: Quantizer) -> Compressor:
         del broadcast
         x_hat = quantizer.decode(key, message)
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
+
+    if quantizer.exact:
+        encode, decode = exactly(encode), exactly(decode)
 
     def overload(x, memory, broadcast=NO_BROADCAST):
         del memory

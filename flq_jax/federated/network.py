@@ -62,6 +62,8 @@ class Network(NamedTuple):
         everyone: whether all clients hear every broadcast.
         chooses: whether `Plan.choice` follows the links; otherwise it is 0.
         costs: whether rounds cost seconds and joules, and messages may be lost.
+        lossless: whether the message of everyone who listens arrives, whatever it and
+            those of the others are.
         clients: M, of how many it chooses; 0 where it does not say.
     """
 
@@ -71,6 +73,7 @@ class Network(NamedTuple):
     everyone: bool = False
     chooses: bool = False
     costs: bool = False
+    lossless: bool = False
     clients: int = 0
 
 
@@ -123,4 +126,6 @@ def _ideal(
         free = jnp.zeros(plan.who.shape)
         return Outcome(plan.listens, jnp.float32(0.0), free, state)
 
-    return Network(lambda: (), plan, settle, everyone=everyone, clients=clients)
+    return Network(
+        lambda: (), plan, settle, everyone=everyone, lossless=True, clients=clients
+    )

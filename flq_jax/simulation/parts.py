@@ -1,6 +1,7 @@
 """A caller's parts as a federation: what is left out is what it most often is."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -35,6 +36,7 @@ def federation_of(
     aggregate: Aggregate = federated.WEIGHTED_MEAN,
     step: float | jax.Array | None = None,
     grouping: Grouping | None = None,
+    sizes: Sequence[int] | None = None,
 ) -> Federation:
     """The federation of these parts; ValueError if they don't fit.
 
@@ -44,6 +46,7 @@ def federation_of(
         clients: M.
         mesh: the devices that the clients are spread over.
         grouping: how many clients compute at the same time; None for `suited`.
+        sizes: examples of each client, as `suited` takes them.
     """
     uplink = uplink_of(identity() if uplink is None else uplink)
     network = federated.everyone(clients) if network is None else network
@@ -64,7 +67,7 @@ def federation_of(
         network,
         step_size=_step(server, step, uplink, params),
         downlink=downlink_of(identity() if downlink is None else downlink),
-        grouping=grouping or federated.suited(client, params, mesh),
+        grouping=grouping or federated.suited(client, params, mesh, sizes),
         aggregate=aggregate,
     )
 

@@ -3,6 +3,7 @@
 import flax.linen as nn
 
 from flq_jax.models import Bits, Logistic, classification_loss, predict
+from flq_jax.simulation.metric import Metric
 from flq_jax.tasks.task import Task
 
 
@@ -26,4 +27,4 @@ def classification(model: nn.Module, l2: float = 0.0) -> Task:
 
     loss = classification_loss(model, l2)
     convex = isinstance(model, Logistic) and model.bits == Bits()
-    return Task(loss, {"test_accuracy": right}, convex)
+    return Task(loss, {"test_accuracy": Metric(right)}, convex)

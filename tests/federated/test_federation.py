@@ -157,6 +157,18 @@ def test_groups_are_to_stay_in_the_cache(monkeypatch, work, shape, size):
     assert suited(update, jax.ShapeDtypeStruct(shape, np.float32)) == size
 
 
+@pytest.mark.parametrize(
+    "sizes, size", [((100, 3000), 1), ((100, 130), 20), ((0, 9, 9), 1), ((7, 7), 20)]
+)
+def test_epochs_of_uneven_clients_go_one_by_one(monkeypatch, sizes, size):
+    """A group lasts as long as its largest client: more than 1.3 times the mean."""
+    monkeypatch.setattr(federated.grouping, "in_groups", lambda size, mesh: size)
+    epochs = LocalUpdate(None, batch=50, epochs=1)
+    assert suited(epochs, jnp.zeros(3), None, sizes) == size
+    steps = LocalUpdate(None, batch=50, steps=2)
+    assert suited(steps, jnp.zeros(3), None, sizes) == 20
+
+
 def test_full_batches_are_computed_together():
     assert suited(LocalUpdate(None, steps=1), jnp.zeros(3)) is federated.together
 
