@@ -67,17 +67,19 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     root = keys.seed_key(config.seed)
     parts = split(config, dataset)
     shares = partition.summary(parts, dataset.train_labels)
-    mesh = federated.client_mesh(config.clients)
-    found = setting(config, dataset, mesh)
+    update, found = client(config, dataset), setting(config, dataset)
+    mesh = federated.suited_mesh(update, found.shapes, config.clients)
+    found = found._replace(mesh=mesh, shares=tuple(map(len, parts)))
     if like and like.partition.digest == shares.digest:
         data = like.data
     else:
-        data = examples(client(config, dataset), dataset, parts, mesh)
+        data = examples(update, dataset, parts, mesh)
     cell = cell_of(config, root)
     composition = composed(config)
     assemble = partial(assembled, found, composition.parts)
     federation, task, _ = assemble(Arrays(root, data, cell, composition.numbers))
     first = initial(found)
+    state = start.initial_state(federation, first, root, config.clients, mesh)
     return Run(
         federation,
         task,
@@ -87,8 +89,8 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         mesh,
         data,
         cell,
-        start.initial_state(federation, first, root, config.clients, mesh),
-        start.links(federation, found.values["d"]),
+        state,
+        start.links(federation, state.params.size),
         like.test if like else jax.device_put(tuple(dataset[2:4])),
         shares,
     )

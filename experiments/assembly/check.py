@@ -18,7 +18,7 @@ from ..options.parts import trees
 from ..process.errors import ConfigError
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
-from .setting import cell_of, initial, setting
+from .setting import cell_of, initial, setting, sizes_of
 
 # Examples drawn at once, as a multiple of those that there are.
 MOST_DRAWS = 10
@@ -39,20 +39,22 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         sizes: how many examples each client has.
     """
     require_free(config)
-    found = setting(config, dataset, federated.client_mesh(config.clients))
+    found, sizes = setting(config, dataset), tuple(sizes)
+    mesh = federated.client_mesh(config.clients)
+    found = found._replace(mesh=mesh, shares=sizes)
     if config.packed and not hasattr(found.model, "packed"):
         raise ConfigError(
             f"config.packed: must be False for a model without packed integers, got "
             f"{config.packed} and {config.model}"
         )
     parts = trees(config)
-    sizes = tuple(sizes)
 
     def look(root, data):
         cell = cell_of(config, root)
         made = assembled(found, parts, Arrays(root, data, cell, {}))
         _require_judged(config, made)
-        _require_countable(config, made, found.values["d"])
+        sent = sizes_of(made.federation.local_update, found.shapes)
+        _require_countable(config, made, sum(sent))
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
         _require_watched(config, made)

@@ -17,7 +17,7 @@ from flq_jax.wireless.cell import Cell
 
 from ..options.parts import Trees
 from .composition import blaming, made
-from .setting import Setting
+from .setting import Setting, sizes_of
 
 
 class Arrays(NamedTuple):
@@ -63,7 +63,11 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
     config, values = setting.config, {**setting.values, **arrays.numbers}
     task = made(parts, "task", values)
     values |= {"loss": task.loss}
-    found = {name: made(parts, name, values) for name in (*LINKS, *SERVER)}
+    found = {"client": made(parts, "client", values)}
+    # Messages are shaped like what is broadcast.
+    values["sizes"] = sizes_of(found["client"], setting.shapes)
+    values["d"] = sum(values["sizes"])
+    found |= {name: made(parts, name, values) for name in (*LINKS[1:], *SERVER)}
     found["step"] = step_of(parts, values)
     with blaming(parts, "uplink"):
         found["uplink"] = uplink_of(found["uplink"])
@@ -75,9 +79,10 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
         server = found["server"]
         jax.eval_shape(lambda x: server.update(x, server.init(x), x), setting.shapes)
     if arrays.cell is not None:
-        layers = models.layer_costs(setting.model, setting.example.shape[1:])
+        _, *shape = setting.example.shape
+        layers = models.layer_costs(setting.model, shape, setting.example.dtype)
         links, rate = [found[n] for n in LINKS], config.cell.bit_operations_a_cycle
-        work = networks.work(layers, *links, arrays.data.sizes, rate)
+        work = networks.work(layers, values["d"], *links, arrays.data.sizes, rate)
         values |= {"place": arrays.cell, "work": work}
     grouping = None
     if config.at_once:
@@ -89,6 +94,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
             mesh=setting.mesh,
             network=made(parts, "network", values),
             grouping=grouping,
+            sizes=setting.shares,
             **found,
         )
     judge = judging(setting, parts, values)

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from flq_jax import keys, models, networks
 from flq_jax.data import scaled
 from flq_jax.data.dataset import Dataset
+from flq_jax.federated import LocalUpdate
 from flq_jax.wireless.cell import Cell
 
 from ..options.parts import trees
@@ -30,6 +31,7 @@ class Setting(NamedTuple):
         shapes: of the model's params, see `jax.eval_shape`.
         values: what the expressions may name, the model and its `d` and `sizes` among it.
         mesh: the devices that the clients are spread over.
+        shares: examples of each client; None before they are known.
     """
 
     config: ConfigDict
@@ -37,10 +39,11 @@ class Setting(NamedTuple):
     example: np.ndarray
     shapes: Any
     values: dict[str, Any]
-    mesh: Mesh | None
+    mesh: Mesh | None = None
+    shares: tuple[int, ...] | None = None
 
 
-def setting(config: ConfigDict, dataset: Dataset, mesh: Mesh | None = None) -> Setting:
+def setting(config: ConfigDict, dataset: Dataset) -> Setting:
     """The setting; `ConfigError` unless the model takes the examples. Cheap."""
     values = known(config, dataset)
     model = made(trees(config), "model", values)
@@ -58,7 +61,7 @@ def setting(config: ConfigDict, dataset: Dataset, mesh: Mesh | None = None) -> S
         ) from error
     sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
     values |= {"model": model, "d": sum(sizes), "sizes": sizes}
-    return Setting(config, model, example, shapes, values, mesh)
+    return Setting(config, model, example, shapes, values)
 
 
 def known(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
@@ -70,11 +73,17 @@ def known(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def sizes_of(update: LocalUpdate, shapes: Any) -> list[int]:
+    """The lengths of what is broadcast, tensor by tensor: the model's, or more."""
+    leaves = jax.tree.leaves(jax.eval_shape(update.broadcast, shapes))
+    return [leaf.size for leaf in leaves]
+
+
 def initial(found: Setting) -> Callable[[jax.Array], Any]:
     """The run's key -> the model's params before the first round."""
 
     def params(root):
-        return found.model.init(keys.init_key(root), found.example)["params"]
+        return models.initial_params(found.model, keys.init_key(root), found.example)
 
     return params
 

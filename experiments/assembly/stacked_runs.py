@@ -45,6 +45,7 @@ def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> tuple[Stack, lis
         rows_of([(run.cell, own) for run, own in zip(runs, numbers, strict=True)]),
         first.test,
         first.mesh,
+        first.task.metrics,
         first.federation.network.costs,
     )
     return stack, runs

@@ -90,7 +90,7 @@ def rows(path: pathlib.Path) -> list[dict[str, Any]]:
             raise ValueError(f"{where}: {error}") from error
         if not isinstance(row, dict) or (found and row.keys() != found[0].keys()):
             raise ValueError(f"{where} is not one of metrics: {row!r:.40}")
-        require(row, dict.fromkeys(row, NUMBER) | ROW, where)
+        require(row, dict.fromkeys(row, (*NUMBER, type(None))) | ROW, where)
         found.append(row)
     return found
 

@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from flq_jax.models.stateless import require_stateless
+
 
 @functools.lru_cache(maxsize=64)
 def shapes_of(
@@ -15,6 +17,7 @@ def shapes_of(
     """The shapes of a model's params for inputs such as these; nothing is computed."""
     example = jax.ShapeDtypeStruct(shape, dtype)
     variables = jax.eval_shape(model.init, jax.random.key(0), example)
+    require_stateless(model, variables)
     if packed:  # its sums of integers must fit, too
         jax.eval_shape(model.clone(packed=True).apply, variables, example)
     return variables["params"]

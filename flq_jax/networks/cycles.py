@@ -14,6 +14,7 @@ from flq_jax.wireless import cost
 
 def work(
     layers: Sequence[LayerCost],
+    d: int,
     client: LocalUpdate,
     uplink: Compressor,
     downlink: Downlink,
@@ -24,13 +25,13 @@ def work(
 
     Args:
         layers: of the model, see `layer_costs`.
+        d: length of what is broadcast, and of a client's update.
         client: what a client computes.
         uplink: what its message is.
         downlink: what the broadcast is.
         sizes: examples of each client, i32[m].
         bit_operations_a_cycle: of a client's processor, above 0.
     """
-    d = sum(sum(layer.params.values()) for layer in layers)
     busy = cycles(layers, sizes, client.examples(sizes), bit_operations_a_cycle)
     heard = downlink.compressor.layout(d).num_bits
     return Work(uplink.layout(d), heard, busy, sizes)

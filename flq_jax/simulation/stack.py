@@ -15,7 +15,7 @@ from flq_jax.data import ClientData
 from flq_jax.federated import Federation, State
 from flq_jax.ledger import Links
 from flq_jax.simulation import intervals
-from flq_jax.simulation.evaluation import judged
+from flq_jax.simulation.evaluation import Judge, judged
 from flq_jax.simulation.intervals import Piece
 from flq_jax.simulation.progress import Progress, line
 
@@ -45,6 +45,7 @@ class Stack(NamedTuple):
         arrays: what else they differ in, a pytree with the leading axis [r].
         test: (inputs [n, ...], targets [n, ...]), everybody's.
         mesh: the devices that the clients are spread over.
+        metrics: what the model is judged by, everybody's, see `totals`.
         costs: whether rounds cost seconds and joules.
     """
 
@@ -57,6 +58,7 @@ class Stack(NamedTuple):
     arrays: Any
     test: tuple[jax.Array, jax.Array]
     mesh: Mesh
+    metrics: Mapping[str, Judge]
     costs: bool
 
 
@@ -204,11 +206,12 @@ def measuring(
             evaluate(_given(stack), states, rounds, stack.test)
         )
         count = len(stack.test[1])
+        sums = {name: sums[name] for name in stack.metrics}  # in their order
         return [
             line(
                 progress,
                 links,
-                judged(losses[i], row(sums, i), count),
+                judged(losses[i], row(sums, i), count, stack.metrics),
                 stack.costs,
                 **each,
             )
