@@ -61,10 +61,10 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
         arrays: what the run works on.
     """
     config, values = setting.config, {**setting.values, **arrays.numbers}
+    step = step_of(parts, values)
     task = made(parts, "task", values)
     values |= {"loss": task.loss}
     found = {name: made(parts, name, values) for name in (*LINKS, *SERVER)}
-    found["step"] = step_of(parts, values)
     with blaming(parts, "uplink"):
         found["uplink"] = uplink_of(found["uplink"])
         found["uplink"].layout(values["d"])
@@ -89,6 +89,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
             mesh=setting.mesh,
             network=made(parts, "network", values),
             grouping=grouping,
+            step=step,
             **found,
         )
     judge = judging(setting, parts, values)
