@@ -2,7 +2,7 @@
 
 python -m experiments.main --config=configs/paper/methods.py --workdir=runs/methods \\
     --runs=sgd-seed0,qsgd-seed0,ef_sign-seed0,drive-seed0,top_k-seed0,slaq-seed0,flq_binary-seed0
-python docs/accuracy_by_bits.py --workdir=runs/methods --picture=docs/images/accuracy_by_bits.svg
+python docs/accuracy_by_bits.py --workdir=runs/methods --svg=docs/images/accuracy_by_bits.svg
 """
 
 import pathlib
@@ -15,9 +15,7 @@ from matplotlib.figure import Figure
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.reading import page, results
 
-_PICTURE = flags.DEFINE_string(
-    "picture", "docs/images/accuracy_by_bits.svg", "The SVG file."
-)
+_SVG = flags.DEFINE_string("svg", "docs/images/accuracy_by_bits.svg", "The SVG file.")
 
 
 def drawn(groups: list[results.Group]) -> Figure:
@@ -43,7 +41,7 @@ def main(argv: list[str]) -> None:
     """Draws the runs in --workdir."""
     del argv
     groups = results.grouped(results.read(command_line.workdir()))
-    path = pathlib.Path(_PICTURE.value)
+    path = pathlib.Path(_SVG.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": "flq_jax"}):
         figure = drawn(groups)

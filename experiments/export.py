@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from flq_jax import data, models
 from flq_jax.data.clients import scaled
 from flq_jax.expressions.expression import ExpressionError
+from flq_jax.expressions.modules import imported_from_elsewhere
 from flq_jax.federated import State
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
@@ -31,7 +32,7 @@ from .assembly.composition import canonical_texts
 from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
 from .folder.claim import OWN
-from .options import command_line, own_modules, validation
+from .options import command_line, validation
 from .options.parts import trees
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
@@ -136,7 +137,7 @@ def require_public(config: ConfigDict) -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 try:
-                    own_modules.imported_from_elsewhere(ast.unparse(node))
+                    imported_from_elsewhere(ast.unparse(node))
                 except ExpressionError as error:
                     raise ConfigError(f"config.{option}: {error}") from error
 

@@ -1,6 +1,6 @@
 """Whether the parts of a config fit one another and its data, before anything is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +92,11 @@ def _require_round(where: str, made: Parts, params, root, data: ClientData) -> N
 
 def _require_judged(config: ConfigDict, made: Parts) -> None:
     metrics = made.task.metrics
+    if not isinstance(metrics, Mapping):
+        raise ConfigError(
+            f"config.task: {config.task}: metrics must be name -> function, got a "
+            f"{type(metrics).__name__}"
+        )
     if JUDGED not in metrics:
         raise ConfigError(
             f"config.task: {config.task}: its metrics must have {JUDGED}, which tables and "

@@ -61,6 +61,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
         arrays: what the run works on.
     """
     config, values = setting.config, {**setting.values, **arrays.numbers}
+    step = step_of(parts, values)
     task = made(parts, "task", values)
     values |= {"loss": task.loss}
     found = {"client": made(parts, "client", values)}
@@ -68,7 +69,6 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
     values["sizes"] = sizes_of(found["client"], setting.shapes)
     values["d"] = sum(values["sizes"])
     found |= {name: made(parts, name, values) for name in (*LINKS[1:], *SERVER)}
-    found["step"] = step_of(parts, values)
     with blaming(parts, "uplink"):
         found["uplink"] = uplink_of(found["uplink"])
         found["uplink"].layout(values["d"])
@@ -95,6 +95,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
             network=made(parts, "network", values),
             grouping=grouping,
             sizes=setting.shares,
+            step=step,
             **found,
         )
     judge = judging(setting, parts, values)

@@ -262,7 +262,9 @@ def test_the_data_are_read_once(monkeypatch, tmp_path):
 
 
 def test_data_that_ask_for_the_seed_are_each_seed_s_own(tmp_path):
-    configs = {name: quick(seed=int(name), data="synthetic()") for name in "01"}
+    configs = {
+        name: quick(seed=int(name), data="synthetic(seed=seed)") for name in "01"
+    }
     one, other = sweep.prepared(configs, tmp_path)
     assert one.dataset.digest == data.synthetic(seed=0).digest
     assert other.dataset.digest == data.synthetic(seed=1).digest
