@@ -99,7 +99,7 @@ def numpy_by_hand(work: Workload, dataset: Dataset) -> Callable[[], object]:
     def gradient(layers, rows):
         acts = [inputs[rows].astype(np.float32) * np.float32(1 / 255)]
         for i, (w, b) in enumerate(layers):
-            z = acts[-1] @ w.T + b[None]
+            z = acts[-1] @ w.T + b
             acts.append(np.maximum(z, 0) if i + 1 < len(layers) else z)
         delta = np.exp(acts[-1] - acts.pop().max(-1, keepdims=True))
         delta /= delta.sum(-1, keepdims=True)
