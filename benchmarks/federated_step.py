@@ -1,15 +1,17 @@
 """Rounds per second of the federated step, beside one big batch and NumPy by hand.
 
     python -m benchmarks.federated_step [--clients=10,100,1000]
-        [--models=logistic,mlp] [--workloads=softmax,mlp,fedavg,cnn] [--on=1,2,4]
+        [--models=logistic,mlp] [--workloads=softmax,mlp,fedavg,cnn]
+        [--cpu_devices=1,2,4]
 
-Two tables. The first is of links: MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit` are
-FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
-its random numbers; `bare` has each client's gradient and their mean, no message and no
-count, which is the least that a round can take; `one batch` is one gradient of all the
-clients' examples; `flax batch` the same through flax's own `Dense`; `numpy` is the plain
-round by hand, clients stacked, and `numpy stochastic` that with QSGD's rounding.
-`products` is the machine's floor: the gradients' operations at the rate of large products.
+Two tables. The first is of links: MNIST, 50 examples a client and round. `plain` sends
+floats; `1-bit` and `8-bit` are FLQ's links: lazy innovations, 8-bit broadcast, exact
+counts; `stochastic` is QSGD's with its random numbers; `bare` has each client's gradient
+and their mean, no message and no count, which is the least that a round can take; `one
+batch` is one gradient of all the clients' examples; `flax batch` the same through flax's
+own `Dense`; `numpy` is the plain round by hand, clients stacked, and `numpy stochastic`
+that with QSGD's rounding. `products` is the machine's floor: the gradients' operations at
+the rate of large products.
 
 The second is of workloads, see `workloads`, floats on 1, 2 and 4 devices, which share
 this machine's cores, beside the same by hand, see `peers`: torch on all threads, if it is
@@ -47,7 +49,7 @@ from .workloads import WORKLOADS, Workload, ours
 _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clients.")
 _MODELS = flags.DEFINE_list("models", ["logistic", "mlp"], "What is run.")
 _WORKLOADS = flags.DEFINE_list("workloads", [*WORKLOADS], "What is run beside peers.")
-_ON = flags.DEFINE_list("on", ["1", "2", "4"], "Numbers of devices.")
+_DEVICES = flags.DEFINE_list("cpu_devices", ["1", "2", "4"], "Their numbers.")
 BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
 RIVALS = ("bare", "one batch", "flax batch", "numpy", "numpy stochastic", "products")
@@ -168,7 +170,7 @@ def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[floa
 
 def measure_workload(dataset: Dataset, work: Workload) -> dict[str, list[float]]:
     """Seconds a round on each number of devices, of peers, and of the floor."""
-    functions = {f"on {n}": ours(work, dataset, int(n)) for n in _ON.value}
+    functions = {f"on {n}": ours(work, dataset, int(n)) for n in _DEVICES.value}
     if work.dense:
         functions["a call each"] = peers.a_call_each(work, dataset)
         functions["numpy"] = peers.numpy_by_hand(work, dataset)
@@ -181,7 +183,7 @@ def measure_workload(dataset: Dataset, work: Workload) -> dict[str, list[float]]
 def workload_table(dataset: Dataset) -> Table:
     """Rounds per second of the workloads, and how many times as fast ours is."""
     rivals = ("a call each", "numpy", "torch", "products")
-    columns = (*(f"on {n}" for n in _ON.value), *rivals)
+    columns = (*(f"on {n}" for n in _DEVICES.value), *rivals)
     table = Table(title="rounds/s (ours relative to it)", title_justify="left")
     for column in ("workload", "ours", *columns):
         table.add_column(column, justify="right")
@@ -189,7 +191,7 @@ def workload_table(dataset: Dataset) -> Table:
         work = WORKLOADS[name]
         seconds = measure_workload(dataset, work)
         here = 1 if work.light else len(children.cores_here())
-        mine = f"on {here}" if f"on {here}" in seconds else f"on {_ON.value[0]}"
+        mine = f"on {here}" if f"on {here}" in seconds else f"on {_DEVICES.value[0]}"
         table.add_row(
             name,
             mine,
@@ -207,7 +209,7 @@ def workload_table(dataset: Dataset) -> Table:
 def main(argv: list[str]) -> None:
     """Prints rounds per second, and how many times as long as `plain` each takes."""
     del argv
-    jax.config.update("jax_num_cpu_devices", max(map(int, _ON.value)))
+    jax.config.update("jax_num_cpu_devices", max(map(int, _DEVICES.value)))
     kept = ", freed memory kept" if malloc.keep() else ""
     dataset = data.load("mnist")
     title = f"rounds/s (time relative to plain){kept}"
