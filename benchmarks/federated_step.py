@@ -1,24 +1,29 @@
 """Rounds per second of the federated step, beside one big batch and NumPy by hand.
 
     python -m benchmarks.federated_step [--clients=10,100,1000]
-        [--models=logistic,mlp,fedavg]
+        [--models=logistic,mlp] [--workloads=softmax,mlp,fedavg,cnn]
+        [--cpu_devices=1,2,4]
 
-MNIST, 50 examples a client and round. `plain` sends floats; `1-bit` and `8-bit` are
-FLQ's links: lazy innovations, 8-bit broadcast, exact counts; `stochastic` is QSGD's with
-its random numbers; `bare` has each client's gradient and their mean, no message and no
-count, which is the least that a round can take; `one batch` is one gradient of all the
-clients' examples; `flax batch` the same through flax's own `Dense`; `numpy` is the plain
-round by hand, clients stacked, and `numpy stochastic` that with QSGD's rounding. `fedavg` is
-configs/mnist_fedavg.py: an epoch of batches of 20 on 10 of 100 clients, with NumPy one
-client after the other. `products` is the machine's floor: the gradients' operations at
-the rate of large products. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see
+Two tables. The first is of links: MNIST, 50 examples a client and round. `plain` sends
+floats; `1-bit` and `8-bit` are FLQ's links: lazy innovations, 8-bit broadcast, exact
+counts; `stochastic` is QSGD's with its random numbers; `bare` has each client's gradient
+and their mean, no message and no count, which is the least that a round can take; `one
+batch` is one gradient of all the clients' examples; `flax batch` the same through flax's
+own `Dense`; `numpy` is the plain round by hand, clients stacked, and `numpy stochastic`
+that with QSGD's rounding. `products` is the machine's floor: the gradients' operations at
+the rate of large products.
+
+The second is of workloads, see `workloads`, floats on 1, 2 and 4 devices, which share
+this machine's cores, beside the same by hand, see `peers`: torch on all threads, if it is
+installed, NumPy on all threads, and one jitted call a client. `ours` is on as many devices
+as there are cores, or on one if the round is light, and all else is relative to it: how
+many times as fast ours is. FLQ_JAX_KEEP_MEMORY=1 is for all of them, see
 `experiments.process.malloc`.
 """
 
 import functools
 import statistics
 from collections.abc import Callable
-from itertools import pairwise
 
 import flax.linen as nn
 import jax
@@ -31,16 +36,20 @@ from rich.console import Console
 from rich.table import Table
 
 from flq_jax import data, federated, models
-from flq_jax.configs import default, mnist_fedavg, mnist_flq_binary
+from flq_jax.configs import default, mnist_flq_binary
 from flq_jax.data.dataset import Dataset
 from flq_jax.experiments.assembly.build import Run, build
-from flq_jax.experiments.process import malloc
+from flq_jax.experiments.process import children, malloc
 
+from . import peers
 from .products import products, round_operations
 from .timing import interleaved, median_ratio
+from .workloads import WORKLOADS, Workload, ours
 
 _CLIENTS = flags.DEFINE_list("clients", ["10", "100", "1000"], "Numbers of clients.")
-_MODELS = flags.DEFINE_list("models", ["logistic", "mlp", "fedavg"], "What is run.")
+_MODELS = flags.DEFINE_list("models", ["logistic", "mlp"], "What is run.")
+_WORKLOADS = flags.DEFINE_list("workloads", [*WORKLOADS], "What is run beside peers.")
+_DEVICES = flags.DEFINE_list("cpu_devices", ["1", "2", "4"], "Their numbers.")
 BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
 RIVALS = ("bare", "one batch", "flax batch", "numpy", "numpy stochastic", "products")
@@ -130,102 +139,6 @@ def flax_classifier(hidden: bool) -> nn.Module:
     return nn.Sequential([*flat, *layers, nn.Dense(10)])
 
 
-def numpy_rounds(
-    dataset: Dataset, hidden: bool, clients: int, count: int, levels: int = 0
-):
-    """Per-client gradients and their mean in NumPy, clients stacked; one round a call.
-
-    With `levels`, each client's gradient of a layer is rounded at random (QSGD).
-    """
-    rng = np.random.default_rng(0)
-    share = len(dataset.train_labels) // clients
-    inputs = dataset.train_inputs.reshape(-1, 784)
-    sizes = (784, HIDDEN, 10) if hidden else (784, 10)
-    layers = [
-        rng.normal(0, 0.05, (a, b)).astype(np.float32) for a, b in pairwise(sizes)
-    ]
-    biases = [np.zeros(b, np.float32) for b in sizes[1:]]
-
-    def heard(grads):
-        if not levels:
-            return grads
-        axes = tuple(range(1, grads.ndim))
-        norm = np.sqrt(np.sum(grads * grads, axis=axes, keepdims=True))
-        position = grads * (np.float32(levels) / norm)
-        position += rng.random(grads.shape, np.float32)
-        codes = np.floor(position).astype(np.int8)
-        return codes.astype(np.float32) * (norm / np.float32(levels))
-
-    def one_round():
-        rows = rng.integers(0, share, (clients, BATCH))
-        rows += share * np.arange(clients)[:, None]
-        x = inputs[rows].astype(np.float32) * np.float32(1 / 255)
-        acts = [x]
-        for i, (w, b) in enumerate(zip(layers, biases)):
-            z = acts[-1] @ w + b
-            acts.append(np.maximum(z, 0) if i + 1 < len(layers) else z)
-        z = acts.pop()
-        p = np.exp(z - z.max(-1, keepdims=True))
-        p /= p.sum(-1, keepdims=True)
-        p[
-            np.arange(clients)[:, None], np.arange(BATCH), dataset.train_labels[rows]
-        ] -= 1
-        delta = p / np.float32(BATCH)
-        for i in reversed(range(len(layers))):
-            grads = heard(acts[i].transpose(0, 2, 1) @ delta)
-            bias_grads = heard(delta.sum(1))
-            if i:
-                delta = (delta @ layers[i].T) * (acts[i] > 0)
-            layers[i] -= 0.2 * (grads.mean(0) + 0.01 * layers[i])
-            biases[i] -= 0.2 * (bias_grads.mean(0) + 0.01 * biases[i])
-
-    return lambda: [one_round() for _ in range(count)]
-
-
-def numpy_fedavg(dataset: Dataset, config: ConfigDict, count: int):
-    """FedAvg in NumPy: one client after the other, one round a call."""
-    rng = np.random.default_rng(0)
-    inputs = dataset.train_inputs.reshape(-1, 784).astype(np.float32) / np.float32(255)
-    shards = np.split(rng.permutation(len(inputs)), config.clients)
-    sizes = (784, 200, 200, 10)  # of the config's model, as are the numbers below
-    model = [
-        [rng.normal(0, 0.05, (a, b)).astype(np.float32), np.zeros(b, np.float32)]
-        for a, b in pairwise(sizes)
-    ]
-
-    def sgd_step(local, x, labels):
-        acts = [x]
-        for i, (w, b) in enumerate(local):
-            z = acts[-1] @ w + b
-            acts.append(np.maximum(z, 0) if i + 1 < len(local) else z)
-        z = acts.pop()
-        delta = np.exp(z - z.max(-1, keepdims=True))
-        delta /= delta.sum(-1, keepdims=True)
-        delta[np.arange(len(labels)), labels] -= 1
-        delta /= np.float32(len(labels))
-        for i in reversed(range(len(local))):
-            grads = acts[i].T @ delta, delta.sum(0)
-            if i:
-                delta = (delta @ local[i][0].T) * (acts[i] > 0)
-            for leaf, grad in zip(local[i], grads):
-                leaf -= np.float32(config.let.rate) * grad
-
-    def one_round():
-        total = [[np.zeros_like(leaf) for leaf in layer] for layer in model]
-        for m in rng.choice(config.clients, SAMPLED, replace=False):
-            local = [[leaf.copy() for leaf in layer] for layer in model]
-            rows = rng.permutation(shards[m])
-            for start in range(0, len(rows), config.let.batch):
-                chosen = rows[start : start + config.let.batch]
-                sgd_step(local, inputs[chosen], dataset.train_labels[chosen])
-            for sums, layer in zip(total, local):
-                for kept, leaf in zip(sums, layer):
-                    kept += leaf / np.float32(SAMPLED)
-        model[:] = total
-
-    return lambda: [one_round() for _ in range(count)]
-
-
 def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]]:
     """Seconds a round of each contestant."""
     count, hidden = ROUNDS[model].get(clients, 5), model == "mlp"
@@ -245,23 +158,11 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
             functions["flax batch"] = one_batch(run, loss, params, clients, count)
             operations = round_operations(dataset, config, run)
             functions["products"] = products(count * operations)
-    functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
-    functions["numpy stochastic"] = numpy_rounds(dataset, hidden, clients, count, 127)
+    sizes = (784, HIDDEN, 10) if hidden else (784, 10)
+    stacked = functools.partial(peers.numpy_stacked, dataset, sizes, clients, BATCH)
+    functions["numpy"] = stacked(count)
+    functions["numpy stochastic"] = stacked(count, levels=127)
     return per_round(functions, count)
-
-
-def measure_fedavg(dataset: Dataset, count: int = 10) -> dict[str, list[float]]:
-    """Seconds a round of FedAvg."""
-    config = mnist_fedavg.get_config()
-    run = build(config, dataset)
-    return per_round(
-        {
-            "plain": rounds_of(run, count),
-            "numpy": numpy_fedavg(dataset, config, count),
-            "products": products(count * round_operations(dataset, config, run)),
-        },
-        count,
-    )
 
 
 def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[float]]:
@@ -270,33 +171,68 @@ def per_round(functions: dict[str, Callable], count: int) -> dict[str, list[floa
     return {name: [s / count for s in calls] for name, calls in seconds.items()}
 
 
+def measure_workload(dataset: Dataset, work: Workload) -> dict[str, list[float]]:
+    """Seconds a round on each number of devices, of peers, and of the floor."""
+    functions = {f"on {n}": ours(work, dataset, int(n)) for n in _DEVICES.value}
+    if work.dense:
+        functions["a call each"] = peers.a_call_each(work, dataset)
+        functions["numpy"] = peers.numpy_by_hand(work, dataset)
+    if peers.HAS_TORCH:
+        functions["torch"] = peers.torch_by_hand(work, dataset)
+    functions["products"] = products(work.rounds * work.operations)
+    return per_round(functions, work.rounds)
+
+
+def workload_table(dataset: Dataset) -> Table:
+    """Rounds per second of the workloads, and how many times as fast ours is."""
+    rivals = ("a call each", "numpy", "torch", "products")
+    columns = (*(f"on {n}" for n in _DEVICES.value), *rivals)
+    table = Table(title="rounds/s (ours relative to it)", title_justify="left")
+    for column in ("workload", "ours", *columns):
+        table.add_column(column, justify="right")
+    for name in _WORKLOADS.value:
+        work = WORKLOADS[name]
+        seconds = measure_workload(dataset, work)
+        here = 1 if work.light else len(children.cores_here())
+        mine = f"on {here}" if f"on {here}" in seconds else f"on {_DEVICES.value[0]}"
+        table.add_row(
+            name,
+            mine,
+            *(
+                f"{1 / statistics.median(seconds[c]):.3g} "
+                f"({median_ratio(seconds[c], seconds[mine]):.2f})"
+                if c in seconds
+                else ""
+                for c in columns
+            ),
+        )
+    return table
+
+
 def main(argv: list[str]) -> None:
     """Prints rounds per second, and how many times as long as `plain` each takes."""
     del argv
+    jax.config.update("jax_num_cpu_devices", max(map(int, _DEVICES.value)))
     kept = ", freed memory kept" if malloc.keep() else ""
     dataset = data.load("mnist")
     title = f"rounds/s (time relative to plain){kept}"
     table = Table(title=title, title_justify="left")
     for column in ("model", "clients", *links(), *RIVALS):
         table.add_column(column, justify="right")
-
-    def add(model, clients, seconds):
-        cells = [
-            f"{1 / statistics.median(seconds[name]):.0f} "
-            f"({median_ratio(seconds[name], seconds['plain']):.2f})"
-            if name in seconds
-            else ""
-            for name in (*links(), *RIVALS)
-        ]
-        table.add_row(model, clients, *cells)
-
     for model in _MODELS.value:
-        if model == "fedavg":
-            add(model, "10 of 100", measure_fedavg(dataset))
-            continue
         for clients in map(int, _CLIENTS.value):
-            add(model, str(clients), measure(dataset, model, clients))
-    Console(width=175).print(table)
+            seconds = measure(dataset, model, clients)
+            cells = [
+                f"{1 / statistics.median(seconds[name]):.0f} "
+                f"({median_ratio(seconds[name], seconds['plain']):.2f})"
+                for name in (*links(), *RIVALS)
+            ]
+            table.add_row(model, str(clients), *cells)
+    console = Console(width=175)
+    if _MODELS.value:
+        console.print(table)
+    if _WORKLOADS.value:
+        console.print(workload_table(dataset))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import children, malloc, signals, surroundings, typed
+from .process import children, cores, malloc, signals, surroundings, typed
 from .process.errors import one_line_errors
 
 
@@ -33,6 +33,9 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     """Runs the configs, which are valid, in this process."""
     with one_line_errors():
         surroundings.pin()
+        coordinator, *which = command_line.processes()
+    if not coordinator:
+        cores.as_devices()
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
@@ -45,7 +48,6 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             return model_costs.show(configs.values())
     compilation_cache.keep()
     with one_line_errors(DataError):
-        coordinator, *which = command_line.processes()
         if coordinator:
             peers.join(coordinator, *which)
             console.console.quiet = not peers.first_of_us()

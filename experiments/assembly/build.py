@@ -70,14 +70,15 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     update, found = client(config, dataset), setting(config, dataset)
     mesh = federated.suited_mesh(update, found.shapes, config.clients)
     found = found._replace(mesh=mesh, shares=tuple(map(len, parts)))
+    cell, composition = cell_of(config, root), composed(config)
+    assemble = partial(assembled, found, composition.parts)
+    none_yet = clients.ClientData(None, None, shares.sizes.astype(np.int32))
+    federation, task, _ = assemble(Arrays(root, none_yet, cell, composition.numbers))
     if like and like.partition.digest == shares.digest:
         data = like.data
     else:
-        data = examples(update, dataset, parts, mesh)
-    cell = cell_of(config, root)
-    composition = composed(config)
-    assemble = partial(assembled, found, composition.parts)
-    federation, task, _ = assemble(Arrays(root, data, cell, composition.numbers))
+        everyone = federation.network.everyone
+        data = examples(update, dataset, parts, mesh, everyone)
     first = initial(found)
     state = start.initial_state(federation, first, root, config.clients, mesh)
     return Run(
@@ -97,9 +98,13 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
 
 
 def examples(
-    update: LocalUpdate, dataset: Dataset, parts: partition.Parts, mesh: Mesh
+    update: LocalUpdate,
+    dataset: Dataset,
+    parts: partition.Parts,
+    mesh: Mesh,
+    everyone: bool,
 ) -> clients.ClientData:
-    """The clients' examples, on their devices; a process makes its own clients' alone."""
+    """The clients' examples, on their devices, see `start.spread`."""
     return start.spread(
         dataset.train_inputs,
         dataset.train_labels,
@@ -107,6 +112,7 @@ def examples(
         mesh,
         batch=update.batch,
         longest=padded_length(update, parts),
+        everyone=everyone,
     )
 
 

@@ -118,7 +118,7 @@ def step_of(parts: Trees, values: Mapping[str, Any]) -> float | jax.Array:
 def judging(setting: Setting, parts: Trees, values: Mapping[str, Any]) -> Callable:
     """What the model is judged by: the task's metrics, of packed integers if asked for."""
     if not setting.config.packed:
-        return totals(made(parts, "task", values).metrics)
+        return totals(made(parts, "task", values).metrics, setting.mesh)
     tested = setting.model.clone(packed=True)
     judge = totals(made(parts, "task", {**values, "model": tested}).metrics)
     # XLA cannot spread a TPU's own kernels over devices.

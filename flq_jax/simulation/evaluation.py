@@ -82,26 +82,33 @@ def evaluation(
     return evaluate
 
 
-def totals(metrics: Mapping[str, Judge]) -> Callable[..., dict[str, jax.Array]]:
+def totals(
+    metrics: Mapping[str, Judge], mesh: Mesh | None = None
+) -> Callable[..., dict[str, jax.Array]]:
     """Each metric summed over all examples: a `judge`, see `evaluation`.
 
     What is counted, bool or integers, is summed in i32, and exact.
+
+    Args:
+        metrics: by name.
+        mesh: devices that share the examples out among themselves; None for one.
     """
 
     def judge(params: Any, shares: ClientData) -> dict[str, jax.Array]:
-        def part(shard):
+        def part(params, shards):
+            shard = jax.tree.map(lambda leaf: leaf[0], shards)
             inputs, targets, weights = federated.whole(shard)
 
             def total(metric):
                 values = metric(params, inputs, targets)
                 there = (weights > 0.0).reshape(-1, *[1] * (values.ndim - 1))
-                return jnp.sum(jnp.where(there, values, jnp.zeros_like(values)), axis=0)
+                counted = jnp.where(there, values, jnp.zeros_like(values))
+                return jnp.sum(counted, axis=0)[None]
 
             return {name: total(metric) for name, metric in metrics.items()}
 
-        return jax.tree.map(
-            lambda leaf: jnp.sum(leaf, axis=0), jax.lax.map(part, shares)
-        )
+        each = federated.in_groups(1, mesh)(part, params)
+        return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), each(shares))
 
     return judge
 

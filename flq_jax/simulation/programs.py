@@ -64,7 +64,9 @@ def programs(
         step = functools.partial(federated.round_step, federation, root, data)
         return federated.run_rounds(step, state, begin, count, capacity)
 
-    said = evaluation.evaluation(federation, loss, evaluation.totals(metrics), mesh)
+    said = evaluation.evaluation(
+        federation, loss, evaluation.totals(metrics, mesh), mesh
+    )
     return rounds, jax.jit(said, out_shardings=everywhere)
 
 

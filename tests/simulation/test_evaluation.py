@@ -1,5 +1,6 @@
 """Means over test examples, in parts, padding left out."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,17 +11,18 @@ from flq_jax.simulation.evaluation import judged, totals
 X = np.arange(7.0, dtype=np.float32)
 
 
-@pytest.mark.parametrize("most", [3, 100])
-def test_sums_are_those_of_the_examples_alone(most):
+@pytest.mark.parametrize("most, devices", [(3, 1), (100, 1), (3, 2)])
+def test_sums_are_those_of_the_examples_alone(most, devices):
     """Seven in threes: two blank rows, for which 1 / x is infinite."""
     found = totals(
         {
             "right": lambda params, inputs, targets: targets == 5,
             "inverse": lambda params, inputs, targets: 1 / (inputs * params),
-        }
+        },
+        jax.sharding.Mesh(jax.devices()[:devices], ("clients",)),
     )
     shares = clients.divided(clients.pooled(X + 1, X.astype(np.int32)), most)
-    sums = found(jnp.float32(2.0), shares)
+    sums = jax.jit(found)(jnp.float32(2.0), shares)
     assert sums["right"].dtype == jnp.int32 and sums["right"] == 1
     np.testing.assert_allclose(sums["inverse"], np.sum(0.5 / (X + 1)), rtol=1e-6)
     line = judged(np.float32(np.inf), sums, 7)
