@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -72,7 +73,7 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     found = found._replace(mesh=mesh, shares=tuple(map(len, parts)))
     cell, composition = cell_of(config, root), composed(config)
     assemble = partial(assembled, found, composition.parts)
-    none_yet = clients.ClientData(None, None, shares.sizes.astype(np.int32))
+    none_yet = clients.ClientData(None, None, jnp.asarray(shares.sizes, jnp.int32))
     federation, task, _ = assemble(Arrays(root, none_yet, cell, composition.numbers))
     if like and like.partition.digest == shares.digest:
         data = like.data
