@@ -96,8 +96,8 @@ def heard_at_once(
         rows: see `Asked`.
 
     Returns:
-        (its part of the sum, f32[d] or shaped as the params, (what it said and remembers then, with the
-        messages' lengths alone; what the server remembers then)).
+        (its part of the sum, f32[d] or shaped as the params, (what it said and remembers
+        then, with the messages' lengths alone; what the server remembers then)).
     """
     who, shards, memory, local, _ = rows
     plain = stays_in_tensors(federation)
@@ -115,5 +115,6 @@ def heard_at_once(
         )
         part = shares @ federation.aggregate.share(estimates)
     memory, local = kept(said, (memory, local), active, active)
+    # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
     return part, (said._replace(message=length, memory=memory, local=local), server)
