@@ -53,10 +53,8 @@ def num_broadcast(client: LocalUpdate, params: Any) -> int:
     return count(jax.eval_shape(client.broadcast, params))
 
 
-def require_client(
-    client: LocalUpdate, loss: Loss, params: Any, given: Examples
-) -> int:
-    """Raises ValueError unless the client and the loss take these examples.
+def require_client(client: LocalUpdate, params: Any, given: Examples) -> int:
+    """Raises ValueError unless the client takes these examples.
 
     Returns:
         The rows of each client's arrays.
@@ -65,19 +63,19 @@ def require_client(
     sizes = [len(part) for part in given.parts]
     longest = padded_length(sizes, client.reads_all)
     shard = shard_of(given.inputs, given.targets, longest)
-    require_loss(loss, params, shard)
     require_update(client, params, shard)
     return longest
 
 
-def require_loss(loss: Loss, params: Any, shard: ClientData) -> None:
-    """Raises ValueError unless loss(params, *whole(shard), key) is a number, f32[].
+def require_loss(loss: Loss, params: Any, given: Examples) -> None:
+    """Raises ValueError unless the loss of a client's examples is a number, f32[].
 
     Args:
         loss: of a client.
         params: the model, or its shapes.
-        shard: shapes of one client's examples.
+        given: all examples.
     """
+    shard = shard_of(given.inputs, given.targets, max(map(len, given.parts)))
     hint = (
         "flq.mean_of makes one of (params, inputs, targets) -> a loss of each example"
     )

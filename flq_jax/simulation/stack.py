@@ -149,13 +149,13 @@ def advancing(
     @functools.partial(
         jax.jit, donate_argnames="states", out_shardings=(lie, *(everywhere,) * 3)
     )
-    def compute(given, states, *each):
+    def all_rounds(given, states, *each):
         each_run = over_runs(stack, rounds_of_one, vmapped)
         states, *rest = each_run(given, rows_of(states), *each)
         return [row(states, i) for i in range(len(lie))], *rest
 
     def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
-        states, metrics, done, reached = compute(
+        states, metrics, done, reached = all_rounds(
             _given(stack),
             [progress.state for progress in all_progress],
             np.array([progress.rounds for progress in all_progress], np.int32),
