@@ -13,8 +13,8 @@ FILES = sorted(
 )
 
 
-# Whose `open` gives bytes: the system's descriptors, and the members of a zip file.
-OF_BYTES = {"os", "archive"}
+# Whose `open` gives no text: the system's descriptors, members of a zip file, and images.
+OF_BYTES = {"os", "archive", "pillow"}
 
 
 def _mode(call: ast.Call, place: int) -> str:

@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -151,7 +152,7 @@ class Record:
             "name": job.folder.absolute().name,
             **self.row,
             "stopped": progress.stopped,
-            "parameters": run.state.params.size,
+            "parameters": num_params(run),
             "accounting": job.config.accounting.to_dict(),
             "bits": ledger.every_convention(progress.ledger, run.links),
             "wall_seconds": round(self._seconds, 3),
@@ -167,6 +168,13 @@ class Record:
             **clients_of_a_cell(job.config, run, progress),
             **self._origin,
         }
+
+
+def num_params(run: Run) -> int:
+    """How many the model has; what is broadcast may be more, as SCAFFOLD's."""
+    unravel, model = run.federation.unravel, run.federation.local_update.model
+    shapes = jax.eval_shape(lambda theta: model(unravel(theta)), run.state.params)
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:

@@ -15,13 +15,14 @@ KIB = 8 * 1024  # bits
 
 
 def show(configs: Iterable[ConfigDict]) -> None:
-    """Prints the layers of each config's model for images of its data set.
+    """Prints the layers of each config's model for examples of its data set.
 
-    `ConfigError` if it takes no such images.
+    `ConfigError` if it takes no such examples.
     """
     for config in configs:
         found = setting(config, dataset_of(config))
-        costs = layer_costs(found.model, found.example.shape[1:])
+        _, *shape = found.example.shape
+        costs = layer_costs(found.model, shape, found.example.dtype)
         console.print(table(config.model, costs), width=WIDEST)
         console.print("\n".join(totals(costs)), markup=False)
 
@@ -30,7 +31,7 @@ def table(title: str, costs: list[LayerCost]) -> Table:
     """A row for each layer: widths, shapes, parameters by width, memory, work."""
     widths = sorted({width for cost in costs for width in cost.params})
     made = Table(
-        title=f"{title}: parameters by width, MACs and bit operations an image"
+        title=f"{title}: parameters by width, MACs and bit operations an example"
     )
     made.add_column("layer")
     stored = [f"{width} bit" for width in widths]
@@ -58,12 +59,15 @@ def totals(costs: list[LayerCost]) -> list[str]:
     for cost in costs:
         by_width[cost.bits.weights, cost.bits.activations] += cost.macs
     shares = ", ".join(
-        f"{count / macs:.1%} at W{w} A{a}" for (w, a), count in sorted(by_width.items())
+        f"{count / macs:.1%} at W{w} A{a}"
+        for (w, a), count in sorted(by_width.items())
+        if macs  # of layers of others nothing is known
     )
+    shares = f": {shares}" * bool(shares)
     memory = f"{num_bits / KIB:,.2f} KiB, float32's {32 * params / KIB:,.2f}"
     return [
         f"parameters       {params:,}",
         f"memory           {memory} / {32 * params / num_bits:.2f}",
-        f"multiply-adds    {macs:,} an image: {shares}",
+        f"multiply-adds    {macs:,} an example{shares}",
         f"bit operations   {sum(cost.bit_operations for cost in costs):,} (W A each)",
     ]

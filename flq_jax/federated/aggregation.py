@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class Aggregate(NamedTuple):
@@ -48,8 +49,8 @@ MAJORITY_VOTE = Aggregate(_sign, lambda votes: _sign(votes, -1e-6))
 def shares(
     weights: jax.Array,
     total: jax.Array,
-    normaliser: Callable[[jax.Array], jax.Array] | None,
-    sizes: jax.Array,
+    normaliser: Callable[[jax.Array | np.ndarray], jax.Array] | None,
+    sizes: jax.Array | np.ndarray,
 ) -> jax.Array:
     """What each client's estimate counts for in the server's sum, f32[s].
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from flq_jax.arguments import require_callable, require_instance, require_integer
@@ -30,7 +31,7 @@ class Batches(NamedTuple):
     epochs: int = 0
     steps: int = 0
 
-    def count(self, sizes: jax.Array) -> jax.Array:
+    def steps_of(self, sizes: jax.Array | np.ndarray) -> jax.Array:
         """How many steps clients of so many examples take, i32[...]."""
         of_epochs = self.epochs * -(-sizes // self.batch)
         return jnp.where(sizes > 0, of_epochs + self.steps, 0)
@@ -50,7 +51,7 @@ class Batches(NamedTuple):
             key_batch, key_noise = draws.split(jax.random.fold_in(key, number))
             return step(carry, drawn(key_batch, shard, self.batch), key_noise)
 
-        return jax.lax.fori_loop(0, self.count(shard.sizes), one, carry)
+        return jax.lax.fori_loop(0, self.steps_of(shard.sizes), one, carry)
 
 
 def batches(
@@ -112,7 +113,7 @@ class Descent(NamedTuple):
 
     moved: Any
     loss: jax.Array
-    state: optax.OptState
+    state: Any
 
 
 def descended(
@@ -142,7 +143,7 @@ def descended(
 
     start = params, optimizer.init(params), jnp.float32(0.0)
     local, state, total = work.fold(step, start, key, shard)
-    steps = jnp.maximum(work.count(shard.sizes), 1)
+    steps = jnp.maximum(work.steps_of(shard.sizes), 1)
     return Descent(jax.tree.map(jnp.subtract, params, local), total / steps, state)
 
 

@@ -98,4 +98,5 @@ def drifting() -> optax.GradientTransformationExtraArgs:
         total = state.total + heard * updates
         return updates + total, Drift(total)
 
+    # pyrefly: ignore[bad-argument-type] `heard` is always told, see `serve`
     return optax.GradientTransformationExtraArgs(init, update)

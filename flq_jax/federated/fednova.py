@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from flq_jax.arguments import require_integer
@@ -50,8 +51,8 @@ def fednova(
     if not 0.0 <= single(momentum) < 1.0:
         raise ValueError(f"fednova: momentum must be in [0, 1), got {momentum=}")
 
-    def normaliser(sizes: jax.Array) -> jax.Array:
-        count = jnp.maximum(work.count(sizes), 1).astype(jnp.float32)
+    def normaliser(sizes: jax.Array | np.ndarray) -> jax.Array:
+        count = jnp.maximum(work.steps_of(sizes), 1).astype(jnp.float32)
         lost = momentum * (1.0 - momentum**count) / (1.0 - momentum)
         return (count - lost) / (1.0 - momentum)
 

@@ -53,7 +53,7 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Grouping:
             if devices == 1 and fits == count:
                 return function(*given, *rows)
             both = function if sums else lambda *args: ((), function(*args))
-            if devices == 1:
+            if mesh is None or devices == 1:
                 found = _one_device(both, fits, given, rows)
             else:
                 found = _each_device(both, fits, mesh, given, rows)
@@ -109,7 +109,7 @@ def _one_device(
 
 
 def _each_device(
-    function: Callable, size: int, mesh: Mesh | None, given: tuple, rows: tuple
+    function: Callable, size: int, mesh: Mesh, given: tuple, rows: tuple
 ) -> tuple[Any, Any]:
     """The same of groups that are shared out over the devices in order.
 

@@ -67,7 +67,7 @@ class LocalUpdate(NamedTuple):
     steps: int = 0
     epochs: int = 0
     settle: Callable[[Any, Any], Any] | None = None
-    normaliser: Callable[[jax.Array], jax.Array] | None = None
+    normaliser: Callable[[jax.Array | np.ndarray], jax.Array] | None = None
     broadcast: Callable[[Any], Any] = _same
     model: Callable[[Any], Any] = _same
     server: Callable[[optax.GradientTransformation], optax.GradientTransformation] = (
@@ -252,7 +252,7 @@ def ordered(
     return order.reshape(steps, batch), present.reshape(steps, batch)
 
 
-def shuffled(key: jax.Array, size: jax.Array, capacity: int) -> jax.Array:
+def shuffled(key: jax.Array, size: jax.Array | np.ndarray, capacity: int) -> jax.Array:
     """0..size-1 in a random order, then the other numbers below `capacity`, i32[capacity].
 
     It costs a sort of at most four times the size, or of `SHORTEST_SORT`, and not of the

@@ -117,6 +117,7 @@ def heard_at_once(
         )
         part = shares @ federation.aggregate.share(estimates)
     memory, local = kept(said, (memory, local), active, active)
+    # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
     return part, (said._replace(message=length, memory=memory, local=local), server)
 

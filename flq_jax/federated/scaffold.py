@@ -72,7 +72,7 @@ def scaffold(
             optimizer,
         )
         found = descended(loss, corrected, work, key, params.model, shard)
-        count = jnp.maximum(work.count(shard.sizes), 1)
+        count = jnp.maximum(work.steps_of(shard.sizes), 1)
         change = jax.tree.map(
             lambda c, total: c - total / count, own, found.state[0].total
         )
@@ -108,8 +108,10 @@ def with_control(
         mean, change = jnp.split(updates, 2)
         model, _ = jnp.split(params, 2)
         moved, state = of_model.update(mean, state, model, **others)
+        # pyrefly: ignore[bad-argument-type] of one vector
         return jnp.concatenate([moved, -heard * change]), state
 
+    # pyrefly: ignore[bad-argument-type] `heard` is always told, see `serve`
     return optax.GradientTransformationExtraArgs(init, update)
 
 

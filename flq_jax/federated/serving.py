@@ -41,20 +41,22 @@ def serve(
     asked = take(data.sizes, who, clients)
     broadcast = Broadcast(round_index, state.movements)
 
-    def group(given, who, messages, arrived, memory, shares):
+    def group(key, broadcast, who, messages, arrived, memory, shares):
         # Silenced here, in the cache: all clients' messages at once are a pass of memory.
         messages = jax.vmap(silence)(messages, arrived)
-        estimates, memory = decoded(federation, *given, who, messages, memory)
+        estimates, memory = decoded(federation, key, broadcast, who, messages, memory)
         return (shares @ federation.aggregate.share(estimates))[None], memory
 
-    def silent_group(given, who, memory, shares):
+    def silent_group(key, broadcast, who, memory, shares):
         nothing = jax.tree.map(
             lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), sent.messages
         )
-        estimates, _ = decoded(federation, *given, who, nothing, memory, each=None)
+        estimates, _ = decoded(
+            federation, key, broadcast, who, nothing, memory, each=None
+        )
         return (shares @ federation.aggregate.share(estimates))[None]
 
-    parts, memory = federation.grouping(group, (keys.uplink, broadcast))(
+    parts, memory = federation.grouping(group, keys.uplink, broadcast)(
         who,
         sent.messages,
         sent.arrived,
@@ -63,9 +65,9 @@ def serve(
     )
     memory = put(state.server_memory, who, memory, clients)
     if others_count:  # what silence decodes to, of the speakers as of the others
-        sizes = data.sizes.astype(jnp.float32)
+        sizes = jnp.asarray(data.sizes, jnp.float32)
         shares = aggregation.shares(sizes, total, normaliser, data.sizes)
-        parts = federation.grouping(silent_group, (keys.uplink, broadcast))(
+        parts = federation.grouping(silent_group, keys.uplink, broadcast)(
             jnp.arange(clients), memory, shares
         )
     mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)

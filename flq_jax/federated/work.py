@@ -198,7 +198,9 @@ def client(
     if plain:
         size = sum(leaf.size for leaf in jax.tree.leaves(update))
         length = jnp.int32(compressor.layout(size).length)
-        x, message, new_memory = update, Message(update, jnp.zeros(0), length), memory
+        # pyrefly: ignore[bad-argument-type] codes as a pytree, which nobody packs
+        message = Message(update, jnp.zeros(0), length)
+        x, new_memory = update, memory
         overload = jnp.zeros((), bool)
         if work.settle is not None:
             new_local = work.settle(new_local, update)

@@ -85,7 +85,7 @@ def layer_costs(
         layers.setdefault("/".join(path), {})[tensor] = leaf.size
     plain = Bits(), ()
     return [
-        _cost(name, sizes, *seen.get(name, plain), attention.get(name))
+        _cost(name, sizes, *seen.get(name, plain), macs=attention.get(name))
         for name, sizes in layers.items()
     ]
 

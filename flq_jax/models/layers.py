@@ -126,11 +126,11 @@ class LowBitLayer(nn.Module, kw_only=True):
         """x -> a(x) q(W), whose q(W) is computed once, however often it is called."""
         bits, most = self.bits, self.input_range
         if self.packed and max(bits.weights, bits.activations) < FULL_PRECISION:
-            weights, unit = weight_codes(kernel, bits.weights, self.rescale)
+            coded, unit = weight_codes(kernel, bits.weights, self.rescale)
 
             def multiplied(x):
                 codes, scale = input_codes(x, bits.activations, most, self.signed)
-                return scale * unit * packed_product(codes, weights)
+                return scale * unit * packed_product(codes, coded)
 
             return multiplied
         weights = quantize_weights(kernel, bits.weights, self.rescale)

@@ -118,20 +118,23 @@ class ResNet(nn.Module):
             )
 
 
-def resnet8(**attributes: Any) -> ResNet:
+def resnet8(*, num_classes: int = 10, **attributes: Any) -> ResNet:
     """ResNet-8 for small images: 78,042 parameters with three colours and 10 classes.
 
     Args:
-        **attributes: of `ResNet`, as of the next two.
+        num_classes: number of logits, 1 or more, as of the next two.
+        **attributes: the other attributes of `ResNet`, likewise.
     """
-    return ResNet((1, 1, 1), (16, 32, 64), **attributes)
+    return ResNet((1, 1, 1), (16, 32, 64), num_classes=num_classes, **attributes)
 
 
-def resnet20(**attributes: Any) -> ResNet:
+def resnet20(*, num_classes: int = 10, **attributes: Any) -> ResNet:
     """ResNet-20 for small images: 272,474 parameters with three colours, 10 classes."""
-    return ResNet((3, 3, 3), (16, 32, 64), **attributes)
+    return ResNet((3, 3, 3), (16, 32, 64), num_classes=num_classes, **attributes)
 
 
-def resnet18(**attributes: Any) -> ResNet:
+def resnet18(*, num_classes: int = 10, **attributes: Any) -> ResNet:
     """ResNet-18, with a 3 x 3 stem and no pool, as on CIFAR: 11,173,962 parameters."""
-    return ResNet((2, 2, 2, 2), (64, 128, 256, 512), **attributes)
+    return ResNet(
+        (2, 2, 2, 2), (64, 128, 256, 512), num_classes=num_classes, **attributes
+    )

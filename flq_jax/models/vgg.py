@@ -112,12 +112,18 @@ def require_stages(where: str, stages: Any) -> None:
         require_integers(where, "stages", stage)
 
 
-def vgg9(**attributes: Any) -> VGG:
+def vgg9(*, num_classes: int = 10, **attributes: Any) -> VGG:
     """VGG-9 of federations (Wang et al. 2020, FedMA): 3,491,530 parameters on CIFAR-10.
 
     Six convolutions of 32 to 256 channels and three dense layers.
 
     Args:
+        num_classes: number of logits, 1 or more.
         **attributes: the other attributes of `VGG`.
     """
-    return VGG(((32, 64), (128, 128), (256, 256)), (512, 512), **attributes)
+    return VGG(
+        ((32, 64), (128, 128), (256, 256)),
+        (512, 512),
+        num_classes=num_classes,
+        **attributes,
+    )

@@ -132,6 +132,7 @@ def exactly(function: Callable) -> Callable:
     It is the functions that say it, and not what holds them: who replaces one of them
     has a pair that does not.
     """
+    # pyrefly: ignore[missing-attribute] a function takes marks
     function.exact = True
     return function
 

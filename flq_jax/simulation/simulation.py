@@ -85,8 +85,7 @@ class Simulation:
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
-        client = federated.gradient(loss) if client is None else client
-        longest = checks.require_client(client, loss, params, given)
+        client, longest = checks.checked_client(client, loss, params, given)
         mesh = federated.suited_mesh(client, params, count := len(given.parts))
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)

@@ -11,6 +11,7 @@ from flq_jax.configs import default
 from flq_jax.experiments.options import parts
 from flq_jax.expressions import vocabulary
 from flq_jax.expressions.expression import ExpressionError, evaluate, parse
+from flq_jax.expressions.signatures import signature_of
 from flq_jax.wireless import scheduling
 
 
@@ -23,6 +24,13 @@ def test_every_part_has_a_vocabulary_and_the_default_is_in_it():
         name = default.get_config()[option].split("(")[0]
         assert tree and (name in roots or "." in name or option == "step"), option
         assert set(vocabulary.PARTS[option].supplied) <= set(scope.names)
+
+
+def test_every_model_is_told_of_the_classes():
+    """Or of the vocabulary, or it is a layer; an argument that `**attributes` hides is not."""
+    tells = {"num_classes", "vocabulary", "features"}
+    for name, make in vocabulary.constructors("model").items():
+        assert name == "Bits" or tells & {*signature_of(make).parameters}, name
 
 
 def test_a_part_may_use_what_those_before_it_are():

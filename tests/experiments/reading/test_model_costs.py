@@ -1,3 +1,4 @@
+import flax.linen as nn
 import pytest
 from rich.console import Console
 
@@ -14,7 +15,7 @@ def test_totals_by_hand():
     params, memory, macs, operations = model_costs.totals(COSTS)
     assert params.split() == ["parameters", "105"]
     assert memory.split()[1:] == ["0.21", "KiB,", "float32's", "0.41", "/", "1.99"]
-    assert "597 an image: 36.2% at W1 A2, 63.8% at W32 A32" in macs
+    assert "597 an example: 36.2% at W1 A2, 63.8% at W32 A32" in macs
     assert f"{216 * 2 + 381 * 1024:,}" in operations
 
 
@@ -33,3 +34,11 @@ def test_table_has_a_column_for_each_width():
     assert "1 bit" in lines[2] and "32 bit" in lines[2]
     cells = next(line for line in lines if "conv_1" in line).split("│")
     assert [cell.strip() for cell in cells[2:6]] == ["1/2/6", "2x2x3", "54", "3"]
+
+
+def test_layers_of_which_nothing_is_known_are_counted_without_work():
+    """3 x 4 + 4 floats, of a dense layer of flax's."""
+    costs = layer_costs(nn.Dense(4), (3,))
+    params, _, macs, _ = model_costs.totals(costs)
+    assert params.split() == ["parameters", "16"]
+    assert macs.split() == ["multiply-adds", "0", "an", "example"]
