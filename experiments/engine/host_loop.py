@@ -111,7 +111,7 @@ def _bar(records: Sequence[Record]) -> AbstractContextManager:
     first, *others = records
     title = first.job.folder.name + (f" + {len(others)}" if others else "")
     done = min(record.progress.rounds for record in records)
-    return console.progress(title, first.job.config.rounds, done)
+    return console.progress(title, first.job.config.rounds, done, *first.metrics[:1])
 
 
 def stop_at(job: Job, run: Run) -> float:

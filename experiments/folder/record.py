@@ -10,12 +10,13 @@ from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.progress import Progress, from_note, noted
+from flq_jax.tasks import Task
 
 from ..assembly.build import Run
 from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
-from ..reading.run_files import ended
+from ..reading.run_files import JUDGED_BY, ended
 from . import tensorboard
 from .checkpoints import restored
 from .metrics import MetricsLog
@@ -60,6 +61,8 @@ class Record:
         self._rows, self._sinks = list(rows), []
         if peers.first_of_us():
             if self.wanted:
+                judged_by = {"metrics": directions(run.task)}
+                write_json(job.folder / JUDGED_BY, judged_by)
                 (job.folder / "summary.json").unlink(missing_ok=True)
             self._sinks.append(MetricsLog(job.folder, rows).write)
             if job.config.log.tensorboard:
@@ -70,6 +73,11 @@ class Record:
     def wanted(self) -> bool:
         """Whether there is a further round to do."""
         return self.progress.wanted(self.job.config.rounds)
+
+    @property
+    def metrics(self) -> list[str]:
+        """What the model is judged by."""
+        return list(self._run.task.metrics)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -131,7 +139,8 @@ class Record:
         from ..reading import figures  # Matplotlib, not before the first round
 
         folder = self.job.folder
-        figures.curves(self._rows, folder / "figures", folder.absolute().name)
+        title = folder.absolute().name
+        figures.curves(self._rows, folder / "figures", title, self.metrics)
 
     def _study(self) -> None:
         from ..reading import studies
@@ -151,6 +160,7 @@ class Record:
             "name": job.folder.absolute().name,
             **self.row,
             "stopped": progress.stopped,
+            "metrics": directions(run.task),
             "parameters": run.state.params.size,
             "accounting": job.config.accounting.to_dict(),
             "bits": ledger.every_convention(progress.ledger, run.links),
@@ -167,6 +177,12 @@ class Record:
             **clients_of_a_cell(job.config, run, progress),
             **self._origin,
         }
+
+
+def directions(task: Task) -> dict[str, str]:
+    """What a model is judged by, name -> which values are better, "higher" or "lower"."""
+    named = task.metrics.items()
+    return {name: getattr(metric, "better", "higher") for name, metric in named}
 
 
 def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:
