@@ -1,6 +1,7 @@
 """What a run leaves in its folder: log, checkpoints, figures, summary."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,10 +49,17 @@ class Record:
     Args:
         job: what is asked for.
         run: what it builds.
+        by_client: where it stands -> what the summary says of the clients.
     """
 
-    def __init__(self, job: Job, run: Run):
-        self.job, self._run = job, run
+    def __init__(
+        self,
+        job: Job,
+        run: Run,
+        by_client: Callable[[Progress], dict[str, Any]] = lambda progress: {},
+    ):
+        self.job, self._run, self._by_client = job, run, by_client
+        self._clients: dict[str, Any] = {}
         self._checkpoints = Checkpoints(job.folder / "checkpoints", console.tell)
         found = resumed(job, run, self._checkpoints)
         self.progress, rows, self._seconds, self._origin = found
@@ -128,12 +136,18 @@ class Record:
         """
         self.save()
         self.close()
-        if self._ended or not peers.first_of_us():
+        if self._ended:
+            return
+        console.told("clients", self._judge_clients)()  # on all processes together
+        if not peers.first_of_us():
             return
         console.told("figures", self._draw)()
         console.told("study", self._study)()
         folder = self.job.folder
         write_json(folder / "summary.json", self.summary())  # last: all is done
+
+    def _judge_clients(self) -> None:
+        self._clients = self._by_client(self.progress)
 
     def _draw(self) -> None:
         from ..reading import figures  # Matplotlib, not before the first round
@@ -174,6 +188,7 @@ class Record:
                 "sizes": np.asarray(run.partition.sizes).tolist(),
                 "sha256": run.partition.digest,
             },
+            **self._clients,
             **clients_of_a_cell(job.config, run, progress),
             **self._origin,
         }

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from ..process.metric_text import aim, heading, is_share, scaled, words
+from ..process.metric_text import aim, heading, is_share, scaled, shown, words
 from . import results
 from .figures import NAME
 from .results import Group
@@ -42,6 +42,7 @@ def written(
     runs = [result for group in groups for result in group.results]
     html = _template().render(
         title=title,
+        shown=shown,
         questions=unique(run.summary.get("about", "") for run in runs),
         table=table,
         marks=[(run.name, run.mark) for run in runs if run.mark] + [*left_out.items()],
@@ -85,6 +86,7 @@ def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[lis
     ends = {k: f"final {v}" for k, v in costs.items() if k != "round"}
     header = ["runs", "", "rounds", "train loss", *map(heading, metrics), "uploads"]
     header += [*ends.values(), "downlink bits"]
+    header += ["worst tenth of clients"] if (worst := of_worst(groups)) else []
     header += [
         f"{label} to {aim(metric, value)}"
         for metric, value in targets.items()
@@ -106,6 +108,7 @@ def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[lis
         line += [of("train_loss"), *(at_the_end(group, name) for name in metrics)]
         line += [of("uploads", ".0f")]
         line += [of(key) for key in (*ends, "downlink_bits")]
+        line += [worst[len(lines) - 1]] if worst else []
         for metric, value in targets.items():
             line += [cost(group, metric, value, key) for key in costs]
         lines.append(line)
@@ -119,6 +122,20 @@ def at_the_end(group: Group, metric: str) -> str:
     return (
         results.mean_sd(values, ".2f" if is_share(metric) else ".4g") if values else ""
     )
+
+
+def of_worst(groups: list[Group]) -> list[str]:
+    """The metric of the worst tenth of clients, a text a group; [] if no run tells it."""
+    texts = []
+    for group in groups:
+        told = [
+            run.summary["clients"] for run in group.results if "clients" in run.summary
+        ]
+        share = any(is_share(each["metric"]) for each in told)
+        values = [scaled(each["metric"], each["worst_tenth"]) for each in told]
+        texts.append(results.mean_sd(values, ".2f" if share else ".4g") if told else "")
+        texts[-1] += " %" if share else ""
+    return texts if any(texts) else []
 
 
 def cost(group: Group, metric: str, value: float, key: str) -> str:

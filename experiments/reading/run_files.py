@@ -35,6 +35,14 @@ SHOWN = {
     "downlink_bits": int,
     "accounting": dict,
 }
+# What it may say of a metric over the clients.
+CLIENTS = {
+    "metric": str,
+    "examples": str,
+    "clients": int,
+    "mean": MAYBE,
+    "worst_tenth": MAYBE,
+}
 # What a line of metrics has at least; what else it has are numbers.
 ROW = {
     "round": int,
@@ -154,6 +162,9 @@ def require_whole(found: dict[str, Any]) -> None:
     require(found["bits"], links, "summary.json: bits")
     for link, ways in found["bits"].items():
         require(ways, dict.fromkeys(ways, NUMBER), f"summary.json: bits of {link}")
+    if "clients" in found:
+        require(found, {"clients": dict}, "summary.json")
+        require(found["clients"], CLIENTS, "summary.json: clients")
     defaults = {"about": "", "earlier": []}
     require({**defaults, **found}, {"about": str, "earlier": list}, "summary.json")
 
