@@ -11,14 +11,13 @@ from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.progress import Progress, from_note, noted
-from flq_jax.tasks import Task
 
 from ..assembly.build import Run
 from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
-from ..reading.run_files import JUDGED_BY, ended
-from . import tensorboard
+from ..reading.run_files import ended
+from . import beginning, tensorboard
 from .checkpoints import restored
 from .metrics import MetricsLog
 from .provenance import NOT_RECORDED, provenance, since
@@ -69,8 +68,7 @@ class Record:
         self._rows, self._sinks = list(rows), []
         if peers.first_of_us():
             if self.wanted:
-                judged_by = {"metrics": directions(run.task)}
-                write_json(job.folder / JUDGED_BY, judged_by)
+                beginning.leave(job.folder, run)
                 (job.folder / "summary.json").unlink(missing_ok=True)
             self._sinks.append(MetricsLog(job.folder, rows).write)
             if job.config.log.tensorboard:
@@ -174,7 +172,7 @@ class Record:
             "name": job.folder.absolute().name,
             **self.row,
             "stopped": progress.stopped,
-            "metrics": directions(run.task),
+            "metrics": beginning.directions(run.task),
             "parameters": run.state.params.size,
             "accounting": job.config.accounting.to_dict(),
             "bits": ledger.every_convention(progress.ledger, run.links),
@@ -192,12 +190,6 @@ class Record:
             **clients_of_a_cell(job.config, run, progress),
             **self._origin,
         }
-
-
-def directions(task: Task) -> dict[str, str]:
-    """What a model is judged by, name -> which values are better, "higher" or "lower"."""
-    named = task.metrics.items()
-    return {name: getattr(metric, "better", "higher") for name, metric in named}
 
 
 def note(progress: Progress, rows: list, seconds: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import io
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from ..process.metric_text import aim, heading, is_share, scaled, shown, words
 from . import results
 from .figures import NAME
-from .results import Group
+from .results import Group, Result
+from .run_files import MOST_CLIENTS
 
 COSTS = {
     "round": "rounds",
@@ -51,6 +52,8 @@ def written(
             for key, label in present(groups).items()
             for figure in ("train_loss", *metrics_of(groups))
         ],
+        splits={name: dots(found) for name, found in splits_of(runs).items()},
+        most=MOST_CLIENTS,
         legend=list(zip([group.name for group in groups], colours(groups))),
         differences=results.differences(groups),
         names=[group.name for group in groups],
@@ -176,8 +179,39 @@ def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
         axes.set_xscale("linear" if key == "round" else "log")
         axes.set_yscale("log" if figure == "train_loss" else "linear")
         axes.grid(alpha=0.25)
-        text = io.StringIO()
-        canvas.savefig(text, format="svg", metadata={"Date": None})
+        return _svg(canvas)
+
+
+def splits_of(runs: list[Result]) -> dict[str, Sequence[Sequence[int]]]:
+    """The splits that differ, by the name of the first run with it."""
+    found: dict[str, Sequence[Sequence[int]]] = {}
+    for run in runs:
+        if run.labels and run.labels not in found.values():
+            found[run.name] = run.labels
+    return found
+
+
+def dots(labels: Sequence[Sequence[int]]) -> str:
+    """Examples by client and label, a dot each as large as they are many, as SVG."""
+    most = max(max(line) for line in labels) or 1
+    there = [
+        (client, label, 120.0 * count / most)
+        for client, line in enumerate(labels)
+        for label, count in enumerate(line)
+        if count
+    ]
+    with rc_context({"svg.hashsalt": "flq_jax", "font.size": 9.0}):
+        canvas = Figure(figsize=(4.6, 3.3), layout="constrained")
+        FigureCanvasSVG(canvas)
+        axes = canvas.subplots()
+        axes.scatter(*(zip(*there) if there else ([], [])), alpha=0.7, linewidths=0)
+        axes.set(xlabel="client", ylabel="label")
+        return _svg(canvas)
+
+
+def _svg(canvas: Figure) -> str:
+    text = io.StringIO()
+    canvas.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 

@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..options.names import flatten
@@ -26,6 +26,7 @@ class Result(NamedTuple):
         failed: whether it ended in an error.
         metrics: what the model is judged by, name -> "higher" or "lower", whichever is
             better; runs are compared by the first.
+        labels: examples by client and label, see `run_files.labels`.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Result(NamedTuple):
     summary: dict[str, Any]
     failed: bool = False
     metrics: Mapping[str, str] = {ACCURACY: "higher"}
+
+    labels: Sequence[Sequence[int]] = ()
 
     @property
     def metric(self) -> str:
@@ -88,7 +91,8 @@ def read(folder: pathlib.Path) -> list[Result]:
             if rows:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
-                results.append(Result(name, config, rows, ended, failed, metrics))
+                told = metrics, run_files.labels(path)
+                results.append(Result(name, config, rows, ended, failed, *told))
         except (ValueError, RecursionError) as error:
             console.tell(f"{path} is left out: {' '.join(str(error).split())}")
     return results

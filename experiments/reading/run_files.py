@@ -12,7 +12,8 @@ from ..process.metric_text import ACCURACY
 
 NUMBER = (int, float)
 MAYBE = (*NUMBER, type(None))
-JUDGED_BY = "judged_by.json"  # what a run's metrics are, until its summary says so
+BEGUN = "begun.json"  # what a run is judged by, and its clients' labels
+MOST_CLIENTS, MOST_LABELS = 50, 100  # of whose labels it tells
 # What each reader of a summary finds in it: name -> its kind.
 KINDS = {
     "round": int,
@@ -92,12 +93,31 @@ def metrics(folder: pathlib.Path) -> dict[str, str]:
     Raises:
         ValueError: they are no such names.
     """
-    for name in ("summary.json", JUDGED_BY):
+    for name in ("summary.json", BEGUN):
         said = load(folder / name) if (folder / name).exists() else {}
         if "metrics" in said:
             _require_metrics(said, name)
             return said["metrics"]
     return {ACCURACY: BETTER[0]}
+
+
+def labels(folder: pathlib.Path) -> list[list[int]]:
+    """Examples by client and label, of the first clients; [] where nobody says so.
+
+    Raises:
+        ValueError: they are no such numbers.
+    """
+    said = load(folder / BEGUN).get("labels", []) if (folder / BEGUN).exists() else []
+    known = isinstance(said, list) and len(said) <= MOST_CLIENTS
+    for line in said if known else ():
+        known &= isinstance(line, list) and 1 < len(line) <= MOST_LABELS
+        known = known and all(type(n) is int and 0 <= n < 1e15 for n in line)
+        known = known and len(line) == len(said[0])
+    if not known:
+        raise ValueError(
+            f"{BEGUN}: labels must be counts by client and label, got {said!r:.40}"
+        )
+    return said
 
 
 def _require_metrics(found: dict[str, Any], where: str) -> None:

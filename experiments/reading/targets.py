@@ -10,7 +10,11 @@ from .results import Group
 TARGET = flags.DEFINE_float(
     "target", None, "Value of the runs' first metric whose cost is told."
 )
-flags.register_validator("target", lambda value: value is None or math.isfinite(value))
+flags.register_validator(
+    "target",
+    lambda value: value is None or math.isfinite(value),
+    "must be a finite number",
+)
 DEFAULT = 0.9  # of an accuracy; no other metric has one
 
 

@@ -10,7 +10,7 @@ from flq_jax.experiments import export
 from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.assembly.setting import dataset_of
 from flq_jax.experiments.engine import sweep
-from flq_jax.experiments.folder.record import directions
+from flq_jax.experiments.folder.beginning import directions
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.process.metric_text import TAKEN
 from flq_jax.experiments.reading import page, results
@@ -93,7 +93,7 @@ def test_a_run_that_has_not_ended_says_as_well_which_values_are_better(
     regression, tmp_path
 ):
     folder = regression[0]
-    for name in ("config.json", "metrics.jsonl", "judged_by.json"):
+    for name in ("config.json", "metrics.jsonl", "begun.json"):
         text = (folder / "runs/line" / name).read_text()
         (tmp_path / name).write_text(text)
     (found,) = results.read(tmp_path)

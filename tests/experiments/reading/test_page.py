@@ -117,6 +117,43 @@ def test_a_name_is_no_markdown_either(tmp_path):
     assert text.splitlines()[2].startswith(r"| a\|\<b\>\&\*c\* | ")
 
 
+def test_labels_of_clients_are_drawn_once_for_each_split(tmp_path):
+    """A dot for each count above 0: three of the one split, four of the other."""
+    for name, labels in {
+        "a": [[3, 0], [1, 2]],
+        "b": [[3, 0], [1, 2]],
+        "c": [[1, 1], [1, 1]],
+        "d": None,
+    }.items():
+        leave(tmp_path / name, about=name)
+        said = {} if labels is None else {"labels": labels}
+        (tmp_path / name / "begun.json").write_text(json.dumps(said))
+    found = results.read(tmp_path)
+    splits = page.splits_of(found)
+    assert list(splits) == ["a", "c"]
+    three, four = (_circles(page.dots(labels)) for labels in splits.values())
+    assert (three, four) == (3, 4)
+    html = page.written(results.grouped(found), "title", {})["report.html"]
+    assert html.count("<figcaption>") == 2
+
+
+def _circles(svg):
+    """The dots of a scatter: the paths, or the uses of one, in its group."""
+    group = svg[svg.index('id="PathCollection_1"') :]
+    group = group[: group.index('id="matplotlib.axis_1"')]
+    return group.count("<use") or group.count("<path")
+
+
+@pytest.mark.parametrize(
+    "labels", [3, [3], [[1, 2], [1]], [[1, -2]], [[1, 2.5]], [[1]], [[1, 2]] * 51]
+)
+def test_strange_labels_leave_out_their_run(labels, tmp_path, capsys):
+    leave(tmp_path / "a")
+    (tmp_path / "a/begun.json").write_text(json.dumps({"labels": labels}))
+    assert results.read(tmp_path) == []
+    assert "a is left out: begun.json: labels must be" in capsys.readouterr().out
+
+
 class _Balance(html.parser.HTMLParser):
     """The tags that are open, in order; raises if another one is closed."""
 

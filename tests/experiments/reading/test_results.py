@@ -170,6 +170,8 @@ def test_a_line_with_a_value_that_is_none_leaves_out_its_run(
         ("versions", []), ("data", {}), ("data", {"classes": 0}), ("partition", {}),
         ("bits", {"uplink": 3}), ("bits", {"uplink": {"payload/32": "x"}}),
         ("about", []), ("stopped", None), ("wall_seconds", "1"), ("earlier", 3),
+        ("metrics", {}), ("metrics", ["x"]), ("metrics", {"x": "better"}),
+        ("clients", []), ("clients", {"metric": "accuracy"}),
     ],
 )  # fmt: skip
 def test_a_strange_summary_leaves_out_its_run(key, value, tmp_path, capsys):
