@@ -30,7 +30,7 @@ from .process import signals, surroundings, typed
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
-from .reading import figures, results
+from .reading import figures, results, targets
 from .reading.results import Group, Result
 
 _POLICIES = flags.DEFINE_list("policies", ["joint", "equal"], "Configs wireless_NAME.")
@@ -41,7 +41,8 @@ _CLIENTS = flags.DEFINE_list("populations", ["15"], "Numbers of clients: 15, 50,
 _PARTITIONS = flags.DEFINE_list("partitions", ["iid"], "iid, dirichlet (alpha 0.1).")
 _ROUNDS = flags.DEFINE_integer("rounds", 400, "Rounds of each run.", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
-_TARGET = flags.DEFINE_float("target", 0.88, "Accuracy whose cost is told.", 0.0, 1.0)
+flags.adopt_module_key_flags(targets)
+TARGET = 0.88  # the accuracy whose cost is told without --target
 
 LINKS = {
     "binary": "innovation(sign())",
@@ -138,7 +139,8 @@ def main(argv: list[str]) -> None:
     with signals.ending(typed.command()), one_line_errors():
         failures = sweep.run_all(runs)
     groups = finished(folder, asked)
-    table = results.markdown(compared(groups, _TARGET.value))
+    target = TARGET if targets.TARGET.value is None else targets.TARGET.value
+    table = results.markdown(compared(groups, target))
     replace(folder / "policies.md", table)
     for group in groups:
         first = group.results[0]

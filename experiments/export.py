@@ -18,24 +18,26 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict
 
 from flq_jax import data, models
-from flq_jax.data.clients import scaled
+from flq_jax.data import clients
+from flq_jax.data.dataset import Dataset
 from flq_jax.expressions.expression import ExpressionError
 from flq_jax.expressions.modules import imported_from_elsewhere
 from flq_jax.federated import State
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
-from flq_jax.simulation.evaluation import heard_params
+from flq_jax.simulation.evaluation import AT_ONCE, heard_params, judged, totals
 
 from .assembly.build import Run, build, split
 from .assembly.check import require_fit
-from .assembly.composition import canonical_texts
-from .assembly.setting import dataset_of, setting
+from .assembly.composition import canonical_texts, made
+from .assembly.setting import dataset_of, known, setting
 from .folder.checkpoints import restored
 from .folder.claim import OWN
 from .options import command_line, validation
 from .options.parts import trees
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
+from .process.metric_text import shown, words
 from .process.whole_files import replacing
 from .reading import packed_model, run_files
 
@@ -54,7 +56,7 @@ def main(argv: list[str]) -> None:
 
 
 def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> None:
-    """Writes the model of a run's folder to `out`, and tells its size and accuracy.
+    """Writes the model of a run's folder to `out`, and tells its size and what it is judged by.
 
     Args:
         folder: the run's.
@@ -76,8 +78,7 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     rounds, state = newest(folder, run)
     params = heard_params(run.federation, run.root, state, rounds)
     classes = dataset.num_classes
-    images, labels = scaled(run.test[0]), run.test[1]
-    shape = images.shape[1:]
+    shape = run.test[0].shape[1:]
     counts = packed_model.save(out, text, model, params, classes, shape)
     loaded, read, image = packed_model.load(out)
     stored = " + ".join(f"{n:,} x {bits} bit" for bits, n in sorted(counts.items()))
@@ -86,10 +87,15 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
         f"{out}: round {rounds}; {stored} = {payload:,.0f} bytes, "
         f"{out.stat().st_size:,} with names and shapes"
     )
-    trained = accuracy(model, params, images, labels)
-    packed = accuracy(loaded, read, images, labels)
+    trained = figures(config, dataset, model, params)
+    packed = figures(config, dataset, loaded, read)
+    told = [
+        f"{words(name)} {shown(name, trained[name])} as trained, {shown(name, packed[name])} "
+        "from the file"
+        for name in run.task.metrics
+    ]
     console.tell(
-        f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file"
+        f"{'; '.join(told)}"
         f"{', on packed integers' if on_integers(loaded, image) else ''}"
     )
     if program:
@@ -165,10 +171,17 @@ def on_integers(model: nn.Module, image: Sequence[int]) -> bool:
     return any(max(bits.weights, bits.activations) < FULL_PRECISION for bits in widths)
 
 
-def accuracy(model, params: Any, images: jax.Array, labels: jax.Array) -> float:
-    """The share of images that the model classifies rightly."""
-    correct = jax.jit(models.num_correct, static_argnums=0)
-    return int(correct(model, params, images, labels)) / labels.size
+def figures(
+    config: ConfigDict, dataset: Dataset, model: nn.Module, params: Any
+) -> dict[str, float | None]:
+    """The metrics of the config's task, of a model on the test examples."""
+    values = known(config, dataset) | {"model": model}
+    metrics = made(trees(config), "task", values).metrics
+    inputs, targets = map(jax.numpy.asarray, dataset[2:4])
+    shares = clients.divided(clients.pooled(inputs, targets), AT_ONCE)
+    sums = jax.device_get(jax.jit(totals(metrics))(params, shares))
+    found = judged(0.0, sums, len(targets), metrics)
+    return {name: found[name] for name in metrics}
 
 
 if __name__ == "__main__":

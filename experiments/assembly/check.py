@@ -12,18 +12,16 @@ from flq_jax.data.dataset import Dataset
 from flq_jax.expressions.modules import digests
 from flq_jax.federated import LocalUpdate
 from flq_jax.quantizers.base import require_indices
-from flq_jax.simulation import start
+from flq_jax.simulation import checks, start
 
 from ..options.parts import trees
 from ..process.errors import ConfigError
+from ..process.metric_text import TAKEN
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
 from .setting import cell_of, initial, setting, sizes_of
 
-# Examples drawn at once, as a multiple of those that there are.
-MOST_DRAWS = 10
-# Of a task's metrics the one that console, tables, figures and reports read.
-JUDGED = "test_accuracy"
+MOST_DRAWS = 10  # examples drawn at once, as a multiple of those that there are
 
 
 def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> None:
@@ -40,8 +38,7 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
     """
     require_free(config)
     found, sizes = setting(config, dataset), tuple(sizes)
-    mesh = federated.client_mesh(config.clients)
-    found = found._replace(mesh=mesh, shares=sizes)
+    found = found._replace(mesh=federated.client_mesh(config.clients), shares=sizes)
     if config.packed and not hasattr(found.model, "packed"):
         raise ConfigError(
             f"config.packed: must be False for a model without packed integers, got "
@@ -50,9 +47,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
     parts = trees(config)
 
     def look(root, data):
-        cell = cell_of(config, root)
-        made = assembled(found, parts, Arrays(root, data, cell, {}))
-        _require_judged(config, made)
+        made = assembled(found, parts, Arrays(root, data, cell_of(config, root), {}))
+        _require_judged(config, dataset, found.shapes, made)
         sent = sizes_of(made.federation.local_update, found.shapes)
         _require_countable(config, made, sum(sent))
         _require_batch(config, made.federation.local_update, sizes)
@@ -90,18 +86,22 @@ def _require_round(where: str, made: Parts, params, root, data: ClientData) -> N
         ) from error
 
 
-def _require_judged(config: ConfigDict, made: Parts) -> None:
+def _require_judged(config: ConfigDict, dataset: Dataset, shapes, made: Parts) -> None:
+    """Raises `ConfigError` unless loss and metrics, one or more, take the examples."""
+    shard = checks.shard_of(dataset.test_inputs, dataset.test_labels, 1)
     metrics = made.task.metrics
-    if not isinstance(metrics, Mapping):
-        raise ConfigError(
-            f"config.task: {config.task}: metrics must be name -> function, got a "
-            f"{type(metrics).__name__}"
-        )
-    if JUDGED not in metrics:
-        raise ConfigError(
-            f"config.task: {config.task}: its metrics must have {JUDGED}, which tables and "
-            f"figures show, got {', '.join(metrics) or 'none'}"
-        )
+    try:
+        if not isinstance(metrics, Mapping):
+            raise ValueError(
+                f"its metrics must be name -> function, got {metrics!r:.60}"
+            )
+        checks.require_loss(made.task.loss, shapes, shard)
+        checks.require_metrics(metrics, shapes, shard, TAKEN)
+        if not metrics:
+            raise ValueError("its metrics must be one or more, got none")
+    except ValueError as error:
+        why = str(error).removeprefix("Simulation: ")
+        raise ConfigError(f"config.task: {config.task}: {why}") from error
 
 
 def _require_countable(config: ConfigDict, made: Parts, num_params: int) -> None:

@@ -19,6 +19,7 @@ from ..folder.claim import resolve
 from ..folder.record import Job, Record
 from ..process import console, peers
 from ..process.signals import Interrupt, Interrupted
+from . import clients_figures
 from .optimum import kept, least_loss
 
 
@@ -55,7 +56,11 @@ def train_together(
     begin = time.monotonic()
     configs = [job.config for job in jobs]
     stack, runs = stacked(configs, jobs[0].dataset)
-    records = [Record(job, run) for job, run in zip(jobs, runs, strict=True)]
+    judge = clients_figures.judging(stack, jobs, runs)
+    records = [
+        Record(job, run, functools.partial(judge, index))
+        for index, (job, run) in enumerate(zip(jobs, runs, strict=True))
+    ]
     targets = [
         stop_at(record.job, run) if record.wanted else -math.inf
         for record, run in zip(records, runs, strict=True)
@@ -111,7 +116,7 @@ def _bar(records: Sequence[Record]) -> AbstractContextManager:
     first, *others = records
     title = first.job.folder.name + (f" + {len(others)}" if others else "")
     done = min(record.progress.rounds for record in records)
-    return console.progress(title, first.job.config.rounds, done)
+    return console.progress(title, first.job.config.rounds, done, *first.metrics[:1])
 
 
 def stop_at(job: Job, run: Run) -> float:

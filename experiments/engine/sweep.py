@@ -22,6 +22,7 @@ from ..process.errors import ConfigError
 from ..process.signals import Interrupted
 from ..process.whole_files import replace
 from ..reading import results, run_files
+from ..reading.targets import targets
 from . import agreement, host_loop, taking
 from .gathering import data_text, stacks, without_seed
 
@@ -158,7 +159,7 @@ def show(runs: Sequence[Job]) -> None:
     if groups:
         from ..reading.page import summary_table  # Matplotlib and jinja2
 
-        console.table(summary_table(groups, 0.9))
+        console.table(summary_table(groups, targets(groups)))
 
 
 def taken(

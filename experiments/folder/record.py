@@ -1,6 +1,7 @@
 """What a run leaves in its folder: log, checkpoints, figures, summary."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
 from ..reading.run_files import ended
-from . import tensorboard
+from . import beginning, tensorboard
 from .checkpoints import restored
 from .metrics import MetricsLog
 from .provenance import NOT_RECORDED, provenance, since
@@ -48,10 +49,17 @@ class Record:
     Args:
         job: what is asked for.
         run: what it builds.
+        by_client: where it stands -> what the summary says of the clients.
     """
 
-    def __init__(self, job: Job, run: Run):
-        self.job, self._run = job, run
+    def __init__(
+        self,
+        job: Job,
+        run: Run,
+        by_client: Callable[[Progress], dict[str, Any]] = lambda progress: {},
+    ):
+        self.job, self._run, self._by_client = job, run, by_client
+        self._clients: dict[str, Any] = {}
         self._checkpoints = Checkpoints(job.folder / "checkpoints", console.tell)
         found = resumed(job, run, self._checkpoints)
         self.progress, rows, self._seconds, self._origin = found
@@ -61,6 +69,7 @@ class Record:
         self._rows, self._sinks = list(rows), []
         if peers.first_of_us():
             if self.wanted:
+                beginning.leave(job.folder, run)
                 (job.folder / "summary.json").unlink(missing_ok=True)
             self._sinks.append(MetricsLog(job.folder, rows).write)
             if job.config.log.tensorboard:
@@ -71,6 +80,11 @@ class Record:
     def wanted(self) -> bool:
         """Whether there is a further round to do."""
         return self.progress.wanted(self.job.config.rounds)
+
+    @property
+    def metrics(self) -> list[str]:
+        """What the model is judged by."""
+        return list(self._run.task.metrics)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -121,18 +135,25 @@ class Record:
         """
         self.save()
         self.close()
-        if self._ended or not peers.first_of_us():
+        if self._ended:
+            return
+        console.told("clients", self._judge_clients)()  # on all processes together
+        if not peers.first_of_us():
             return
         console.told("figures", self._draw)()
         console.told("study", self._study)()
         folder = self.job.folder
         write_json(folder / "summary.json", self.summary())  # last: all is done
 
+    def _judge_clients(self) -> None:
+        self._clients = self._by_client(self.progress)
+
     def _draw(self) -> None:
         from ..reading import figures  # Matplotlib, not before the first round
 
         folder = self.job.folder
-        figures.curves(self._rows, folder / "figures", folder.absolute().name)
+        title = folder.absolute().name
+        figures.curves(self._rows, folder / "figures", title, self.metrics)
 
     def _study(self) -> None:
         from ..reading import studies
@@ -152,6 +173,7 @@ class Record:
             "name": job.folder.absolute().name,
             **self.row,
             "stopped": progress.stopped,
+            "metrics": beginning.directions(run.task),
             "parameters": num_params(run),
             "accounting": job.config.accounting.to_dict(),
             "bits": ledger.every_convention(progress.ledger, run.links),
@@ -165,6 +187,7 @@ class Record:
                 "sizes": np.asarray(run.partition.sizes).tolist(),
                 "sha256": run.partition.digest,
             },
+            **self._clients,
             **clients_of_a_cell(job.config, run, progress),
             **self._origin,
         }

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
+from .metric_text import ACCURACY, shown, words
+
 WIDEST = 500  # columns of a table of many runs
 
 
@@ -67,8 +69,17 @@ def told(what: str, work: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int, done: int) -> Iterator[Any]:
-    """A bar over the rounds; yields (metrics row) -> None, which moves it."""
+def progress(
+    title: str, total: int, done: int, metric: str = ACCURACY
+) -> Iterator[Any]:
+    """A bar over the rounds; yields (metrics row) -> None, which moves it.
+
+    Args:
+        title: of the bar.
+        total: rounds that there are to be.
+        done: rounds that there are.
+        metric: which one it shows.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
@@ -80,15 +91,16 @@ def progress(title: str, total: int, done: int) -> Iterator[Any]:
         task = bar.add_task(title, total=total, completed=done, figures="")
 
         def show(row: dict[str, Any]) -> None:
-            bar.update(task, completed=row["round"], figures=_figures(row))
+            bar.update(task, completed=row["round"], figures=_figures(row, metric))
 
         yield show
 
 
-def _figures(row: dict[str, Any]) -> str:
+def _figures(row: dict[str, Any], metric: str) -> str:
     loss = "diverged" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
     return (
-        f"loss {loss}  accuracy {100 * row['test_accuracy']:.2f} %  "
+        f"loss {loss}  {words(metric.removeprefix('test_'))} "
+        f"{shown(metric, row[metric])}  "
         f"up {row['uplink_bits']:.3g}  down {row['downlink_bits']:.3g} bits"
     )
 
@@ -96,10 +108,11 @@ def _figures(row: dict[str, Any]) -> str:
 def summary_table(summary: dict[str, Any]) -> None:
     """Prints the end of a run."""
     table = Table(title=summary["name"], show_header=False, title_justify="left")
+    metrics = summary.get("metrics", [ACCURACY])
     rows = {
         "rounds": f"{summary['round']:,}" + _why(summary),
         "train loss": _number(summary["train_loss"]),
-        "test accuracy": f"{100 * summary['test_accuracy']:.2f} %",
+        **{words(name): shown(name, summary[name]) for name in metrics},
         "uploads": f"{summary['uploads']:,}",
         "uplink bits": f"{summary['uplink_bits']:,}",
         "downlink bits": f"{summary['downlink_bits']:,}",

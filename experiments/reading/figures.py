@@ -2,10 +2,13 @@
 
 import math
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from ..process.metric_text import ACCURACY, heading, scaled
 
 # file name: (abscissa, its label, whether it is drawn on a logarithmic axis)
 ABSCISSAE = {
@@ -18,31 +21,39 @@ ABSCISSAE = {
 NAME = {"parse_math": False, "usetex": False}
 
 
-def curves(rows: list[dict[str, Any]], folder: pathlib.Path, title: str) -> None:
-    """Draws train loss and test accuracy against rounds, uplink bits, and in a cell
-    against seconds and joules.
+def curves(
+    rows: list[dict[str, Any]],
+    folder: pathlib.Path,
+    title: str,
+    metrics: Sequence[str] = (ACCURACY,),
+) -> None:
+    """Draws train loss and metrics against rounds, uplink bits, and in a cell against
+    seconds and joules.
 
     Args:
         rows: the lines of the metrics file.
         folder: where `rounds.png` and so on are written; made if need be.
         title: printed above the axes.
+        metrics: of the model, what to draw beside the loss.
     """
     folder.mkdir(exist_ok=True)
     for name, (key, label, logarithmic) in ABSCISSAE.items():
         if key not in rows[0]:
             continue
-        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.5 + 4.5 * len(metrics), 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title, **NAME)
         x = [row[key] for row in rows]
-        loss, accuracy = figure.subplots(1, 2)
+        loss, *others = figure.subplots(1, 1 + len(metrics))
         losses = [row["train_loss"] for row in rows]
         loss.plot(x, losses, ".-")
         scale = "log" if any(losses) else "linear"  # of a run that diverged at once
         loss.set(xlabel=label, ylabel="train loss", yscale=scale)
-        accuracy.plot(x, [100.0 * row["test_accuracy"] for row in rows], ".-")
-        accuracy.set(xlabel=label, ylabel="test accuracy (%)")
-        for axes in (loss, accuracy):
+        for axes, metric in zip(others, metrics, strict=True):
+            axes.plot(x, _drawn([scaled(metric, row[metric]) for row in rows]), ".-")
+            axes.set_xlabel(label)
+            axes.set_ylabel(heading(metric), **NAME)
+        for axes in (loss, *others):
             axes.grid(alpha=0.3)
             if logarithmic and min(x) > 0:
                 axes.set_xscale("log")

@@ -6,11 +6,12 @@ import os
 import pathlib
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..options.names import flatten
 from ..process import console
+from ..process.metric_text import ACCURACY
 from . import run_files
 
 
@@ -23,6 +24,9 @@ class Result(NamedTuple):
         rows: the lines of its metrics file, at least one.
         summary: what it ended with; empty while it has not, and once it is prolonged.
         failed: whether it ended in an error.
+        metrics: what the model is judged by, name -> "higher" or "lower", whichever is
+            better; runs are compared by the first.
+        labels: examples by client and label, see `run_files.labels`.
     """
 
     name: str
@@ -30,6 +34,14 @@ class Result(NamedTuple):
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
     failed: bool = False
+    metrics: Mapping[str, str] = {ACCURACY: "higher"}
+
+    labels: Sequence[Sequence[int]] = ()
+
+    @property
+    def metric(self) -> str:
+        """The metric that runs are compared by."""
+        return next(iter(self.metrics))
 
     @property
     def mark(self) -> str:
@@ -42,8 +54,10 @@ class Result(NamedTuple):
             return "diverged"
         if not self.summary:
             return "failed" if self.failed else "unfinished"
-        # A model that knows nothing, but that it knows nothing, has a loss of log C.
-        chance = math.log(self.summary["data"]["classes"])
+        # A model that knows nothing, but that it knows nothing, has a cross-entropy of
+        # log C; what other losses are large nobody knows.
+        classes = self.summary["data"]["classes"] if self.metric == ACCURACY else 0
+        chance = math.log(max(classes, 1))
         if loss > 2.0 * chance > 0.0:
             return "diverged"
         return "stuck" if loss > 0.95 * chance > 0.0 else ""
@@ -72,11 +86,13 @@ def read(folder: pathlib.Path) -> list[Result]:
     for name, path in _runs(folder):
         try:
             config = flatten(run_files.config(path / "config.json"))
-            rows = run_files.rows(path / "metrics.jsonl")
+            metrics = run_files.metrics(path)
+            rows = run_files.rows(path / "metrics.jsonl", metrics)
             if rows:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
-                results.append(Result(name, config, rows, ended, failed))
+                told = metrics, run_files.labels(path)
+                results.append(Result(name, config, rows, ended, failed, *told))
         except (ValueError, RecursionError) as error:
             console.tell(f"{path} is left out: {' '.join(str(error).split())}")
     return results
@@ -178,10 +194,15 @@ def differences(groups: list[Group]) -> dict[str, list[Any]]:
     return {o: row for o, row in table.items() if any(v != row[0] for v in row)}
 
 
-def cost_to(result: Result, accuracy: float, key: str) -> float | None:
-    """`key` at the first evaluation with this test accuracy; None if there is none."""
-    reached = (row[key] for row in result.rows if row["test_accuracy"] >= accuracy)
-    return next(reached, None)
+def cost_to(result: Result, target: float, key: str) -> float | None:
+    """`key` at the first evaluation whose metric is as good; None if there is none.
+
+    The metric is the one that runs are compared by: at `target`, or above it where higher
+    values are better, or below it where lower ones are.
+    """
+    name, sign = result.metric, 1 if result.metrics[result.metric] == "higher" else -1
+    told = (row for row in result.rows if row[name] is not None)
+    return next((row[key] for row in told if sign * row[name] >= sign * target), None)
 
 
 def mean_sd(values: Iterable[float | None], digits: str = ".4g") -> str:

@@ -2,11 +2,18 @@
 
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
+from flq_jax.simulation.metric import BETTER
+
 from ..process import whole_files
+from ..process.metric_text import ACCURACY
 
 NUMBER = (int, float)
+MAYBE = (*NUMBER, type(None))
+BEGUN = "begun.json"  # what a run is judged by, and its clients' labels
+MOST_CLIENTS, MOST_LABELS = 50, 100  # of whose labels it tells
 # What each reader of a summary finds in it: name -> its kind.
 KINDS = {
     "round": int,
@@ -23,18 +30,24 @@ KINDS = {
 # What the table at a run's end shows beside these.
 SHOWN = {
     "name": str,
-    "train_loss": (*NUMBER, type(None)),
-    "test_accuracy": NUMBER,
+    "train_loss": MAYBE,
     "uploads": int,
     "uplink_bits": int,
     "downlink_bits": int,
     "accounting": dict,
 }
+# What it may say of a metric over the clients.
+CLIENTS = {
+    "metric": str,
+    "examples": str,
+    "clients": int,
+    "mean": MAYBE,
+    "worst_tenth": MAYBE,
+}
 # What a line of metrics has at least; what else it has are numbers.
 ROW = {
     "round": int,
-    "train_loss": (*NUMBER, type(None)),
-    "test_accuracy": NUMBER,
+    "train_loss": MAYBE,
     "uploads": int,
     "uplink_bits": int,
     "downlink_bits": int,
@@ -72,8 +85,56 @@ def config(path: pathlib.Path) -> dict[str, Any]:
     return found
 
 
-def rows(path: pathlib.Path) -> list[dict[str, Any]]:
+def metrics(folder: pathlib.Path) -> dict[str, str]:
+    """What a run is judged by, name -> "higher" or "lower", first what compares it.
+
+    Runs that do not say so are of versions that knew test_accuracy alone.
+
+    Raises:
+        ValueError: they are no such names.
+    """
+    for name in ("summary.json", BEGUN):
+        said = load(folder / name) if (folder / name).exists() else {}
+        if "metrics" in said:
+            _require_metrics(said, name)
+            return said["metrics"]
+    return {ACCURACY: BETTER[0]}
+
+
+def labels(folder: pathlib.Path) -> list[list[int]]:
+    """Examples by client and label, of the first clients; [] where nobody says so.
+
+    Raises:
+        ValueError: they are no such numbers.
+    """
+    said = load(folder / BEGUN).get("labels", []) if (folder / BEGUN).exists() else []
+    known = isinstance(said, list) and len(said) <= MOST_CLIENTS
+    for line in said if known else ():
+        known &= isinstance(line, list) and 1 < len(line) <= MOST_LABELS
+        known = known and all(type(n) is int and 0 <= n < 1e15 for n in line)
+        known = known and len(line) == len(said[0])
+    if not known:
+        raise ValueError(
+            f"{BEGUN}: labels must be counts by client and label, got {said!r:.40}"
+        )
+    return said
+
+
+def _require_metrics(found: dict[str, Any], where: str) -> None:
+    said = found["metrics"]
+    known = isinstance(said, dict) and all(which in BETTER for which in said.values())
+    if not said or not known:
+        raise ValueError(
+            f"{where}: metrics must be names with {' or '.join(BETTER)}, got {said!r:.40}"
+        )
+
+
+def rows(path: pathlib.Path, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
     """The whole lines of a metrics file; one that is being written is none yet.
+
+    Args:
+        path: of the file.
+        metrics: names that each line has to have.
 
     Raises:
         ValueError: one is no object of numbers, or has other names than the first one.
@@ -90,7 +151,7 @@ def rows(path: pathlib.Path) -> list[dict[str, Any]]:
             raise ValueError(f"{where}: {error}") from error
         if not isinstance(row, dict) or (found and row.keys() != found[0].keys()):
             raise ValueError(f"{where} is not one of metrics: {row!r:.40}")
-        require(row, dict.fromkeys(row, (*NUMBER, type(None))) | ROW, where)
+        require(row, dict.fromkeys((*row, *metrics), MAYBE) | ROW, where)
         found.append(row)
     return found
 
@@ -111,15 +172,19 @@ def require_whole(found: dict[str, Any]) -> None:
     """Raises ValueError unless it has all that a report reads."""
     require(found, KINDS, "summary.json")
     require(found["data"], {"classes": NUMBER}, "summary.json: data")
-    if found["data"]["classes"] < 1:
+    least = int("metrics" not in found)  # 0 of data whose targets are numbers
+    if found["data"]["classes"] < least:
         raise ValueError(
-            f"summary.json: classes must be 1 or more, got {found['data']}"
+            f"summary.json: classes must be {least} or more, got {found['data']}"
         )
     require(found["partition"], {"sizes": list}, "summary.json: partition")
     links = dict.fromkeys(found["bits"], dict)
     require(found["bits"], links, "summary.json: bits")
     for link, ways in found["bits"].items():
         require(ways, dict.fromkeys(ways, NUMBER), f"summary.json: bits of {link}")
+    if "clients" in found:
+        require(found, {"clients": dict}, "summary.json")
+        require(found["clients"], CLIENTS, "summary.json: clients")
     defaults = {"about": "", "earlier": []}
     require({**defaults, **found}, {"about": str, "earlier": list}, "summary.json")
 
@@ -128,8 +193,8 @@ def require(found: dict[str, Any], kinds: dict[str, Any], where: str) -> None:
     """Raises ValueError unless `found` has values of these kinds, numbers within f64."""
     for name, kind in kinds.items():
         value = found.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(  # noqa: TRY004 likewise
+        if name not in found or not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(
                 f"{where}: {name} is missing or no such value: {value!r:.40}"
             )
         if isinstance(value, NUMBER) and not abs(value) < 1e300:
@@ -145,7 +210,7 @@ def ended(path: pathlib.Path, rounds: int) -> dict[str, Any] | None:
     """The whole summary of a run that ended after so many rounds, or None."""
     try:
         found = summary(path)
-        require(found, SHOWN, path.name)
+        require(found, SHOWN | dict.fromkeys(metrics(path.parent), MAYBE), path.name)
         require_whole(found)
     except ValueError:
         return None

@@ -38,7 +38,7 @@ def test_accuracy_is_reproduced_and_size_is_the_sum_of_the_widths(
     assert f"{out.stat().st_size:,} with names" in size
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["round"] == 4
-    reached = f"{last['test_accuracy']:.2%}"
+    reached = f"{100 * last['test_accuracy']:.2f} %"
     assert accuracy.startswith(f"test accuracy {reached} as trained, {reached} from")
     assert accuracy.endswith(" from the file, on packed integers")
     assert program.read_bytes().startswith(b"ML\xefR")  # MLIR bytecode

@@ -355,7 +355,7 @@ def test_a_report_has_all_other_runs_and_touches_none(file, spoilt, capsys):
         with in_time(times):
             found = results.read(folder)
             groups, rest = results.grouped(found), results.left_out(folder, found)
-            texts = page.written(groups, "title", 0.5, rest)
+            texts = page.written(groups, "title", {"test_accuracy": 0.5}, rest)
         said = capsys.readouterr().out.splitlines()
         for name, text in texts.items():
             assert text.encode(), (way, name)

@@ -19,7 +19,7 @@ def groups(tmp_path):
 
 
 def test_the_page_stands_alone_and_is_well_formed(groups):
-    html = page.written(groups, "title", 0.9)["report.html"]
+    html = page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
     links = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", html)
     assert all(link.startswith("#") for link in links)
     assert not re.search(r"<(script|link|img|iframe)|@import|url\((?!#)", html)
@@ -29,7 +29,7 @@ def test_the_page_stands_alone_and_is_well_formed(groups):
 
 
 def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
-    html = page.written(groups, "title", 0.9)["report.html"]
+    html = page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
     for part in (
         "A question?",
         "python -m experiments.main --config=x.py",
@@ -48,11 +48,16 @@ def test_the_page_says_by_what_a_run_was_begun(tmp_path):
     earlier = {"earlier": [{"source": "fedcba9", "device": "cpu x 5"}]}
     path.write_text(json.dumps(json.loads(path.read_text()) | earlier))
     groups = results.grouped(results.read(tmp_path))
-    assert "fedcba9 on cpu x 5" in page.written(groups, "title", 0.9)["report.html"]
+    assert (
+        "fedcba9 on cpu x 5"
+        in page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
+    )
 
 
 def test_the_page_names_what_is_left_out(groups):
-    html = page.written(groups, "title", 0.9, {"x": "failed"})["report.html"]
+    html = page.written(groups, "title", {"test_accuracy": 0.9}, {"x": "failed"})[
+        "report.html"
+    ]
     assert re.search(r"Not results:.*x\s+failed", html, re.DOTALL)
 
 
@@ -71,7 +76,7 @@ def _dots(svg):
 
 
 def test_the_table_has_a_line_for_each_group(groups):
-    header, laq, sgd = page.summary_table(groups, 0.9)
+    header, laq, sgd = page.summary_table(groups, {"test_accuracy": 0.9})
     cells = dict(zip(header, laq))
     assert cells["runs"] == "laq × 2" and cells[""] == ""
     assert cells["test accuracy (%)"] == "90.00 ± 0.00"
@@ -87,27 +92,66 @@ def test_the_table_says_that_messages_overloaded(tmp_path):
         rows = [json.dumps(row | {"overloads": overloads}) for row in rows]
         (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
     groups = results.grouped(results.read(tmp_path))
-    header, line = page.summary_table(groups, 0.9)
+    header, line = page.summary_table(groups, {"test_accuracy": 0.9})
     assert dict(zip(header, line))[""] == "overloads 600 ± 14"
 
 
 def test_markdown_has_as_many_cells_in_every_line(groups):
-    lines = page.written(groups, "title", 0.9)["report.md"].splitlines()
+    lines = page.written(groups, "title", {"test_accuracy": 0.9})[
+        "report.md"
+    ].splitlines()
     assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
 
 
 def test_a_name_is_not_markup(tmp_path):
     leave(tmp_path / "a<b>&c", seed=0)
     groups = results.grouped(results.read(tmp_path))
-    html = page.written(groups, "<script>", 0.9)["report.html"]
+    html = page.written(groups, "<script>", {"test_accuracy": 0.9})["report.html"]
     assert "<script>" not in html and "a&lt;b&gt;&amp;c" in html
 
 
 def test_a_name_is_no_markdown_either(tmp_path):
     leave(tmp_path / "a|<b>&*c*", seed=0)
     groups = results.grouped(results.read(tmp_path))
-    text = page.written(groups, "title", 0.9)["report.md"]
+    text = page.written(groups, "title", {"test_accuracy": 0.9})["report.md"]
     assert text.splitlines()[2].startswith(r"| a\|\<b\>\&\*c\* | ")
+
+
+def test_labels_of_clients_are_drawn_once_for_each_split(tmp_path):
+    """A dot for each count above 0: three of the one split, four of the other."""
+    for name, labels in {
+        "a": [[3, 0], [1, 2]],
+        "b": [[3, 0], [1, 2]],
+        "c": [[1, 1], [1, 1]],
+        "d": None,
+    }.items():
+        leave(tmp_path / name, about=name)
+        said = {} if labels is None else {"labels": labels}
+        (tmp_path / name / "begun.json").write_text(json.dumps(said))
+    found = results.read(tmp_path)
+    splits = page.splits_of(found)
+    assert list(splits) == ["a", "c"]
+    three, four = (_circles(page.dots(labels)) for labels in splits.values())
+    assert (three, four) == (3, 4)
+    html = page.written(results.grouped(found), "title", {})["report.html"]
+    assert html.count("<figcaption>") == 2
+
+
+def _circles(svg):
+    """The dots of a scatter: the paths, or the uses of one, in its group."""
+    group = svg[svg.index('id="PathCollection_1"') :]
+    group = group[: group.index('id="matplotlib.axis_1"')]
+    return group.count("<use") or group.count("<path")
+
+
+@pytest.mark.parametrize(
+    "labels", [3, [3], [[1, 2], [1]], [[1, -2]], [[1, 2.5]], [[1]], [[1, 2]] * 51]
+)
+def test_strange_labels_leave_out_their_run(labels, tmp_path, capsys):
+    leave(tmp_path / "a")
+    (tmp_path / "a/begun.json").write_text(json.dumps({"labels": labels}))
+    assert results.read(tmp_path) == []
+    assert "a is left out: begun.json: labels must be" in capsys.readouterr().out
 
 
 class _Balance(html.parser.HTMLParser):

@@ -142,13 +142,13 @@ def test_a_damaged_file_is_its_own_run_s_misfortune(file, content, tmp_path, cap
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{tmp_path / 'a'} is left out: {file}")
     assert results.left_out(tmp_path, found) == {"a": "damaged"}
-    assert page.written(results.grouped(found), "title", 0.9)
+    assert page.written(results.grouped(found), "title", {"test_accuracy": 0.9})
 
 
 @pytest.mark.parametrize(
     "key, value",
     [
-        ("train_loss", "0.5"), ("test_accuracy", None), ("uploads", 1.5), ("round", True),
+        ("train_loss", "0.5"), ("uploads", None), ("uploads", 1.5), ("round", True),
         ("uplink_bits", 10**400), ("test_accuracy", float("nan")), ("seconds", "1 s"),
         ("joules", []),
     ],
@@ -170,6 +170,8 @@ def test_a_line_with_a_value_that_is_none_leaves_out_its_run(
         ("versions", []), ("data", {}), ("data", {"classes": 0}), ("partition", {}),
         ("bits", {"uplink": 3}), ("bits", {"uplink": {"payload/32": "x"}}),
         ("about", []), ("stopped", None), ("wall_seconds", "1"), ("earlier", 3),
+        ("metrics", {}), ("metrics", ["x"]), ("metrics", {"x": "better"}),
+        ("clients", []), ("clients", {"metric": "accuracy"}),
     ],
 )  # fmt: skip
 def test_a_strange_summary_leaves_out_its_run(key, value, tmp_path, capsys):
