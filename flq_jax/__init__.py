@@ -28,7 +28,15 @@ _NAMES = {
     "ledger": ("every_convention",),
     "quantizers": (
         *("Layout", "Message", "Quantizer", "alq", "bucketed", "codebook", "drive"),
-        *("drive_plus", "eden", "fixed_point", "geometric", "identity", "lloyd_max"),
+        *(
+            "drive_plus",
+            "eden",
+            "entropy_coded",
+            "fixed_point",
+            "geometric",
+            "identity",
+            "lloyd_max",
+        ),
         *("natural", "nuqsgd", "one_of", "quic_fl", "rand_k", "rotated", "segmented"),
         *("sign", "stochastic", "tanh_grid", "terngrad", "thc", "top_k", "two_means"),
         *("uniform", "uveqfed", "warm_up"),
@@ -38,7 +46,16 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = (
-    *("bitstream", "compressors", "data", "entropy", "federated", "kernels", "keys"),
+    *(
+        "bitstream",
+        "coding",
+        "compressors",
+        "data",
+        "entropy",
+        "federated",
+        "kernels",
+        "keys",
+    ),
     *("ledger", "models", "quantizers", "simulation", "single", "testing", "wire"),
     "wireless",
 )

@@ -4,6 +4,7 @@ from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
+from flq_jax.quantizers.entropy_coded import entropy_coded
 from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
@@ -32,6 +33,7 @@ __all__ = [
     "drive",
     "drive_plus",
     "eden",
+    "entropy_coded",
     "fixed_point",
     "geometric",
     "homomorphic_thc",

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from flq_jax import coding
+
 
 class Message(NamedTuple):
     """Everything that crosses the link; a decoder may look at nothing else.
@@ -40,6 +42,10 @@ class Layout(NamedTuple):
             32 bits and others with 64.
         options: if there are any, each message has one of these layouts instead, told by
             its length, see `one_of`; the fields above hold the largest of them.
+        rising: how many codes at the front, a run of them or more, are each larger than
+            the one before: indices in order.
+        coded: whether codes are sent by an entropy code, see `entropy_coded`: a message
+            has then a length of its own, which those below are the bounds of.
     """
 
     scheme: str
@@ -47,6 +53,8 @@ class Layout(NamedTuple):
     num_sides: int = 0
     floats: bool = False
     options: tuple["Layout", ...] = ()
+    rising: int = 0
+    coded: bool = False
 
     @classmethod
     def of(
@@ -77,10 +85,11 @@ class Layout(NamedTuple):
 
     @property
     def num_bits(self) -> int:
-        """Length of a message that is sent: codes and sides; of options, the longest."""
+        """Length of a message that is sent: codes and sides; of several, the longest."""
         if self.options:
             return max(option.num_bits for option in self.options)
-        return self.code_bits + 32 * self.num_sides
+        flags = len(coding.groups(self.runs, self.rising)) if self.coded else 0
+        return self.code_bits + 32 * self.num_sides + flags
 
     @property
     def unit(self) -> int:
@@ -104,13 +113,16 @@ class Layout(NamedTuple):
 
     def of_length(self, length: int) -> "Layout | None":
         """The layout of messages with that `num_bits`, itself or an option, or None."""
+        if self.coded:
+            return self if 32 * self.num_sides < length <= self.num_bits else None
         found = zip(self.lengths, self.options or (self,))
         return dict(found).get(int(length))
 
     def bits_of(self, length: int) -> int:
         """The bits, however many, of a message with that `num_bits`."""
         sent = self.of_length(length)
-        return sent.num_bits if sent else int(length) * self.unit
+        whole = sent is not None and not sent.coded
+        return sent.num_bits if whole else int(length) * self.unit
 
 
 def joined(runs: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -175,6 +187,15 @@ def require_indices(where: str, what: str, count: int) -> None:
         )
 
 
+def require_one_length(where: str, quantizer: Quantizer, d: int) -> None:
+    """Raises ValueError if messages about f32[d] have lengths of their own."""
+    if quantizer.layout(d).coded:
+        raise ValueError(
+            f"{where}: takes no entropy-coded part, whose length is not sent: code the "
+            f"whole, entropy_coded({where}(...))"
+        )
+
+
 def require_measured(where: str, quantizer: Quantizer) -> None:
     """Raises ValueError if the grid shrinks on a schedule: pieces would not follow it."""
     if quantizer.schedule is not None:
@@ -214,6 +235,7 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
     if quantizer.choose is not None:
         raise ValueError("segmented: takes no choice; choose among segmented ones")
     require_measured("segmented", quantizer)
+    require_one_length("segmented", quantizer, sizes[0])
     layouts = [quantizer.layout(size) for size in sizes]
     total = Layout(
         f"{layouts[0].scheme}/{','.join(map(str, sizes))}",

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Message, Quantizer, never
+from flq_jax.quantizers.base import Message, Quantizer, never, require_one_length
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
 
@@ -21,6 +21,7 @@ def rotated(quantizer: Quantizer) -> Quantizer:
     Returns:
         A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
     """
+    require_one_length("rotated", quantizer, 2)
     inner = quantizer.layout(2)
     width = inner.widest
     if len(inner.runs) > 1 or width > 16:
