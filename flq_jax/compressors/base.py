@@ -62,6 +62,8 @@ class Compressor(NamedTuple):
         silent: whether a client may have nothing to say, by a rule of its own.
         warm_up: rounds at the start in which it sends floats, see `Quantizer`.
         beta: of the average of x that it sends, see `momentum`; 0 where it sends x.
+        rate: of the steps by which a reference follows x, see `innovation`; 1 where there
+            is none.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -76,6 +78,7 @@ class Compressor(NamedTuple):
     silent: bool = False
     warm_up: int = 0
     beta: float = 0.0
+    rate: float = 1.0
 
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:

@@ -68,12 +68,19 @@ def compressed(compressor: Compressor) -> Downlink:
 
     Args:
         compressor: neither lazy nor with a prescribed radius, ValueError: theta moves
-            in every round, by steps that nobody has agreed upon in advance.
+            in every round, by steps that nobody has agreed upon in advance. Its reference
+            takes whole steps, ValueError: what a smaller one keeps back is an average of
+            models, which no client has.
     """
     if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
             "radius: theta moves in every round, by steps not agreed upon in advance"
+        )
+    if compressor.rate != 1.0:
+        raise ValueError(
+            "compressed: a broadcast's reference takes whole steps, innovation(...) without "
+            f"a rate, got rate={compressor.rate}"
         )
     return Downlink(compressor, lambda theta, g: g)
 
