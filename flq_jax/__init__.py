@@ -16,8 +16,8 @@ __version__ = "0.1.0"  # setup.cfg reads it from here
 # is first asked for: the package alone is light, and no room imports those above it.
 _NAMES = {
     "compressors": (
-        *("Compressor", "Trigger", "clag", "direct", "error_feedback", "innovation"),
-        *("lazy", "momentum", "triggered", "zooming"),
+        *("Compressor", "Trigger", "clag", "direct", "econtrol", "error_feedback"),
+        *("innovation", "lazy", "marina", "momentum", "triggered", "zooming"),
     ),
     "federated": (
         *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),
@@ -37,7 +37,8 @@ _NAMES = {
             "identity",
             "lloyd_max",
         ),
-        *("natural", "nuqsgd", "one_of", "quic_fl", "rand_k", "rotated", "segmented"),
+        *("masked_noise", "natural", "noisy_sign", "nuqsgd", "one_of", "projected"),
+        *("quic_fl", "rand_k", "rotated", "segmented"),
         *("sign", "stochastic", "tanh_grid", "terngrad", "thc", "top_k", "two_means"),
         *("uniform", "uveqfed", "warm_up"),
     ),

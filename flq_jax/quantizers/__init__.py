@@ -9,9 +9,12 @@ from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.levels import alq, nuqsgd
+from flq_jax.quantizers.masked_noise import masked_noise
 from flq_jax.quantizers.natural import natural
+from flq_jax.quantizers.noisy_sign import noisy_sign
 from flq_jax.quantizers.one_of import one_of
 from flq_jax.quantizers.onebit import two_means
+from flq_jax.quantizers.projected import projected
 from flq_jax.quantizers.quic_fl import quic_fl
 from flq_jax.quantizers.rotated import rotated
 from flq_jax.quantizers.sign import sign
@@ -40,9 +43,12 @@ __all__ = [
     "identity",
     "levels_of",
     "lloyd_max",
+    "masked_noise",
     "natural",
+    "noisy_sign",
     "nuqsgd",
     "one_of",
+    "projected",
     "quic_fl",
     "rand_k",
     "rotated",
