@@ -21,7 +21,8 @@ _NAMES = {
     ),
     "federated": (
         *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),
-        *("Network", "Outcome", "Plan", "compressed", "drawn", "everyone", "exact"),
+        *("Network", "Outcome", "Plan", "binarized_epochs", "compressed", "drawn"),
+        *("everyone", "exact"),
         *("gradient", "local_epochs", "mean_of", "one_of_fixed", "onebit_adam"),
         *("sampled", "stateless", "tanh_downlink", "uniform_downlink", "whole"),
     ),

@@ -5,6 +5,7 @@ from flq_jax.federated.aggregation import (
     WEIGHTED_MEAN,
     Aggregate,
 )
+from flq_jax.federated.binarized import binarized_epochs
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -58,6 +59,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "State",
+    "binarized_epochs",
     "by_tensor",
     "client_mesh",
     "compressed",

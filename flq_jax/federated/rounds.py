@@ -11,7 +11,7 @@ from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
 from flq_jax.federated.clock import waited
-from flq_jax.federated.downlink import downlink_state, heard
+from flq_jax.federated.downlink import downlink_state, heard, stepped_from
 from flq_jax.federated.network import require_clients
 from flq_jax.federated.rows import among_all, per_client, put, select, take
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
@@ -195,17 +195,18 @@ def serve(
         parts = federation.grouping(silent_group)(jnp.arange(clients), memory, shares)
     mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
     optimizer = optax.with_extra_args_support(federation.server_optimizer)
+    theta = stepped_from(federation.downlink, state.params, sent.downlink)
     updates, opt_state = optimizer.update(
-        federation.downlink.pullback(state.params, mean),
+        federation.downlink.pullback(theta, mean),
         state.opt_state,
-        state.params,
+        theta,
         round_index=round_index,
     )
     # pyrefly: ignore[bad-argument-type] of one vector
     moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
     params, opt_state, movement = select(
         total > 0.0,
-        (optax.apply_updates(state.params, updates), opt_state, moved),
+        (optax.apply_updates(theta, updates), opt_state, moved),
         (state.params, waited(state.opt_state, opt_state), jnp.zeros_like(moved)),
     )
     return State(
