@@ -9,6 +9,7 @@ from flq_jax.quantizers.fixed_point import fixed_point
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.levels import alq, nuqsgd
+from flq_jax.quantizers.low_rank import low_rank
 from flq_jax.quantizers.masked_noise import masked_noise
 from flq_jax.quantizers.natural import natural
 from flq_jax.quantizers.noisy_sign import noisy_sign
@@ -43,6 +44,7 @@ __all__ = [
     "identity",
     "levels_of",
     "lloyd_max",
+    "low_rank",
     "masked_noise",
     "natural",
     "noisy_sign",
