@@ -66,4 +66,4 @@ def unfixed(bits: np.ndarray, count: int, width: int) -> np.ndarray:
     if bits.size < count * width:
         raise ValueError(f"rice: needs {count * width} bits, got {bits.size}")
     fields = bits[: count * width].reshape(count, width).astype(np.int64)
-    return np.sum(fields << np.arange(width, dtype=np.int64), axis=1, dtype=np.int64)
+    return fields @ (np.int64(1) << np.arange(width, dtype=np.int64))

@@ -98,10 +98,11 @@ def _coded(codes: np.ndarray, group: Group) -> bool:
     if not group.codable:
         return False
     if group.rising:
-        return rice.lengths(gaps(codes, np), np).min() < group.plain_bits
+        return bool(rice.lengths(gaps(codes, np), np).min() < group.plain_bits)
     counts = np.bincount(codes, minlength=2**group.bits)
     head = rice.lengths(counts[:-1], np).min()
-    return head + sum(range_bits(counts, group.size, np)) + 2 <= group.plain_bits
+    needed = head + sum(range_bits(counts, group.size, np)) + 2
+    return bool(needed <= group.plain_bits)
 
 
 def _below(values: np.ndarray, bound: int) -> np.ndarray:

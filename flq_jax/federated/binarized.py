@@ -127,9 +127,10 @@ def binarized_epochs(
                 dice = jax.random.fold_in(key_dice, index)
 
                 def lost(trained):
-                    rounded = binary(dice, *trained, start)
+                    u, a = trained
+                    rounded = binary(dice, u, a, start)
                     chosen = jax.tree.map(
-                        partial(jnp.where, done >= changes), rounded, trained[0]
+                        partial(jnp.where, done >= changes), rounded, u
                     )
                     local = jax.tree.map(jnp.add, params, chosen)
                     return loss(local, *examples, noise)

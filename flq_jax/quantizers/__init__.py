@@ -1,6 +1,6 @@
 """Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer, segmented
+from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
@@ -18,6 +18,7 @@ from flq_jax.quantizers.onebit import two_means
 from flq_jax.quantizers.projected import projected
 from flq_jax.quantizers.quic_fl import quic_fl
 from flq_jax.quantizers.rotated import rotated
+from flq_jax.quantizers.segments import segmented
 from flq_jax.quantizers.sign import sign
 from flq_jax.quantizers.sparse import rand_k, top_k
 from flq_jax.quantizers.stochastic import stochastic

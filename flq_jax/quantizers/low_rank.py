@@ -97,11 +97,10 @@ def _factors(
 ) -> jax.Array:
     """P and Q one after the other, f32[r (n + m)]."""
     q = jax.random.normal(key, (matrix.shape[1], rank))
-    for _ in range(iterations):
-        p = _orthonormal(matrix @ q)
-        product = matrix.T @ p
-        q = _orthonormal(product)
-    return jnp.concatenate([p.reshape(-1), product.reshape(-1)])
+    for _ in range(iterations - 1):
+        q = _orthonormal(matrix.T @ _orthonormal(matrix @ q))
+    p = _orthonormal(matrix @ q)
+    return jnp.concatenate([p.reshape(-1), (matrix.T @ p).reshape(-1)])
 
 
 def _orthonormal(columns: jax.Array) -> jax.Array:
