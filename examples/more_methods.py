@@ -45,6 +45,7 @@ METHODS = {
     ),
     "scaled signs": ("direct(segmented(sign(), SIZES))", EPOCHS),
     "FedBAT": ("direct(segmented(sign(), SIZES))", "FedBAT"),
+    "FedPM": ("direct(entropy_coded(zero_one()))", "FedPM"),
     "GD in floats": ("direct(identity())", GRADIENT, 0.5),
     "QSGD": ("direct(stochastic(1))", GRADIENT, 0.5),
     "DIANA": (DIANA, GRADIENT, 0.5),
@@ -126,6 +127,36 @@ def simulation(data, uplink, does, step=1.0, downlink="exact()") -> flq.Simulati
     )
 
 
+def fedpm(data, uplink) -> flq.Simulation:
+    """Scores of masks over weights of +-e / sqrt(784), judged where masks are theta."""
+    rng, size = np.random.default_rng(0), np.float32(np.e / 28)
+    weights = {
+        "b": size * rng.choice([-1, 1], 10),
+        "w": size * rng.choice([-1, 1], SHAPES[1]),
+    }
+    weights = jax.tree.map(np.float32, weights)
+
+    def judged(metric):
+        def of_scores(scores, *examples):
+            theta = jax.tree.map(jax.nn.sigmoid, scores)
+            return metric(jax.tree.map(jnp.multiply, weights, theta), *examples)
+
+        return of_scores
+
+    loss = flq.mean_of(error)
+    return flq.Simulation(
+        jax.tree.map(lambda w: rng.standard_normal(w.shape), weights),
+        judged(loss),
+        (data.train_inputs, data.train_labels),
+        server=flq.mask_server(),
+        clients=CLIENTS,
+        client=flq.mask_training(loss, weights, optax.sgd(100.0), 50, 5),
+        uplink=made(uplink),
+        test=(data.test_inputs, data.test_labels),
+        evaluate={"accuracy": judged(right)},
+    )
+
+
 def flattened(data):
     """The data with images as rows, and of the training set as many as are taken."""
     rows = np.random.default_rng(0).permutation(len(data.train_labels))[:EXAMPLES]
@@ -142,7 +173,8 @@ def main(words: list[str]) -> None:
     for name, row in METHODS.items():
         if words and not any(word in name for word in words):
             continue
-        *_, last = simulation(data, *row).run(rounds=ROUNDS, every=ROUNDS)
+        run = fedpm(data, row[0]) if row[1] == "FedPM" else simulation(data, *row)
+        *_, last = run.run(rounds=ROUNDS, every=ROUNDS)
         bits = f"{last['uplink_bits']:.3e} | {last['downlink_bits']:.3e}"
         accuracy = 100 * last["accuracy"]
         downlink = f", down `{row[3]}`" if len(row) > 3 else ""

@@ -28,6 +28,7 @@ from flq_jax.federated.local import (
     whole,
 )
 from flq_jax.federated.loop import run_rounds
+from flq_jax.federated.masks import mask_server, mask_training
 from flq_jax.federated.mean_loss import mean_of
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
@@ -74,6 +75,8 @@ __all__ = [
     "init",
     "local_clients",
     "local_epochs",
+    "mask_server",
+    "mask_training",
     "mean_of",
     "one_of_fixed",
     "onebit_adam",

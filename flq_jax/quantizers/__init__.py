@@ -27,6 +27,7 @@ from flq_jax.quantizers.ternary import terngrad
 from flq_jax.quantizers.thc import homomorphic_thc, thc
 from flq_jax.quantizers.uniform import geometric, uniform
 from flq_jax.quantizers.warm_up import warm_up
+from flq_jax.quantizers.zero_one import zero_one
 
 __all__ = [
     "Layout",
@@ -66,4 +67,5 @@ __all__ = [
     "uniform",
     "uveqfed",
     "warm_up",
+    "zero_one",
 ]

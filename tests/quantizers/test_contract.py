@@ -25,6 +25,7 @@ from flq_jax.quantizers import (
     top_k,
     two_means,
     uniform,
+    zero_one,
 )
 from flq_jax.testing import Claims, check_quantizer
 
@@ -82,6 +83,7 @@ QUANTIZERS = {
     "fixed8": (fixed_point(8, 4), Claims(True, lambda x: 1 / 16, lambda x: x.size / 4 / 256, lambda d: 8 * d)),
     "noisy-sign": (noisy_sign(4.0), Claims(True, lambda x: top(x) + 4.0, lambda x: 16 * x.size - squared(x), lambda d: d, zero=False)),
     "noisy-sign-normal": (noisy_sign(4.0, noise="normal"), Claims(bits=lambda d: d, zero=False)),
+    "zero-one": (zero_one(), Claims(False, lambda x: top(x) + 1, bits=lambda d: d)),
     "masked-noise": (masked_noise(4.0), Claims(False, lambda x: top(x) + 4.0, bits=lambda d: d, zero=False)),
     "masked-noise-unsigned": (masked_noise(4.0, signed=False), Claims(False, lambda x: top(x) + 4.0, bits=lambda d: d)),
 }  # fmt: skip
