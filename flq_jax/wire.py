@@ -120,7 +120,8 @@ def _told(layout: Layout, length: int) -> Layout:
     """The layout of a message with that `num_bits`; of silence, the given one."""
     found = layout.of_length(length)
     lengths = " or ".join(map(str, (0, *layout.lengths)))
-    lengths += " or, for the sides and codes, fewer" * layout.coded
+    if layout.coded:
+        lengths = f"0 or in {32 * layout.num_sides + 1}..{layout.num_bits}"
     _require("num_bits", not length or found is not None, lengths, length)
     return found or layout
 
