@@ -28,6 +28,7 @@ METHODS = {
     "FedAvg in floats": ("direct(identity())", EPOCH),
     "FedPAQ": ("direct(stochastic(3))", EPOCH),
     "FedPAQ, coded": ("direct(entropy_coded(stochastic(3)))", EPOCH),
+    "fixed point, coded": ("direct(entropy_coded(fixed_point(8, 6)))", EPOCH),
     "TernGrad": ("direct(terngrad())", EPOCH),
     "TernGrad, coded": ("direct(entropy_coded(terngrad()))", EPOCH),
     "z-SignFedAvg, Sto-Sign": ("direct(noisy_sign(0.02))", EPOCH),

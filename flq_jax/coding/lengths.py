@@ -4,8 +4,9 @@ Neighbouring codes of one width are a group, and so are the leading codes that r
 one bit that says which, a group stands as it is, or coded where that is shorter:
 
     codes that rise    the gaps between them, less one, in Golomb-Rice code
-    other codes        how often each symbol but the last occurs, in Golomb-Rice code, and
-                       the codes by a range coder under those frequencies n_s / n
+    other codes        the first and the last symbol that occurs, how often each of them and
+                       between them does, but the last, in Golomb-Rice code, and the codes
+                       by a range coder under those frequencies n_s / n
 
 A range coder that knows the frequencies needs L = sum_s n_s log2(n / n_s) bits, and what
 its registers of 64 bits and frequencies of 24 lose. Each of the L / 32 words of its output
@@ -102,7 +103,20 @@ def coded_bits(codes: jax.Array, group: Group) -> jax.Array:
     counts = jnp.zeros(2**group.bits, jnp.int32).at[codes.astype(jnp.int32)].add(1)
     ideal, lost = range_bits(counts, group.size, jnp)
     charged = jnp.ceil(ideal + ideal / 2**20 + lost).astype(jnp.int32) + 2
-    return jnp.min(rice.lengths(counts[:-1])) + charged
+    return head_bits(counts, group.bits, jnp) + charged
+
+
+def head_bits(counts: jax.Array | np.ndarray, bits: int, xp):
+    """Bits that tell how often each symbol occurs, i[]."""
+    first, last = ends(counts, xp)
+    told = xp.where(xp.arange(counts.size) == last, 0, counts)
+    return 2 * bits + xp.min(rice.lengths(told, xp, last - first))
+
+
+def ends(counts: jax.Array | np.ndarray, xp):
+    """The first and the last symbol that occurs."""
+    there = counts > 0
+    return xp.argmax(there), counts.size - 1 - xp.argmax(there[::-1])
 
 
 def range_bits(counts: jax.Array | np.ndarray, size: int, xp):

@@ -16,16 +16,20 @@ PARAMETER_BITS = 5
 _PARAMETERS = 2**PARAMETER_BITS
 
 
-def lengths(values: jax.Array | np.ndarray, xp=jnp) -> jax.Array | np.ndarray:
+def lengths(
+    values: jax.Array | np.ndarray, xp=jnp, count: jax.Array | int | None = None
+) -> jax.Array | np.ndarray:
     """Bits of the code with each parameter, i[32]: 5 + n (m + 1) + sum_i v_i div 2^m.
 
     Args:
         values: i32 or i64[n], 0 or more, that add up to less than 2**31 - 32 n.
         xp: `jax.numpy`, or `numpy` on the host.
+        count: n, where some values, which are 0, are not sent; None sends all.
     """
     m = xp.arange(_PARAMETERS, dtype=values.dtype)
     unary = xp.sum(values[:, None] >> m[None], axis=0, dtype=values.dtype)
-    return PARAMETER_BITS + values.size * (m + 1) + unary
+    number = values.size if count is None else count
+    return PARAMETER_BITS + number * (m + 1) + unary
 
 
 def write(values: np.ndarray) -> np.ndarray:

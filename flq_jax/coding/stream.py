@@ -1,7 +1,7 @@
 """Entropy-coded codes as bits, and back: what `lengths.num_bits` counts.
 
 For each group of codes a bit, 1 if it is coded, and then the codes themselves, or the
-Golomb-Rice code of their gaps, or that of their counts; at the end, if any group has
+Golomb-Rice code of their gaps, or the ends of their symbols and the counts of these; at the end, if any group has
 counts, the words of one range coder for all such groups (the library `constriction`, words
 of 32 bits, the highest bit first), cut to the bits that are left.
 """
@@ -9,7 +9,7 @@ of 32 bits, the highest bit first), cut to the bits that are left.
 import numpy as np
 
 from flq_jax.coding import rice
-from flq_jax.coding.lengths import Group, gaps, groups, range_bits
+from flq_jax.coding.lengths import Group, ends, gaps, groups, head_bits, range_bits
 from flq_jax.coding.range_coder import constriction, model, ranks
 
 _WORD = 32
@@ -41,7 +41,9 @@ def write(codes: np.ndarray, runs, rising: int, length: int) -> np.ndarray:
             head.append(rice.write(gaps(part, np)))
         else:
             counts = np.bincount(part, minlength=2**group.bits)
-            head.append(rice.write(counts[:-1]))
+            first, last = ends(counts, np)
+            head.append(rice.fixed(np.array([first, last]), group.bits))
+            head.append(rice.write(counts[first:last]))
             tail.append((part, counts))
     bits = np.concatenate([np.zeros(0, np.uint8), *head])
     left = length - bits.size
@@ -77,9 +79,8 @@ def read(bits: np.ndarray, runs, rising: int) -> np.ndarray:
                 part = np.cumsum(_below(between, 2**group.bits) + 1) - 1
                 _below(part, 2**group.bits)
             else:
-                counts, used = rice.read(bits, 2**group.bits - 1)
-                rest = group.size - _below(counts, group.size + 1).sum()
-                tail.append((group, np.append(counts, rest)))
+                counts, used = _counts(bits, group)
+                tail.append((group, counts))
                 part = np.zeros(group.size, np.int64)
         except ValueError as error:
             raise CodingError(f"coding: {error}") from error
@@ -100,9 +101,21 @@ def _coded(codes: np.ndarray, group: Group) -> bool:
     if group.rising:
         return bool(rice.lengths(gaps(codes, np), np).min() < group.plain_bits)
     counts = np.bincount(codes, minlength=2**group.bits)
-    head = rice.lengths(counts[:-1], np).min()
-    needed = head + sum(range_bits(counts, group.size, np)) + 2
+    needed = (
+        head_bits(counts, group.bits, np) + sum(range_bits(counts, group.size, np)) + 2
+    )
     return bool(needed <= group.plain_bits)
+
+
+def _counts(bits: np.ndarray, group: Group) -> tuple[np.ndarray, int]:
+    """How often each symbol occurs, and in how many bits that stands; else ValueError."""
+    first, last = rice.unfixed(bits, 2, group.bits)
+    used = 2 * group.bits
+    told, more = rice.read(bits[used:], max(last - first, 0))
+    counts = np.zeros(2**group.bits, np.int64)
+    counts[first:last] = _below(told, group.size + 1)
+    counts[last] = group.size - told.sum()
+    return counts, used + more
 
 
 def _below(values: np.ndarray, bound: int) -> np.ndarray:

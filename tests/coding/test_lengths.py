@@ -24,11 +24,12 @@ def test_neighbours_of_one_width_share_a_model_and_rising_ones_have_their_own():
 def test_a_quarter_of_ones_costs_its_entropy():
     """64 of 256 are ones: L = 64 log2 4 + 192 log2(4/3) = 207.68 bits.
 
-    In front of it a bit, and 192 zeros counted with m = 7, 5 + 8 + 1 bits; after it
-    (L / 24 + 4) log2(1 + 256 / (256 L)) = 0.088 and 2 bits: 1 + 14 + ceil(207.77) + 2.
+    In front of it a bit, the symbols 0 and 1, and 192 zeros counted with m = 7, 5 + 8 + 1
+    bits; after it (L / 24 + 4) log2(1 + 256 / (256 L)) = 0.088 and 2 bits: 1 + 2 + 14 +
+    ceil(207.77) + 2.
     """
     codes = np.arange(256) % 4 == 3
-    assert counted(codes, ((1, 256),)) == 1 + 14 + 208 + 2
+    assert counted(codes, ((1, 256),)) == 1 + 2 + 14 + 208 + 2
 
 
 def test_codes_without_redundancy_cost_a_bit_more_than_as_they_are():
@@ -36,8 +37,8 @@ def test_codes_without_redundancy_cost_a_bit_more_than_as_they_are():
 
 
 def test_one_symbol_alone_costs_its_count():
-    """n = 200 zeros, m = 7: 5 + 8 + 1 bits; none for the codes, 2 at the end."""
-    assert counted(np.zeros(200), ((1, 200),)) == 1 + 14 + 2
+    """The symbol 3 twice, and the 5 bits of a code of nothing; 2 at the end."""
+    assert counted(np.full(200, 3), ((8, 200),)) == 1 + 16 + 5 + 2
 
 
 def test_rising_codes_cost_their_gaps():
@@ -49,7 +50,7 @@ def test_rising_codes_cost_their_gaps():
 
 def test_each_group_is_counted_for_itself():
     codes = np.concatenate([np.arange(256), np.zeros(200)])
-    assert counted(codes, ((8, 256), (1, 200))) == 8 * 256 + 1 + 1 + 14 + 2
+    assert counted(codes, ((8, 256), (1, 200))) == 8 * 256 + 1 + 1 + 2 + 5 + 2
 
 
 @pytest.mark.parametrize("bits", [13, 32])
