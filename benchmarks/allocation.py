@@ -27,9 +27,11 @@ _BLOCKS = flags.DEFINE_integer("blocks", 100, "Resource blocks.", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Timed calls, of which the median.", 1)
 PARAMETERS = 7850
 POLICIES = {
-    "joint": planning.policy(scheduling.everyone(), thrift=0.5, most_loss=0.3),
-    "Chen et al.": planning.policy(scheduling.everyone(), effort="budget"),
-    "random": planning.policy(scheduling.random(100), blocks="random", effort="full"),
+    "joint": planning.policy(scheduling.all_eligible(), thrift=0.5, most_loss=0.3),
+    "Chen et al.": planning.policy(scheduling.all_eligible(), effort="budget"),
+    "random": planning.policy(
+        scheduling.random(100), assignment="random", effort="full"
+    ),
 }
 
 

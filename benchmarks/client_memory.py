@@ -19,8 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flq_jax import data
-from flq_jax.experiments.assembly.device_loop import advancing
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation.progress import Progress
 
 _CLIENTS = flags.DEFINE_list("memory_clients", ["1000", "10000"], "Numbers of them.")
@@ -39,14 +38,16 @@ def peak_mb() -> float:
 def measured(link: str, clients: int, sampled: int) -> tuple[float, float]:
     """(megabytes of state, megabytes by which the peak grew) of a few rounds."""
     config = importlib.import_module(f"flq_jax.configs.{link}").get_config()
-    config.clients, config.sampled, config.client.batch = clients, sampled, 5
+    config.clients, config.network = clients, f"sampled({sampled})"
+    config.client = "gradient(batch=5)"
     config.rounds = config.log.every = config.log.checkpoint_every = ROUNDS
-    dataset = data.load("mnist")
+    dataset = data.mnist()
     before = peak_mb()
-    stack = stacked([config], dataset)
-    state = stack.runs[0].state
+    stack, (run,) = stacked([config], dataset)
+    state = run.state
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 1e6
-    (progress,) = advancing(stack, [-math.inf])([Progress(0, state)])
+    advance, _ = looping(stack, [config], [-math.inf])
+    (progress,) = advance([Progress(0, state)])
     jax.block_until_ready(progress.state)
     return size, peak_mb() - before
 

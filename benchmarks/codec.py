@@ -189,7 +189,7 @@ def rounds(dataset: Dataset, clients: int) -> Iterator[tuple[str, float]]:
     count = ROUNDS.get(clients, 5)
 
     def chunk(config):
-        config.clients, config.client.batch = clients, 50
+        config.clients, config.client = clients, "gradient(batch=50)"
         return rounds_of(build(config, dataset), count)
 
     plain = chunk(mnist_sgd.get_config())

@@ -27,15 +27,16 @@ from rich.table import Table
 
 from flq_jax import data, models
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.assembly.build import Run, build
 
 from .federated_step import rounds_of
-from .products import products, round_operations
+from .products import listeners, products, round_operations
 from .timing import interleaved, median_ratio
 
 _NETWORKS = flags.DEFINE_list("networks", ["cnn", "mcmahan_cnn"], "What is run.")
 _REPEATS = flags.DEFINE_integer("network_calls", 5, "Timed calls of each.", 1)
 CONFIGS = {"cnn": "mnist_flq_cnn", "mcmahan_cnn": "mnist_fedavg"}
+MODELS = {"cnn": "CNN((8, 16, 24))", "mcmahan_cnn": "mcmahan_cnn()"}
 ROUNDS = {"cnn": 10, "mcmahan_cnn": 1}  # a call
 RIVALS = ("flax clients", "flax batch", "products")
 
@@ -43,7 +44,7 @@ RIVALS = ("flax clients", "flax batch", "products")
 def config_of(model: str) -> ConfigDict:
     """The config whose rounds are timed."""
     config = importlib.import_module(f"flq_jax.configs.{CONFIGS[model]}").get_config()
-    config.model.name = model
+    config.model = MODELS[model]
     return config
 
 
@@ -64,7 +65,7 @@ def flax_network(model: str) -> nn.Module:
 
 
 def flax_rounds(
-    dataset: Dataset, model: str, config: ConfigDict, pooled: bool
+    dataset: Dataset, model: str, config: ConfigDict, run: Run, pooled: bool
 ) -> Callable[[], object]:
     """Rounds by flax's layers; a gradient, or a step of an epoch, is a call of XLA."""
     net = flax_network(model)
@@ -75,8 +76,8 @@ def flax_rounds(
     )
     rng = np.random.default_rng(0)
     params = net.init(jax.random.key(0), jnp.zeros((1, *images.shape[1:])))["params"]
-    clients = 1 if pooled else config.sampled or config.clients
-    rate = config.client.learning_rate
+    update, rate = run.federation.local_update, config.let.get("rate", 0.1)
+    clients = 1 if pooled else listeners(run)
 
     @jax.jit
     def step(params, rows):
@@ -89,12 +90,12 @@ def flax_rounds(
         return jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *all_params)
 
     def batches() -> Iterator[np.ndarray]:
-        if not config.client.epochs:
-            size = config.client.batch * (config.clients if pooled else 1)
+        if not update.epochs:
+            size = update.batch * (config.clients if pooled else 1)
             yield rng.integers(0, len(labels), size)
             return
         own = rng.choice(len(labels), len(labels) // config.clients, replace=False)
-        yield from own.reshape(-1, config.client.batch)
+        yield from own.reshape(-1, update.batch)
 
     def client(params):
         for rows in batches():
@@ -116,13 +117,14 @@ def flax_rounds(
 def measure(dataset: Dataset, model: str) -> dict[str, list[float]]:
     """Seconds a round of each contestant."""
     config, count = config_of(model), ROUNDS[model]
+    run = build(config, dataset)
     functions = {
-        "ours": rounds_of(build(config, dataset), count),
-        "flax clients": flax_rounds(dataset, model, config, pooled=False),
-        "products": products(count * round_operations(dataset, config)),
+        "ours": rounds_of(run, count),
+        "flax clients": flax_rounds(dataset, model, config, run, pooled=False),
+        "products": products(count * round_operations(dataset, config, run)),
     }
-    if not config.client.epochs:
-        functions["flax batch"] = flax_rounds(dataset, model, config, pooled=True)
+    if not run.federation.local_update.epochs:
+        functions["flax batch"] = flax_rounds(dataset, model, config, run, pooled=True)
     seconds = interleaved(functions, repeats=_REPEATS.value)
     return {name: [s / count for s in calls] for name, calls in seconds.items()}
 

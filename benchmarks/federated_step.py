@@ -45,14 +45,16 @@ BATCH = 50
 ROUNDS = {"logistic": {10: 200, 100: 30, 1000: 4}, "mlp": {10: 50, 100: 10, 1000: 2}}
 RIVALS = ("bare", "one batch", "flax batch", "numpy", "numpy stochastic", "products")
 HIDDEN = 200
+MODELS = {"logistic": "Logistic()", "mlp": f"MLP(({HIDDEN},))"}
+SAMPLED = 10  # clients of a round of FedAvg
 
 
 def links() -> dict[str, ConfigDict]:
     """The configs that are timed, by the name of their link."""
     plain, stochastic = default.get_config(), default.get_config()
-    stochastic.compressor.update({"quantizer": "stochastic", "bits": 8})
+    stochastic.uplink = "direct(stochastic(127))"
     one, eight = mnist_flq_binary.get_config(), mnist_flq_binary.get_config()
-    eight.compressor.update({"quantizer": "uniform", "bits": 8})
+    eight.uplink = one.uplink.replace("sign()", "uniform(8)")
     return {"plain": plain, "1-bit": one, "8-bit": eight, "stochastic": stochastic}
 
 
@@ -185,7 +187,7 @@ def numpy_fedavg(dataset: Dataset, config: ConfigDict, count: int):
     rng = np.random.default_rng(0)
     inputs = dataset.train_inputs.reshape(-1, 784).astype(np.float32) / np.float32(255)
     shards = np.split(rng.permutation(len(inputs)), config.clients)
-    sizes = (784, *config.model.hidden, 10)
+    sizes = (784, 200, 200, 10)  # of the config's model, as are the numbers below
     model = [
         [rng.normal(0, 0.05, (a, b)).astype(np.float32), np.zeros(b, np.float32)]
         for a, b in pairwise(sizes)
@@ -206,19 +208,19 @@ def numpy_fedavg(dataset: Dataset, config: ConfigDict, count: int):
             if i:
                 delta = (delta @ local[i][0].T) * (acts[i] > 0)
             for leaf, grad in zip(local[i], grads):
-                leaf -= np.float32(config.client.learning_rate) * grad
+                leaf -= np.float32(config.let.rate) * grad
 
     def one_round():
         total = [[np.zeros_like(leaf) for leaf in layer] for layer in model]
-        for m in rng.choice(config.clients, config.sampled, replace=False):
+        for m in rng.choice(config.clients, SAMPLED, replace=False):
             local = [[leaf.copy() for leaf in layer] for layer in model]
             rows = rng.permutation(shards[m])
-            for start in range(0, len(rows), config.client.batch):
-                chosen = rows[start : start + config.client.batch]
+            for start in range(0, len(rows), config.let.batch):
+                chosen = rows[start : start + config.let.batch]
                 sgd_step(local, inputs[chosen], dataset.train_labels[chosen])
             for sums, layer in zip(total, local):
                 for kept, leaf in zip(sums, layer):
-                    kept += leaf / np.float32(config.sampled)
+                    kept += leaf / np.float32(SAMPLED)
         model[:] = total
 
     return lambda: [one_round() for _ in range(count)]
@@ -229,18 +231,19 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
     count, hidden = ROUNDS[model].get(clients, 5), model == "mlp"
     functions = {}
     for name, config in links().items():
-        config.clients, config.client.batch, config.model.name = clients, BATCH, model
+        config.clients, config.client = clients, f"gradient(batch={BATCH})"
+        config.model = MODELS[model]
         run = build(config, dataset)
         functions[name] = rounds_of(run, count)
         if name == "plain":
             functions["bare"] = bare_mean(run, clients, count)
             ours = run.federation.unravel(run.state.params)
-            functions["one batch"] = one_batch(run, run.loss, ours, clients, count)
+            functions["one batch"] = one_batch(run, run.task.loss, ours, clients, count)
             net = flax_classifier(hidden)
             params = net.init(run.root, jnp.zeros((1, 28, 28)))["params"]
-            loss = models.classification_loss(net, config.l2)
+            loss = models.classification_loss(net, 0.01)
             functions["flax batch"] = one_batch(run, loss, params, clients, count)
-            operations = round_operations(dataset, config)
+            operations = round_operations(dataset, config, run)
             functions["products"] = products(count * operations)
     functions["numpy"] = numpy_rounds(dataset, hidden, clients, count)
     functions["numpy stochastic"] = numpy_rounds(dataset, hidden, clients, count, 127)
@@ -250,11 +253,12 @@ def measure(dataset: Dataset, model: str, clients: int) -> dict[str, list[float]
 def measure_fedavg(dataset: Dataset, count: int = 10) -> dict[str, list[float]]:
     """Seconds a round of FedAvg."""
     config = mnist_fedavg.get_config()
+    run = build(config, dataset)
     return per_round(
         {
-            "plain": rounds_of(build(config, dataset), count),
+            "plain": rounds_of(run, count),
             "numpy": numpy_fedavg(dataset, config, count),
-            "products": products(count * round_operations(dataset, config)),
+            "products": products(count * round_operations(dataset, config, run)),
         },
         count,
     )

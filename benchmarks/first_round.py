@@ -37,7 +37,7 @@ from flq_jax.configs import default
 from flq_jax.experiments.assembly.build import build
 from flq_jax import data, federated
 config = default.get_config()
-config.client.batch = 50
+config.client = "gradient(batch=50)"
 run = build(config, data.load("mnist"))
 step = functools.partial(federated.round_step, run.federation)
 jax.block_until_ready(jax.jit(step)(run.root, run.data, run.state, np.int32(0)))

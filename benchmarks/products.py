@@ -9,7 +9,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.build import classifier
+from flq_jax.experiments.assembly.build import Run
+from flq_jax.experiments.assembly.setting import setting
 from flq_jax.models import layer_costs
 
 _SIDE = 1024
@@ -25,15 +26,20 @@ def gradient_operations(model: nn.Module, image: tuple[int, ...]) -> int:
     return 2 * (3 * sum(macs) - macs[0])
 
 
-def round_operations(dataset: Dataset, config: ConfigDict) -> int:
-    """Multiplications and additions of all gradients of a config's round."""
-    examples = config.clients * config.client.batch
-    if config.client.epochs:
-        heard = config.sampled or config.clients
-        examples = config.client.epochs * len(dataset.train_labels) * heard
-        examples //= config.clients
-    net = classifier(config.model, dataset.num_classes)
+def round_operations(dataset: Dataset, config: ConfigDict, run: Run) -> int:
+    """Multiplications and additions of all gradients of a round of the config's run."""
+    update = run.federation.local_update
+    each = update.examples(jnp.asarray(run.partition.sizes))
+    examples = int(np.sum(each)) * listeners(run) // config.clients
+    net = setting(config, dataset).model
     return examples * gradient_operations(net, dataset.train_inputs.shape[1:])
+
+
+def listeners(run: Run) -> int:
+    """How many clients may take part in a round of a run."""
+    network = run.federation.network
+    plan = jax.eval_shape(network.plan, run.root, network.init(), jnp.int32(0))
+    return plan.who.size
 
 
 def products(operations: float) -> Callable[[], object]:

@@ -23,8 +23,7 @@ from rich.table import Table
 
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.device_loop import advancing, measuring
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation.progress import Progress
 
 _CONFIGS = flags.DEFINE_list(
@@ -42,10 +41,10 @@ def timed(
 ) -> tuple[float, float]:
     """(seconds from the config to the first evaluation, those of a later chunk)."""
     begin = time.perf_counter()
-    stack = stacked(configs, dataset)
-    advance = advancing(stack, [-math.inf] * len(configs), vmapped)
-    measure = measuring(stack, vmapped)
-    progress = [Progress(0, run.state) for run in stack.runs]
+    stack, runs = stacked(configs, dataset)
+    targets = [-math.inf] * len(configs)
+    advance, measure = looping(stack, configs, targets, vmapped)
+    progress = [Progress(0, run.state) for run in runs]
     seconds = []
     for _ in range(CHUNKS):
         progress = advance(progress)
@@ -79,11 +78,8 @@ def main(argv: list[str]) -> None:
             configs = []
             for seed in range(_SEEDS.value):
                 config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
-                config.seed, config.client.batch, config.log.every = (
-                    seed,
-                    batch,
-                    _EVERY.value,
-                )
+                config.seed, config.log.every = seed, _EVERY.value
+                config.client = f"gradient(batch={batch})"
                 config.rounds = CHUNKS * _EVERY.value
                 configs.append(config)
             found = {way: seconds_of(way, configs, dataset) for way in WAYS}

@@ -11,5 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "alq"
+    config.let.bits = 4
+    config.uplink = "direct(alq(bits))"
     return config

@@ -11,6 +11,6 @@ from flq_jax.configs import mnist_ef21
 
 def get_config():
     config = mnist_ef21.get_config()
-    config.compressor.lazy = True
-    config.compressor.lazy_rule = "clag"
+    config.let.zeta = 1.0
+    config.uplink = "clag(innovation(top_k(keep)), zeta=zeta)"
     return config

@@ -10,5 +10,5 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "drive"
+    config.uplink = "direct(drive())"
     return config

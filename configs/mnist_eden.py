@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "eden"
-    config.compressor.rate = 0.5
+    config.let.bits = 0.5
+    config.uplink = "direct(eden(bits))"
     return config

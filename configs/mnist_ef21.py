@@ -10,6 +10,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "top_k"
-    config.compressor.memory = "innovation"
+    config.let.keep = 0.01
+    config.uplink = "innovation(top_k(keep))"
     return config

@@ -10,6 +10,5 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "sign"
-    config.compressor.memory = "error_feedback"
+    config.uplink = "error_feedback(sign())"
     return config

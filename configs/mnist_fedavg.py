@@ -12,16 +12,18 @@ def get_config():
     config = default.get_config()
     config.rounds = 100
     config.clients = 100
-    config.sampled = 10
-    config.l2 = 0.0
-    config.data.partition = "iid"
-    config.model.name = "mlp"
-    config.model.hidden = (200, 200)
-    config.client.batch = 20
-    config.client.epochs = 1
-    config.client.learning_rate = 0.1
-    config.server.learning_rate = 1.0
-    config.server.aggregate = "mean"
+    config.let.rate = 0.1
+    config.let.batch = 20
+    config.let.epochs = 1
+    config.split = "iid()"
+    config.model = "MLP((200, 200))"
+    config.task = "classification()"
+    config.step = "1.0"
+    config.client = (
+        "local_epochs(optimizer=optax.sgd(rate), batch=batch, epochs=epochs)"
+    )
+    config.uplink = "direct(identity())"
+    config.network = "sampled(10)"
     config.log.every = 10
     config.log.checkpoint_every = 50
     return config

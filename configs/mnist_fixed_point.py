@@ -12,7 +12,7 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "fixed_point"
-    config.compressor.bits = 8
-    config.compressor.fraction = 9
+    config.let.bits = 8
+    config.let.fraction = 9
+    config.uplink = "direct(fixed_point(bits, fraction))"
     return config

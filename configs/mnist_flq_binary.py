@@ -12,10 +12,7 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "sign"
-    config.compressor.memory = "innovation"
-    config.compressor.lazy = True
-    config.compressor.lazy_error_weight = 0.0
-    config.compressor.lazy_weight = 3.0
-    config.downlink.quantizer = "uniform"
+    config.let.xi = 3.0
+    config.uplink = "lazy(innovation(sign()), weight=xi, error_weight=0.0)"
+    config.downlink = "direct(segmented(uniform(8)))"
     return config

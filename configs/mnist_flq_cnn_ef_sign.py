@@ -10,7 +10,6 @@ from flq_jax.configs import mnist_flq_cnn
 
 def get_config():
     config = mnist_flq_cnn.get_config()
-    config.server.learning_rate = 0.005
-    config.compressor.quantizer = "sign"
-    config.compressor.memory = "error_feedback"
+    config.step = "0.005"
+    config.uplink = "error_feedback(sign())"
     return config

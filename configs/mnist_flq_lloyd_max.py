@@ -11,6 +11,6 @@ from flq_jax.configs import mnist_flq_binary
 
 def get_config():
     config = mnist_flq_binary.get_config()
-    config.compressor.quantizer = "lloyd_max"
-    config.compressor.levels = 4
+    config.let.levels = 4
+    config.uplink = "lazy(innovation(lloyd_max(levels)), weight=xi, error_weight=0.0)"
     return config

@@ -14,13 +14,10 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.client.draw = "batches"
-    config.model.weight_bits = 8
-    config.model.activation_bits = 8
-    config.model.gradient_bits = 8
-    config.compressor.quantizer = "uniform"
-    config.compressor.bits = 8
-    config.compressor.memory = "innovation"
-    config.compressor.lazy = True
-    config.downlink.quantizer = "uniform"
+    config.let.bits = 8
+    config.let.xi = 0.8
+    config.model = "Logistic(bits=Bits(8, 8, 8))"
+    config.client = "gradient(batch=500, draw=one_of_fixed)"
+    config.uplink = "lazy(innovation(uniform(bits)), weight=xi)"
+    config.downlink = "direct(segmented(uniform(8)))"
     return config

@@ -13,8 +13,8 @@ from flq_jax.configs import mnist_flq_low
 def get_config():
     config = mnist_flq_low.get_config()
     config.rounds = 3000
-    config.l2 = 0.008
-    config.model.name = "mlp"
-    config.model.hidden = (128,)
+    config.model = "MLP((128,), bits=Bits(8, 8, 8))"
+    config.task = "classification(l2=0.008)"
+    config.uplink = "lazy(innovation(uniform(bits)), weight=xi)"
     config.log.every = 100
     return config

@@ -13,6 +13,7 @@ from flq_jax.configs import default
 def get_config():
     config = default.get_config()
     config.rounds = 4000
-    config.client.batch = 0
+    config.client = "gradient(batch=0)"
+    config.uplink = "direct(identity())"
     config.stop.residual = 1e-6
     return config

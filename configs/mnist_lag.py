@@ -11,6 +11,6 @@ from flq_jax.configs import mnist_gd
 
 def get_config():
     config = mnist_gd.get_config()
-    config.compressor.memory = "innovation"
-    config.compressor.lazy = True
+    config.let.xi = 0.8
+    config.uplink = "lazy(innovation(identity()), weight=xi)"
     return config

@@ -12,5 +12,6 @@ from flq_jax.configs import mnist_qgd
 
 def get_config():
     config = mnist_qgd.get_config()
-    config.compressor.lazy = True
+    config.let.xi = 0.8
+    config.uplink = "lazy(innovation(uniform(bits)), weight=xi)"
     return config

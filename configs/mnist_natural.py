@@ -11,5 +11,5 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "natural"
+    config.uplink = "direct(natural())"
     return config

@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "nuqsgd"
-    config.compressor.bucket = 128
+    config.let.bits = 4
+    config.uplink = "direct(bucketed(nuqsgd(bits), 128))"
     return config

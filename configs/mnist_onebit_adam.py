@@ -11,14 +11,10 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.warm_up = 100
-    config.compressor.quantizer = "sign"
-    config.compressor.memory = "error_feedback"
-    config.compressor.momentum = 0.9
-    config.downlink.quantizer = "sign"
-    config.downlink.memory = "innovation"
-    config.server.optimizer = "onebit_adam"
-    config.server.aggregate = "mean"
-    config.server.learning_rate = 3e-3
-    config.server.epsilon = 1e-3
+    config.let.float_rounds = 100
+    config.let.beta = 0.9
+    config.step = "3e-3"
+    config.uplink = "momentum(error_feedback(warm_up(sign(), float_rounds)), beta)"
+    config.downlink = "innovation(warm_up(segmented(sign()), float_rounds))"
+    config.server = "onebit_adam(step, float_rounds, b1=beta, eps=1e-3)"
     return config

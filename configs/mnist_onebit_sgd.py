@@ -11,6 +11,5 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "two_means"
-    config.compressor.memory = "error_feedback"
+    config.uplink = "error_feedback(two_means())"
     return config

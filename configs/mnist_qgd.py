@@ -11,6 +11,6 @@ from flq_jax.configs import mnist_gd
 
 def get_config():
     config = mnist_gd.get_config()
-    config.compressor.quantizer = "uniform"
-    config.compressor.memory = "innovation"
+    config.let.bits = 4
+    config.uplink = "innovation(uniform(bits))"
     return config

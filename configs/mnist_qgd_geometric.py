@@ -11,8 +11,7 @@ from flq_jax.configs import mnist_qgd
 
 def get_config():
     config = mnist_qgd.get_config()
-    config.compressor.bits = 8
-    config.compressor.radius = "geometric"
-    config.compressor.radius_scale = 1.0
-    config.compressor.radius_rate = 0.998
+    config.let.bits = 8
+    config.let.K, config.let.alpha = 1.0, 0.998
+    config.uplink = "innovation(uniform(bits, geometric(K, alpha)))"
     return config

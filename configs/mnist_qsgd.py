@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "stochastic"
-    config.compressor.bucket = 128
+    config.let.levels = 7  # 4 bits a coordinate, one of them the sign
+    config.uplink = "direct(bucketed(stochastic(levels), 128))"
     return config

@@ -11,5 +11,5 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "quic_fl"
+    config.uplink = "direct(quic_fl())"
     return config

@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "rand_k"
-    config.compressor.keep = 0.1
+    config.let.keep = 0.1
+    config.uplink = "direct(rand_k(keep))"
     return config

@@ -10,5 +10,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.server.learning_rate = 0.008
+    config.step = "0.008 * clients"
+    config.uplink = "direct(identity())"
     return config

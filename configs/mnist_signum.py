@@ -10,10 +10,9 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "plain_sign"
-    config.compressor.momentum = 0.9
-    config.server.aggregate = "vote"
-    config.server.learning_rate = 1e-3
-    config.downlink.quantizer = "sign"
-    config.downlink.memory = "innovation"
+    config.let.beta = 0.9
+    config.step = "1e-3"
+    config.uplink = "momentum(direct(sign(1.0)), beta)"
+    config.downlink = "innovation(segmented(sign()))"
+    config.aggregate = "MAJORITY_VOTE"
     return config

@@ -13,10 +13,8 @@ from flq_jax.configs import mnist_sgd
 
 def get_config():
     config = mnist_sgd.get_config()
-    config.client.draw = "batches"
-    config.compressor.quantizer = "uniform"
-    config.compressor.bits = 3
-    config.compressor.memory = "innovation"
-    config.compressor.lazy = True
-    config.compressor.lazy_error_weight = 1.5
+    config.let.bits = 3
+    config.let.xi = 0.8
+    config.client = "gradient(batch=500, draw=one_of_fixed)"
+    config.uplink = "lazy(innovation(uniform(bits)), weight=xi, error_weight=1.5)"
     return config

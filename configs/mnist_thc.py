@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "thc"
-    config.compressor.memory = "error_feedback"
+    config.let.bits = 4
+    config.uplink = "error_feedback(thc(bits))"
     return config

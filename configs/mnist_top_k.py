@@ -11,6 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "top_k"
-    config.compressor.memory = "error_feedback"
+    config.let.keep = 0.01
+    config.uplink = "error_feedback(top_k(keep))"
     return config

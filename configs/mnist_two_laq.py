@@ -11,7 +11,6 @@ from flq_jax.configs import mnist_slaq
 
 def get_config():
     config = mnist_slaq.get_config()
-    config.downlink.quantizer = "uniform"
-    config.downlink.memory = "innovation"
-    config.downlink.bits = config.compressor.bits
+    config.uplink = "lazy(innovation(uniform(bits)), weight=xi, error_weight=1.5)"
+    config.downlink = "innovation(segmented(uniform(bits)))"
     return config

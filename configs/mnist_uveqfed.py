@@ -11,5 +11,6 @@ from flq_jax.configs import default
 
 def get_config():
     config = default.get_config()
-    config.compressor.quantizer = "uveqfed"
+    config.let.bits = 4
+    config.uplink = 'direct(uveqfed("hexagonal", bits))'
     return config

@@ -10,6 +10,5 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.scheduler = "best_channel"
-    config.network.scheduled = 6
+    config.network = "cell(best_channel(scheduled), thrift=0.5)"
     return config

@@ -11,6 +11,6 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.scheduler = "bits_budget"
-    config.network.budget_bits = 200_000
+    config.let.budget_bits = 200_000
+    config.network = "cell(bits_budget(budget_bits), thrift=0.5)"
     return config

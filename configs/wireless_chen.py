@@ -11,6 +11,5 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.effort = "budget"
-    config.network.thrift = 0.0
+    config.network = 'cell(all_eligible(), effort="budget")'
     return config

@@ -11,9 +11,7 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.scheduler = "random"
-    config.network.scheduled = 6
-    config.network.assignment = "random"
-    config.network.effort = "full"
-    config.network.most_loss = 1.0
+    config.network = (
+        'cell(random(scheduled), assignment="random", effort="full", most_loss=1.0)'
+    )
     return config

@@ -16,17 +16,17 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.inner_m = 2.0
-    config.network.radius_m = 50.0
-    config.network.exponent = 4.0
-    config.network.gain_db = -40.0
-    config.network.power_w = 1.0
-    config.network.interference_low_w = 1e-10
-    config.network.interference_high_w = 1e-10
-    config.network.downlink_interference_w = 1e-10
-    config.network.waterfall = 0.0
-    config.network.frequency_low_hz = 0.3e9
-    config.network.frequency_high_hz = 2e9
-    config.network.capacitance = 1e-28
-    config.network.budget_j = 0.1
+    config.cell.inner_m = 2.0
+    config.cell.radius_m = 50.0
+    config.cell.exponent = 4.0
+    config.cell.gain_db = -40.0
+    config.cell.power_w = 1.0
+    config.cell.interference_low_w = 1e-10
+    config.cell.interference_high_w = 1e-10
+    config.cell.downlink_interference_w = 1e-10
+    config.cell.waterfall = 0.0
+    config.cell.frequency_low_hz = 0.3e9
+    config.cell.frequency_high_hz = 2e9
+    config.cell.capacitance = 1e-28
+    config.cell.budget_j = 0.1
     return config

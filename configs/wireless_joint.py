@@ -16,18 +16,15 @@ def get_config():
     config = default.get_config()
     config.rounds = 500
     config.clients = 15
-    config.client.batch = 100
-    config.server.aggregate = "mean"
-    config.server.learning_rate = 0.2
-    config.compressor.quantizer = "adaptive"
-    config.compressor.memory = "innovation"
-    config.downlink.quantizer = "uniform"
-    config.network.name = "cell"
-    config.network.blocks = 6
-    config.network.scheduler = "everyone"
-    config.network.assignment = "hungarian"
-    config.network.effort = "least"
-    config.network.thrift = 0.5
-    config.network.deadline_s = 0.05
+    config.let.scheduled = 6  # of the schedulers that other configs put in its place
+    config.step = "0.2"
+    config.client = "gradient(batch=100)"
+    config.uplink = (
+        "innovation(one_of((sign(), uniform(2), uniform(4), uniform(8), identity())))"
+    )
+    config.downlink = "direct(segmented(uniform(8)))"
+    config.network = "cell(all_eligible(), thrift=0.5)"
+    config.cell.blocks = 6
+    config.cell.deadline_s = 0.05
     config.log.every = 25
     return config

@@ -11,5 +11,5 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.worth = "age"
+    config.network = 'cell(all_eligible(), thrift=0.5, worth="age")'
     return config

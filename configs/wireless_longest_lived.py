@@ -10,7 +10,5 @@ from flq_jax.configs import wireless_joint
 
 def get_config():
     config = wireless_joint.get_config()
-    config.network.scheduler = "longest_lived"
-    config.network.scheduled = 6
-    config.network.battery_j = 0.1
+    config.network = "cell(longest_lived(scheduled), thrift=0.5, battery_j=0.1)"
     return config

@@ -16,7 +16,7 @@ from absl import app, logging
 
 from flq_jax import wire
 from flq_jax.compressors.base import silence
-from flq_jax.data import DataError, load
+from flq_jax.data import DataError
 from flq_jax.federated import State, rounds
 from flq_jax.federated.downlink import Downlink, Heard, heard, received
 from flq_jax.keys import RoundKeys, round_keys
@@ -25,7 +25,8 @@ from flq_jax.quantizers import Message
 from flq_jax.simulation.progress import Progress, counted
 
 from .assembly.build import Run, build, split
-from .assembly.model_fit import require_countable, require_fit
+from .assembly.check import require_fit
+from .assembly.setting import dataset_of
 from .options import command_line, validation
 from .process import surroundings
 from .process.console import tell
@@ -133,15 +134,12 @@ def main(argv: list[str]) -> None:
     del argv
     logging.set_verbosity(logging.WARNING)
     with one_line_errors(DataError):
-        config = command_line.config()
+        config = command_line.one()
         validation.validate(config)
         surroundings.pin()
         surroundings.require_devices()
-        dataset = load(config.data.name, config.data.dir)
-        validation.require_samples(config, len(dataset.train_labels))
-        parts = split(config, dataset)
-        validation.require_batch(config, map(len, parts))
-        require_countable(config, require_fit(config.model, dataset))
+        dataset = dataset_of(config)
+        require_fit(config, dataset, map(len, split(config, dataset)))
         run = build(config, dataset)
     found = audit(run, config.rounds)
     up = uplink_bits(found.ledger, run.links, "payload", 32)

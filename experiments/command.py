@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from absl import app, flags
 
+from flq_jax.expressions.nearest import did_you_mean
+
 from .options import command_line
-from .options.names import did_you_mean
 from .process.errors import ConfigError, one_line_errors
 
 

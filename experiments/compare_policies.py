@@ -20,13 +20,13 @@ from collections.abc import Container, Iterable, Iterator
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
+from flq_jax.configs import wireless_joint
 from flq_jax.data import DataError
+from flq_jax.expressions.nearest import did_you_mean
 
 from .engine import sweep
 from .options import command_line, shipped, validation
-from .options.names import did_you_mean
-from .options.rules import PARTITIONS
-from .process import signals, surroundings
+from .process import signals, surroundings, typed
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
@@ -44,10 +44,17 @@ _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
 _TARGET = flags.DEFINE_float("target", 0.88, "Accuracy whose cost is told.", 0.0, 1.0)
 
 LINKS = {
-    "binary": "sign",
-    "8bit": "uniform",
-    "float": "identity",
-    "adaptive": "adaptive",
+    "binary": "innovation(sign())",
+    "8bit": "innovation(uniform(8))",
+    "float": "innovation(identity())",
+    "adaptive": wireless_joint.get_config().uplink,
+}
+SPLITS = {
+    "contiguous": "contiguous()",
+    "iid": "iid()",
+    "shards": "shards()",
+    "dirichlet": "dirichlet(alpha=0.1)",
+    "quantity_skew": "quantity_skew(alpha=0.1)",
 }
 BLOCKS = {15: 6, 50: 12, 500: 24}
 _PREFIX = "wireless_"
@@ -70,7 +77,7 @@ def configs(
     Args:
         seeds: 0 to seeds - 1.
         clients: of `BLOCKS`.
-        partitions: as `config.data.partition`.
+        partitions: of `SPLITS`.
         links: of `LINKS`.
         policies: of `configs/wireless_*.py`.
         rounds: of each run.
@@ -81,10 +88,8 @@ def configs(
             f"flq_jax.configs.wireless_{policy}"
         ).get_config()
         config.seed, config.clients, config.rounds = seed, num, rounds
-        config.data.partition = partition
-        config.compressor.quantizer = LINKS[link]
-        config.compressor.bits = 8
-        config.network.blocks = config.network.scheduled = BLOCKS[num]
+        config.split, config.uplink = SPLITS[partition], LINKS[link]
+        config.cell.blocks = config.let.scheduled = BLOCKS[num]
         config.log.every, config.log.checkpoint_every = 20, 200
         yield f"{num}-{partition}-{policy}-{link}-seed{seed}", config
 
@@ -97,7 +102,7 @@ def wanted() -> dict[str, ConfigDict]:
     """
     axes = {
         "clients": list(map(int, chosen(_CLIENTS, map(str, BLOCKS)))),
-        "partitions": chosen(_PARTITIONS, PARTITIONS),
+        "partitions": chosen(_PARTITIONS, SPLITS),
         "links": chosen(_LINKS, LINKS),
         "policies": chosen(_POLICIES, POLICIES),
     }
@@ -130,7 +135,7 @@ def main(argv: list[str]) -> None:
         surroundings.pin()
         surroundings.require_devices()
         runs = sweep.prepared(asked, folder)
-    with signals.ending(command_line.command()), one_line_errors():
+    with signals.ending(typed.command()), one_line_errors():
         failures = sweep.run_all(runs)
     groups = finished(folder, asked)
     table = results.markdown(compared(groups, _TARGET.value))
@@ -197,7 +202,7 @@ def _percent(accuracies: list[float | None]) -> str:
 
 
 def _setting(group: Group) -> tuple:
-    same = "clients", "data.partition", "compressor.quantizer"
+    same = "clients", "split", "uplink"
     return tuple(group.config[option] for option in same)
 
 

@@ -6,6 +6,7 @@
 TPU.
 """
 
+import ast
 import os
 import pathlib
 from collections.abc import Sequence
@@ -18,14 +19,20 @@ from ml_collections import ConfigDict
 
 from flq_jax import data, models
 from flq_jax.data.clients import scaled
+from flq_jax.expressions.expression import ExpressionError
 from flq_jax.federated import State
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.evaluation import heard_params
 
-from .assembly.build import Run, build, classifier
+from .assembly.build import Run, build, split
+from .assembly.check import require_fit
+from .assembly.composition import canonical_texts
+from .assembly.setting import dataset_of, setting
 from .folder.checkpoints import restored
-from .options import command_line, validation
+from .folder.claim import OWN
+from .options import command_line, own_modules, validation
+from .options.parts import trees
 from .process import console, surroundings
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replacing
@@ -61,13 +68,16 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
     require_writable("out", out)
     if program:
         require_writable("stablehlo", pathlib.Path(program))
-    dataset = data.load(config.data.name, config.data.dir)
-    run = build(config, dataset)
+    dataset = dataset_of(config)
+    require_fit(config, dataset, map(len, split(config, dataset)))
+    run, model = build(config, dataset), setting(config, dataset).model
+    text = canonical_texts(config)["model"]
     rounds, state = newest(folder, run)
     params = heard_params(run.federation, run.root, state, rounds)
     classes = dataset.num_classes
     images, labels = scaled(run.test[0]), run.test[1]
-    counts = packed_model.save(out, config.model, params, classes, images.shape[1:])
+    shape = images.shape[1:]
+    counts = packed_model.save(out, text, model, params, classes, shape)
     loaded, read, image = packed_model.load(out)
     stored = " + ".join(f"{n:,} x {bits} bit" for bits, n in sorted(counts.items()))
     payload = sum(bits * n for bits, n in counts.items()) / 8
@@ -75,7 +85,7 @@ def exported(folder: pathlib.Path, out: pathlib.Path, program: str | None) -> No
         f"{out}: round {rounds}; {stored} = {payload:,.0f} bytes, "
         f"{out.stat().st_size:,} with names and shapes"
     )
-    trained = accuracy(classifier(config.model, classes), params, images, labels)
+    trained = accuracy(model, params, images, labels)
     packed = accuracy(loaded, read, images, labels)
     console.tell(
         f"test accuracy {trained:.2%} as trained, {packed:.2%} from the file"
@@ -103,17 +113,32 @@ def require_writable(flag: str, file: pathlib.Path) -> None:
 def written_config(folder: pathlib.Path) -> ConfigDict:
     """The config of a run's folder; `ConfigError` if there is none.
 
-    Options that the run did not know yet have their defaults.
+    Options that the run did not know yet have their defaults. Its expressions may be
+    anybody's: they name what flq_jax and optax make public, and nothing else is run.
     """
     file = folder / "config.json"
     if not file.is_file():
         raise ConfigError(f"--workdir: must be a run's folder, no file {file}")
     try:
-        config = validation.from_json(run_files.load(file))
+        written = run_files.config(file)
+        written.pop(OWN, None)
+        config = validation.from_json(written)
         validation.require_values(config)
+        require_public(config)
     except ValueError as error:
         raise ConfigError(f"--workdir: {file}: {error}") from error
     return config
+
+
+def require_public(config: ConfigDict) -> None:
+    """Raises ValueError unless the expressions name public parts of ours alone."""
+    for option, tree in trees(config).items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                try:
+                    own_modules.imported_from_elsewhere(ast.unparse(node))
+                except ExpressionError as error:
+                    raise ConfigError(f"config.{option}: {error}") from error
 
 
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from absl import app, flags, logging
 
 from .options import command_line, submitted, validation
-from .process import children, signals, surroundings
+from .process import children, signals, surroundings, typed
 from .process.console import tell
 from .process.errors import one_line_errors
 
@@ -177,7 +177,7 @@ def main(argv: list[str]) -> None:
     """Launches what is not finished."""
     del argv
     logging.set_verbosity(logging.WARNING)
-    with signals.ending(command_line.command()):
+    with signals.ending(typed.command()):
         launch(command_line.workdir())
 
 
@@ -188,6 +188,7 @@ def submit(
     return submitted.write(
         submitted.Submission(
             **origin,
+            file=str(pathlib.Path(command_line.file()).resolve()),
             configs={run.name: run.config for run in runs},
             digests={run.name: run.dataset.digest for run in runs},
         ),

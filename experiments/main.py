@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from .folder import tensorboard
 from .options import command_line, validation
-from .process import children, malloc, signals, surroundings
+from .process import children, malloc, signals, surroundings, typed
 from .process.errors import one_line_errors
 
 
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
             if config.log.tensorboard:
                 tensorboard.require_installed()
     malloc.keep()
-    with signals.ending(command_line.command()):
+    with signals.ending(typed.command()):
         children.end_with_parent()
         run(configs, folder)
 
@@ -36,7 +36,6 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     # JAX is imported once the configs are good
     from flq_jax.data import DataError
 
-    from .assembly.build import require_clients_for_each
     from .engine import agreement, sweep
     from .process import compilation_cache, console, peers
     from .reading import model_costs
@@ -52,7 +51,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
             console.console.quiet = not peers.first_of_us()
             agreement.require_same_options(configs, folder, command_line.together())
             for config in configs.values():
-                require_clients_for_each(config)
+                agreement.require_clients_for_each(config)
         surroundings.require_devices()
         runs = sweep.prepared(configs, folder, command_line.digests())
     try:
@@ -61,7 +60,7 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
     except Exception as error:
         if not coordinator:
             raise
-        peers.leave(error, command_line.command())
+        peers.leave(error, typed.command())
     if failures:
         console.tell(
             f"{len(failures)} of {len(runs)} runs failed: {', '.join(failures)}"

@@ -7,6 +7,7 @@ for the next session: `pytest --cache-clear` starts anew.
 
 import os
 
+import installed
 import jax
 import numpy as np
 import pytest
@@ -27,6 +28,20 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel's file."""
+    return installed.built(*map(tmp_path_factory.mktemp, ("source", "built")))
+
+
+@pytest.fixture(scope="session")
+def site(wheel, tmp_path_factory):
+    """A folder where the wheel, and nothing else, is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    installed.install(wheel, folder)
+    return folder
 
 
 @pytest.fixture

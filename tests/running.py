@@ -18,14 +18,15 @@ def sweep():
     runs = {{}}
     for seed in (0, 1):
         config = get_config()
-        config.seed, config.data.name, config.client.batch = seed, "synthetic", 20{more}
+        config.seed, config.data = seed, "synthetic()"
+        config.client = "gradient(batch=20)"{more}
         runs[f"{name}{{seed}}"] = config
     return runs
 '''
 ROOT = pathlib.Path(__file__).parent.parent
 QUICK = [
-    "--config.data.name=synthetic",
-    "--config.client.batch=20",
+    "--config.data=synthetic()",
+    "--config.client=gradient(batch=20)",
     "--config.log.every=5",
     "--config.log.checkpoint_every=10",
 ]

@@ -9,6 +9,7 @@ import pytest
 from absl import flags
 
 from flq_jax.configs import default
+from flq_jax.experiments.options import config_file
 from flq_jax.experiments.options.names import flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -57,7 +58,8 @@ COMMANDS = re.findall(
 def test_a_command_can_be_given(line):
     module, *args = shlex.split(line)
     assert importlib.import_module(f"flq_jax.{module}").main
-    options = flatten(default.get_config())
+    configs = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
+    options = flatten(config_file.load(*configs) if configs else default.get_config())
     for arg in args:
         name, _, value = arg.removeprefix("--").partition("=")
         if name.startswith("config."):

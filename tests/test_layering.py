@@ -9,22 +9,33 @@ ROOT = pathlib.Path(__file__).parent.parent
 # room: the rooms of flq_jax that it may import
 MAY_IMPORT = {
     "keys": set(),
+    "arguments": set(),
     "single": set(),
     "coding": set(),
-    "quantizers": {"coding", "single"},
-    "compressors": {"quantizers", "single"},
+    "quantizers": {"arguments", "coding", "single"},
+    "compressors": {"quantizers", "arguments", "single"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream", "coding"},
     "ledger": {"quantizers"},
     "entropy": {"coding"},
-    "data": set(),
+    "data": {"arguments", "single"},
     "kernels": set(),
-    "wireless": {"single"},
-    "models": {"quantizers", "kernels", "single"},
-    "federated": {"compressors", "quantizers", "keys", "data", "single"},
+    "wireless": {"arguments", "single"},
+    "models": {"quantizers", "kernels", "arguments", "single"},
+    "federated": {"compressors", "quantizers", "keys", "data", "arguments", "single"},
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
+        "arguments",
+    },
+    "networks": {
+        *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
+        *("arguments", "single"),
+    },
+    "tasks": {"simulation", "federated", "models", "arguments", "single"},
+    "expressions": {
+        *("tasks", "networks", "federated", "compressors", "quantizers", "models"),
+        *("data", "wireless"),
     },
 }
 # room of experiments: those below it; what lies at the top are the commands

@@ -47,7 +47,7 @@ def test_the_licence_is_named_where_it_is_cited():
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License\n                           Version 2.0" in text
     assert "END OF TERMS AND CONDITIONS" in text
-    assert "CC BY-SA 3.0" in (ROOT / "flq_jax/data/mnist/README.md").read_text()
+    assert "CC BY-SA 3.0" in (ROOT / "flq_jax/data/mnist_files/README.md").read_text()
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert cited["license"] == "Apache-2.0"  # of the software; MNIST's stands beside it
 

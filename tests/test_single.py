@@ -3,6 +3,7 @@
 import math
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -29,6 +30,17 @@ def test_what_would_be_infinite_or_zero_is_none(number):
     assert math.isnan(single(number))
 
 
+@pytest.mark.parametrize(
+    "value", ["1", b"1", True, None, (1.0,), [1.0], 1j, np.ones(2)]
+)
+def test_what_is_no_number_is_none_either(value):
+    assert math.isnan(single(value))
+
+
+def test_a_traced_number_is_none():
+    jax.jit(lambda x: np.testing.assert_equal(single(x), math.nan))(1.0)
+
+
 def innovation():
     return compressors.innovation(identity())
 
@@ -51,7 +63,7 @@ CONSTRUCTORS = {
 SHARES = {
     "momentum": lambda x: compressors.momentum(innovation(), x),
     "onebit_adam b1": lambda x: federated.onebit_adam(0.1, 3, b1=x),
-    "policy thrift": lambda x: planning.policy(None, thrift=x),
+    "policy thrift": lambda x: planning.policy(lambda key, who: who, thrift=x),
 }
 
 

@@ -1,55 +1,12 @@
 """The wheel: one name at the top level, and commands that work from any folder."""
 
 import json
-import os
-import pathlib
+import shlex
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parent.parent
-BESIDE = ("experiments", "configs", "benchmarks")  # of flq_jax, in a clone
-
-
-def call(args, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, *map(str, args)],
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel's file, built from a copy: a build leaves folders behind."""
-    source, built = (tmp_path_factory.mktemp(name) for name in ("source", "built"))
-    for file in filter(pathlib.Path.is_file, ROOT.iterdir()):
-        shutil.copy(file, source)
-    for name in ("flq_jax", *BESIDE):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, source / name, ignore=ignored)
-    options = ("--no-deps", "--no-build-isolation", "--quiet")
-    done = call(["-m", "pip", "wheel", *options, "-w", built, source], built)
-    assert done.returncode == 0, done.stderr
-    (file,) = built.iterdir()
-    return file
-
-
-@pytest.fixture(scope="module")
-def site(wheel, tmp_path_factory):
-    """A folder where the wheel, and nothing else, is installed."""
-    folder = tmp_path_factory.mktemp("site")
-    options = ("--no-deps", "--quiet", "--disable-pip-version-check")
-    done = call(["-m", "pip", "install", *options, "--target", folder, wheel], folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+from installed import BESIDE, ROOT, call
 
 
 @pytest.fixture
@@ -80,13 +37,13 @@ def test_every_file_of_the_packages_is_in_it(wheel):
 
 def test_a_shipped_config_runs_by_its_name(site, mine):
     args = ["run", "--config=mnist_sgd", "--config.rounds=2"]
-    args += ["--config.data.name=synthetic", "--config.client.batch=20"]
+    args += ["--config.data=synthetic()", "--config.client=gradient(batch=20)"]
     module = "flq_jax.experiments.command"
     done = call(["-m", module, *args], mine, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     summary = json.loads((mine / "runs/mnist_sgd/summary.json").read_text())
     assert summary["round"] == 2
-    assert summary["command"] == " ".join(["python -m", module, *args])
+    assert summary["command"] == f"python -m {module} {shlex.join(args)}"
     assert summary["source"].startswith("file:")  # the wheel's: it is no checkout
 
 
@@ -107,4 +64,4 @@ def test_a_shipped_config_s_file_works_wherever_it_is_copied(site, mine):
     done = call(args, mine, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: flq run --config=FILE")
-    assert "* --config.model.name=mlp " in done.stdout
+    assert "* --config.model=" in done.stdout

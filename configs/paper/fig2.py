@@ -18,7 +18,7 @@ from flq_jax.configs import (
 )
 
 NODES = (5, 10, 20)
-STEP = 0.2
+STEP = "0.2"
 
 
 def get_config():
@@ -28,7 +28,7 @@ def get_config():
 def sweep():
     """name -> config of every method and number of nodes."""
     qgd = mnist_slaq.get_config()
-    qgd.compressor.lazy = False
+    qgd.uplink = "innovation(uniform(bits))"
     methods = {
         "gd": mnist_sgd.get_config(),
         "qgd": qgd,
@@ -47,6 +47,5 @@ def _config(config, nodes):
     config = config.copy_and_resolve_references()
     config.clients = nodes
     config.rounds = 1000
-    config.server.learning_rate = STEP
-    config.server.aggregate = "mean"
+    config.step = STEP
     return config

@@ -4,8 +4,8 @@
     python -m experiments.report --workdir=runs/methods
 
 MNIST, ten clients, minibatches of 500, softmax regression; five seeds a method.
-`--config.model.name=mlp --config.model.hidden=128` repeats it for the network. About 12
-seconds a run, a minute for the network; docs/methods.md has the figures.
+About 12 seconds a run; docs/methods.md has the figures. `methods_mlp` repeats it for a
+network.
 """
 
 import importlib
@@ -18,7 +18,8 @@ METHODS = (
     "rand_k", "ef21", "clag", "drive", "eden", "quic_fl", "thc", "uveqfed",
 )  # fmt: skip
 SEEDS = range(5)
-STEP = 0.02  # of the server, where it steps along the sum
+STEP = "0.02 * clients"
+OWN_STEP = "signum", "onebit_adam"  # a vote and Adam's quotients have another length
 
 
 def get_config():
@@ -36,6 +37,6 @@ def _config(name, seed):
     config = importlib.import_module(f"flq_jax.configs.mnist_{name}").get_config()
     config.seed = seed
     config.rounds = 1000
-    if config.server.aggregate == "sum":
-        config.server.learning_rate = STEP
+    if name not in OWN_STEP:
+        config.step = STEP
     return config

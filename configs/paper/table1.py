@@ -15,7 +15,11 @@ from flq_jax.configs import default
 SEEDS = range(5)
 ROUNDS = {"flq_low": 3000, "flq_binary": 1500, "slaq": 1500}
 # LAQ's network has 200 hidden units (p = 159010), the one that FLQ's 93 % fits 128.
-HIDDEN = {"slaq": 200, "flq_binary": 128, "flq_low": 128}
+MLP = {
+    "slaq": "MLP((200,))",
+    "flq_binary": "MLP((128,))",
+    "flq_low": "MLP((128,), bits=Bits(8, 8, 8))",
+}
 
 
 def get_config():
@@ -38,10 +42,9 @@ def _config(method, model, seed):
     config.rounds = ROUNDS[method]
     config.log.every = 100
     if model == "mlp":
-        config.model.name = "mlp"
-        config.model.hidden = (HIDDEN[method],)
-        config.l2 = 0.01 if method == "slaq" else 0.008
+        config.model = MLP[method]
         if method == "slaq":
-            config.compressor.bits = 8
-            config.compressor.lazy_weight = 6.4
+            config.let.bits, config.let.xi = 8, 6.4
+        else:
+            config.task = "classification(l2=0.008)"
     return config

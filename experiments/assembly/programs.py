@@ -1,22 +1,23 @@
-"""What a run's programs are made of, from its config and the arrays it works on."""
+"""What a run's programs are made of, from its expressions and the arrays it works on."""
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
-import optax
-from jax.sharding import Mesh
-from ml_collections import ConfigDict
+from jax.sharding import PartitionSpec as P
 
-from flq_jax import compressors, federated, models, quantizers
+from flq_jax import federated, models, networks
 from flq_jax.data import clients
-from flq_jax.federated import Downlink, Federation
-from flq_jax.simulation.evaluation import evaluation
+from flq_jax.federated import Federation
+from flq_jax.simulation.evaluation import evaluation, totals
+from flq_jax.simulation.parts import downlink_of, federation_of, uplink_of
+from flq_jax.tasks import Task
 from flq_jax.wireless.cell import Cell
 
-from . import cell_network, uplink
-from .evaluation import hits
+from ..options.parts import Trees
+from .composition import blaming, made
+from .setting import Setting, sizes_of
 
 
 class Arrays(NamedTuple):
@@ -26,13 +27,13 @@ class Arrays(NamedTuple):
         root: the run's key.
         data: the clients' examples, on their devices.
         cell: where the clients are and what they have, or None without a cell.
-        numbers: values that stand in for the config's, option -> f32[].
+        numbers: what the names for numbers in its expressions stand for.
     """
 
     root: jax.Array
     data: clients.ClientData
     cell: Cell | None
-    numbers: dict[str, jax.Array]
+    numbers: Mapping[str, float | jax.Array]
 
 
 class Parts(NamedTuple):
@@ -40,166 +41,86 @@ class Parts(NamedTuple):
 
     Attributes:
         federation: what its rounds are made of.
-        loss: the clients' local loss.
-        evaluate: (root, state, round index i32[], data, test inputs, test labels) ->
-            (train loss f32[], {"test_accuracy": correct predictions i32[]}) of the model
+        task: what it is to learn.
+        evaluate: (root, state, round index i32[], data, test inputs, test targets) ->
+            (train loss f32[], each metric summed over the test examples) of the model
             as the clients will hear it in that round.
     """
 
     federation: Federation
-    loss: federated.Loss
+    task: Task
     evaluate: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 
 
-def assembled(
-    config: ConfigDict, model: nn.Module, params: Any, mesh: Mesh, arrays: Arrays
-) -> Parts:
-    """The parts of a run's programs.
+def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
+    """The parts of a run's programs; `ConfigError` if they don't make a federation.
 
     Args:
-        config: validated; `arrays.numbers` stand in for some of its values.
-        model: what the clients train.
-        params: the shapes of the model's, see `jax.eval_shape`.
-        mesh: the devices that the clients are spread over.
+        setting: what they are made for.
+        parts: their expressions.
         arrays: what the run works on.
     """
-    config = with_numbers(config, arrays.numbers)
-    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
-    loss = models.classification_loss(model, config.l2)
-    work = local_update(config.client, loss)
-    link, down = uplink.compressor(config, sum(sizes)), downlink(config, sizes)
-    network = ideal_network(config)
+    config, values = setting.config, {**setting.values, **arrays.numbers}
+    task = made(parts, "task", values)
+    values |= {"loss": task.loss}
+    found = {"client": made(parts, "client", values)}
+    # Messages are shaped like what is broadcast.
+    values["sizes"] = sizes_of(found["client"], setting.shapes)
+    values["d"] = sum(values["sizes"])
+    found |= {name: made(parts, name, values) for name in (*LINKS[1:], *SERVER)}
+    found["step"] = step_of(parts, values)
+    with blaming(parts, "uplink"):
+        found["uplink"] = uplink_of(found["uplink"])
+        found["uplink"].layout(values["d"])
+    with blaming(parts, "downlink"):
+        found["downlink"] = downlink_of(found["downlink"])
+        found["downlink"].compressor.layout(values["d"])
+    with blaming(parts, "server"):
+        server = found["server"]
+        jax.eval_shape(lambda x: server.update(x, server.init(x), x), setting.shapes)
     if arrays.cell is not None:
-        network = cell_of(config, work, link, down, model, arrays)
-    federation = federated.federation(
-        params,
-        work,
-        link,
-        server_optimizer(config),
-        network,
-        step_size=server_step(config),
-        downlink=down,
-        grouping=grouping(config, work, params, mesh),
-        aggregate=AGGREGATES[config.server.aggregate],
+        _, *shape = setting.example.shape
+        layers = models.layer_costs(setting.model, shape, setting.example.dtype)
+        links, rate = [found[n] for n in LINKS], config.cell.bit_operations_a_cycle
+        work = networks.work(layers, values["d"], *links, arrays.data.sizes, rate)
+        values |= {"place": arrays.cell, "work": work}
+    grouping = None
+    if config.at_once:
+        grouping = federated.in_groups(config.at_once, setting.mesh)
+    with blaming(parts):
+        federation = federation_of(
+            setting.shapes,
+            clients=config.clients,
+            mesh=setting.mesh,
+            network=made(parts, "network", values),
+            grouping=grouping,
+            sizes=setting.shares,
+            **found,
+        )
+    judge = judging(setting, parts, values)
+    evaluate = evaluation(federation, task.loss, judge, setting.mesh)
+    return Parts(federation, task, evaluate)
+
+
+LINKS = "client", "uplink", "downlink"
+SERVER = "server", "aggregate"
+
+
+def step_of(parts: Trees, values: Mapping[str, Any]) -> float | jax.Array:
+    """The server's step; where runs differ in it, what stands for it in their program."""
+    match parts["step"]:
+        case ast.Name(name) if isinstance(values.get(name), jax.Array):
+            return values[name]
+    return made(parts, "step", values)
+
+
+def judging(setting: Setting, parts: Trees, values: Mapping[str, Any]) -> Callable:
+    """What the model is judged by: the task's metrics, of packed integers if asked for."""
+    if not setting.config.packed:
+        return totals(made(parts, "task", values).metrics)
+    tested = setting.model.clone(packed=True)
+    judge = totals(made(parts, "task", {**values, "model": tested}).metrics)
+    # XLA cannot spread a TPU's own kernels over devices.
+    return jax.shard_map(
+        judge, mesh=setting.mesh, in_specs=P(), out_specs=P(), check_vma=False
     )
-    tested = model.clone(packed=config.model.packed)
-    return Parts(
-        federation, loss, evaluation(federation, loss, hits(tested, mesh), mesh)
-    )
-
-
-def with_numbers(config: ConfigDict, numbers: dict[str, jax.Array]) -> ConfigDict:
-    """The config with these values, which may be traced, in place of its own."""
-    if not numbers:
-        return config
-    config = config.copy_and_resolve_references()
-    with config.ignore_type():
-        config.update_from_flattened_dict(numbers)
-    return config
-
-
-def downlink(config: ConfigDict, sizes: list[int]) -> Downlink:
-    """How the model is broadcast; `sizes` are those of its tensors."""
-    options = config.downlink
-    if options.quantizer == "tanh":
-        return federated.tanh_downlink(options.bits, sizes)
-    makers = {
-        "identity": quantizers.identity,
-        "sign": quantizers.sign,
-        "uniform": lambda: quantizers.uniform(options.bits),
-    }
-    memories = {"direct": compressors.direct, "innovation": compressors.innovation}
-    each = quantizers.segmented(makers[options.quantizer](), sizes)
-    each = uplink.warmed_up(each, config.warm_up, sum(sizes))
-    return federated.compressed(memories[options.memory](each))
-
-
-def local_update(config: ConfigDict, loss: federated.Loss) -> federated.LocalUpdate:
-    """What a client computes: one gradient, or a model delta after local epochs."""
-    if not config.epochs:
-        draws = {"examples": federated.drawn, "batches": federated.one_of_fixed}
-        return federated.gradient(loss, config.batch, draws[config.draw])
-    optimizer = optax.sgd(config.learning_rate)
-    return federated.local_epochs(loss, optimizer, config.batch, config.epochs)
-
-
-def grouping(
-    config: ConfigDict, work: federated.LocalUpdate, params: Any, mesh: Mesh
-) -> federated.Grouping:
-    """How many clients compute at the same time."""
-    if config.client.at_once:
-        return federated.in_groups(config.client.at_once, mesh)
-    return federated.suited(work, params, mesh)
-
-
-# "sum" is a longer step along the mean, see `server_step`.
-AGGREGATES = {
-    "sum": federated.WEIGHTED_MEAN,
-    "mean": federated.WEIGHTED_MEAN,
-    "vote": federated.MAJORITY_VOTE,
-}
-
-
-def server_step(config: ConfigDict) -> float:
-    """The server's step on the mean: alpha, or alpha M where it follows the sum.
-
-    Adam's step is alpha in either case: it is as long on a sum as on a mean.
-    """
-    alpha, server = config.server.learning_rate, config.server
-    scales = server.aggregate == "sum" and server.optimizer in ("sgd", "momentum")
-    return alpha * config.clients if scales else alpha
-
-
-def server_optimizer(config: ConfigDict) -> optax.GradientTransformation:
-    """The optimizer that the server applies to the mean update.
-
-    Its step is `server_step`, times (1 + cos(pi k / K)) / 2 in round k of K if it is
-    scheduled by a cosine (Loshchilov & Hutter 2017, Eq. 5, without restarts).
-    """
-    step = server_step(config)
-    makers = {
-        "sgd": lambda: optax.sgd(step),
-        "momentum": lambda: optax.sgd(step, momentum=config.server.momentum),
-        "adam": lambda: optax.adam(step, eps=config.server.epsilon),
-        "onebit_adam": lambda: federated.onebit_adam(
-            step,
-            config.warm_up,
-            b1=config.compressor.momentum,
-            eps=config.server.epsilon,
-        ),
-    }
-    optimizer = makers[config.server.optimizer]()
-    if config.server.schedule == "constant":
-        return optimizer
-    share = optax.cosine_decay_schedule(1.0, config.rounds)
-    return optax.chain(optimizer, optax.scale_by_schedule(share))
-
-
-def ideal_network(config: ConfigDict) -> federated.Network:
-    """All clients or some of them, at no cost."""
-    if not config.sampled:
-        return federated.everyone(config.clients)
-    return federated.sampled(config.clients, config.sampled)
-
-
-def cell_of(
-    config: ConfigDict,
-    local_update: federated.LocalUpdate,
-    link: compressors.Compressor,
-    down: Downlink,
-    model: nn.Module,
-    arrays: Arrays,
-) -> federated.Network:
-    """The network of clients in a cell, who send and compute so."""
-    sizes, image = arrays.data.sizes, arrays.data.inputs.shape[2:]
-    layers = models.layer_costs(model, image)
-    num_params = sum(sum(layer.params.values()) for layer in layers)
-    work = cell_network.Work(
-        link.layout(num_params),
-        down.compressor.layout(num_params).num_bits,
-        cell_network.cycles(
-            config.network, layers, sizes, local_update.examples(sizes)
-        ),
-        sizes,
-    )
-    return cell_network.cell_network(config.network, arrays.cell, work)

@@ -1,161 +1,72 @@
 """Runs that differ in nothing but arrays, as one program."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from flq_jax.data import ClientData
 from flq_jax.data.dataset import Dataset
+from flq_jax.simulation.stack import Stack, advancing, measuring, rows_of
 
-from ..options.names import flatten
-from .build import Run, build, padded_length, split
+from .build import Run, build
 from .programs import Arrays
 
-MOST_BYTES = 8 * 10**9  # of examples that the runs of one program hold
-# Options whose values a program may take as its arguments.
-NUMBERS = (
-    "client.learning_rate",
-    "compressor.lazy_error_weight",
-    "compressor.lazy_weight",
-    "server.learning_rate",
-)
-# Options that a program never sees: what they say is in the arrays that it works on.
-IN_ARRAYS = (
-    "seed", "data.alpha", "data.min_size", "data.partition", "data.shards",
-    *(
-        f"network.{name}"
-        for name in (
-            "battery_j", "block_hz", "budget_j", "capacitance", "deadline_s",
-            "downlink_hz", "downlink_interference_w", "downlink_power_w", "exponent",
-            "frequency_high_hz", "frequency_low_hz", "gain_db", "inner_m",
-            "interference_high_w", "interference_low_w", "power_w", "radius_m",
-            "shadowing_db", "waterfall",
-        )
-    ),
-)  # fmt: skip
 
-
-class Stack(NamedTuple):
-    """Runs of one program.
-
-    Attributes:
-        configs: theirs.
-        runs: likewise.
-        shared: the clients' examples, if all runs have the same; otherwise None.
-        arrays: what each run works on, leading axis [r]; the data only if not shared.
-    """
-
-    configs: list[ConfigDict]
-    runs: list[Run]
-    shared: ClientData | None
-    arrays: Arrays
-
-
-def alike(config: ConfigDict, dataset: Dataset) -> str:
-    """What runs of one program have in common, as a string to compare.
-
-    All options but those of `NUMBERS` and `IN_ARRAYS`, the data set, and the length of
-    the clients' arrays, which must have the same shapes.
-    """
-    free = {*NUMBERS, *IN_ARRAYS}
-    options = {k: v for k, v in flatten(config).items() if k not in free}
-    length = padded_length(config, split(config, dataset))
-    return repr((sorted(options.items()), dataset.digest, length))
-
-
-def most_together(config: ConfigDict, dataset: Dataset) -> int:
-    """How many runs that are alike hold examples of their own in `MOST_BYTES`: 1 or more.
-
-    Each holds them once by itself and once as a row of the stack; runs that share theirs
-    hold nothing.
-    """
-    parts = split(config, dataset)
-    example = dataset.train_inputs[0].nbytes * (1 if config.client.batch else 4)
-    mine = 2 * len(parts) * padded_length(config, parts) * example
-    if config.data.partition == "contiguous":
-        mine = 1
-    return max(1, MOST_BYTES // mine)
-
-
-def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> Stack:
-    """Builds runs that are alike.
+def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> tuple[Stack, list[Run]]:
+    """Builds runs that are alike: them, and the program that they share.
 
     Numbers in which they differ become arguments of the program, and are f32 from the
     start: a result may differ in the last bit from that of a run on its own, where
     they are constants that Python rounded once. All else is computed as it is there.
 
     Args:
-        configs: one or more, validated and `alike`.
+        configs: one or more, good and `alike`.
         dataset: what they name.
     """
     runs: list[Run] = []
     for config in configs:
         runs.append(build(config, dataset, *runs[:1]))
-    values = [{name: flatten(c)[name] for name in NUMBERS} for c in configs]
-    differ = [n for n in NUMBERS if len({value[n] for value in values}) > 1]
-    share = all(run.data is runs[0].data for run in runs)
-    arrays = [
-        Arrays(
-            run.root,
-            None if share else run.data,
-            run.cell,
-            {name: jnp.float32(value[name]) for name in differ},
-        )
-        for run, value in zip(runs, values, strict=True)
-    ]
-    shared = runs[0].data if share else None
-    return Stack(list(configs), runs, shared, rows_of(arrays))
+    first, values = runs[0], [run.numbers for run in runs]
+    differ = [n for n in first.numbers if len({value[n] for value in values}) > 1]
+    numbers = [{name: jnp.float32(value[name]) for name in differ} for value in values]
+    share = all(run.data is first.data for run in runs)
+
+    def assemble(root, data, given):
+        cell, own = given
+        return first.assemble(Arrays(root, data, cell, {**first.numbers, **own}))
+
+    stack = Stack(
+        assemble,
+        [run.state for run in runs],
+        [run.links for run in runs],
+        rows_of([run.root for run in runs]),
+        first.data if share else None,
+        None if share else rows_of([run.data for run in runs]),
+        rows_of([(run.cell, own) for run, own in zip(runs, numbers, strict=True)]),
+        first.test,
+        first.mesh,
+        first.task.metrics,
+        first.federation.network.costs,
+    )
+    return stack, runs
 
 
-def rows_of(trees: Sequence[Any]) -> Any:
-    """The trees' leaves stacked, leading axis [r]."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def row(tree: Any, index: int) -> Any:
-    """One of the trees that `rows_of` stacked."""
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def over_runs(
-    stack: Stack, function: Callable[..., Any], vmapped: bool | None = None
-) -> Callable[..., Any]:
-    """A function of one run as one of all of them.
-
-    The runs of a CPU go one after another in a loop within the program, each as it
-    would alone: its cores are busy with the clients of one run, and several at once
-    leave its caches (`python -m benchmarks.stack` has the figures). An accelerator
-    takes all of them at once by `vmap`. Then sums may be taken in another order, as may
-    those over several devices, and a run differs in the last bits from one alone.
+def looping(
+    stack: Stack,
+    configs: Sequence[ConfigDict],
+    targets: Sequence[float],
+    vmapped: bool | None = None,
+) -> tuple[Callable, Callable]:
+    """(every run's progress -> the same at its next evaluation; -> its line of metrics).
 
     Args:
-        stack: the runs.
-        function: (parts, root, data, *rest) -> results, see `Parts`.
-        vmapped: whether all are computed at once; None: as suits the device.
-
-    Returns:
-        (stack.shared, stack.arrays, *rest) -> results; `rest` and the results with the
-        leading axis [r].
+        stack: of the configs.
+        configs: theirs.
+        targets: the loss at which each one stops.
+        vmapped: see `over_runs`.
     """
-    count = len(stack.runs)
-    if vmapped is None:
-        vmapped = jax.default_backend() != "cpu"
-
-    def mapped(shared, arrays, *rest):
-        def one(given):
-            arrays, *rest = given
-            data = arrays.data if shared is None else shared
-            parts = stack.runs[0].assemble(arrays._replace(data=data))
-            return function(parts, arrays.root, data, *rest)
-
-        if count == 1:
-            return rows_of([one(row((arrays, *rest), 0))])
-        return (jax.vmap(one) if vmapped else partial(jax.lax.map, one))(
-            (arrays, *rest)
-        )
-
-    return mapped
+    every, rounds = configs[0].log.every, [config.rounds for config in configs]
+    why = [f"residual {config.stop.residual:g} reached" for config in configs]
+    accounting = [config.accounting for config in configs]
+    advance = advancing(stack, rounds, every, targets, why, vmapped)
+    return advance, measuring(stack, accounting, vmapped)

@@ -5,8 +5,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
+from flq_jax import federated
 from flq_jax.data.dataset import Dataset
 
 from ..folder.claim import resolve
@@ -35,9 +37,19 @@ def require_same_options(
     )
 
 
-def require_same_data(datasets: Mapping[tuple[str, str], Dataset]) -> None:
+def require_clients_for_each(config: ConfigDict) -> None:
+    """Raises `ConfigError`, in every process, unless each one's devices hold clients."""
+    mesh, count = federated.client_mesh(config.clients), jax.process_count()
+    if len({device.process_index for device in mesh.devices.flat}) < count:
+        raise ConfigError(
+            f"config.clients: must be a multiple of the {jax.device_count()} devices of "
+            f"all {count} processes, got {config.clients}"
+        )
+
+
+def require_same_data(datasets: Mapping[str, Dataset]) -> None:
     """Likewise of the examples: each process has read them for itself."""
-    digests = {f"data {' '.join(k)}": one.digest[:16] for k, one in datasets.items()}
+    digests = {f"data {text}": one.digest[:16] for text, one in datasets.items()}
     _require_same(digests)
 
 
@@ -57,9 +69,9 @@ def _require_same(mine: dict[str, Any]) -> None:
 
 def tell_repeats(configs: Mapping[str, ConfigDict]) -> None:
     """One line about runs whose configs are equal: they are computed for nothing."""
-    same: dict[tuple, list[str]] = {}
+    same: dict[str, list[str]] = {}
     for name, config in configs.items():
-        same.setdefault(tuple(sorted(flatten(config).items())), []).append(name)
+        same.setdefault(json.dumps(resolve(config), sort_keys=True), []).append(name)
     repeats = [" = ".join(names) for names in same.values() if len(names) > 1]
     if repeats:
         more = f"; and {len(repeats) - 3} more" * (len(repeats) > 3)

@@ -14,8 +14,7 @@ from ml_collections import ConfigDict
 from flq_jax.data.dataset import Dataset
 
 from ..assembly.build import Run
-from ..assembly.device_loop import advancing, measuring
-from ..assembly.stacked_runs import stacked
+from ..assembly.stacked_runs import looping, stacked
 from ..folder.claim import resolve
 from ..folder.record import Job, Record
 from ..process import console, peers
@@ -54,17 +53,17 @@ def train_together(
         Interrupted: one of `signals.SIGNALS` came; the same call goes on from there.
     """
     begin = time.monotonic()
-    stack = stacked([job.config for job in jobs], jobs[0].dataset)
-    records = [Record(job, run) for job, run in zip(jobs, stack.runs, strict=True)]
+    configs = [job.config for job in jobs]
+    stack, runs = stacked(configs, jobs[0].dataset)
+    records = [Record(job, run) for job, run in zip(jobs, runs, strict=True)]
     targets = [
         stop_at(record.job, run) if record.wanted else -math.inf
-        for record, run in zip(records, stack.runs, strict=True)
+        for record, run in zip(records, runs, strict=True)
     ]
     for record in records:
         if not record.wanted:
             record.finish()
-    advance = advancing(stack, targets, vmapped)
-    measure = measuring(stack, vmapped)
+    advance, measure = looping(stack, configs, targets, vmapped)
     try:
         with Interrupt() as interrupt:
             came = _rounds(records, interrupt, advance, measure, begin)
@@ -124,7 +123,7 @@ def stop_at(job: Job, run: Run) -> float:
         # The folder may have been another config's, see `claim`.
         config = resolve(job.config)
         of = {"data": job.dataset.digest, "partition": run.partition.digest}
-        of |= {"l2": config["l2"], "model": config["model"]}
+        of |= {"task": config["task"], "model": config["model"]}
         path = job.folder / "optimum.json"
         optimum = kept(path, of, functools.partial(least_loss, run))
     console.tell(f"f* = {optimum:.9f}; stops at f - f* <= {residual:g}")

@@ -72,6 +72,7 @@ def least_loss(run: Run) -> float:
 def _objective(run: Run, dtype: jnp.dtype) -> Callable:
     """theta f64[d] -> (f(theta), its gradient f64[d]), computed in `dtype`."""
     params = run.federation.unravel(run.state.params)
+    model = run.federation.local_update.model
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf.astype(dtype), params))
 
     @jax.jit
@@ -79,7 +80,7 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
         # A gradient each, lest all clients' examples be kept for that of the mean.
         @jax.value_and_grad
         def local(theta, shard):
-            return run.loss(unravel(theta), *federated.whole(shard), None)
+            return run.task.loss(model(unravel(theta)), *federated.whole(shard), None)
 
         each = jax.vmap(functools.partial(local, theta))
         values, gradients = federated.in_groups(1, run.mesh)(each)(data)

@@ -8,22 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from flq_jax.data import DataError, load
+from flq_jax.data import DataError
 from flq_jax.data.dataset import Dataset
 
-from ..assembly import stacked_runs
 from ..assembly.build import split
-from ..assembly.model_fit import require_countable, require_fit
+from ..assembly.check import require_fit
+from ..assembly.setting import dataset_of
 from ..folder import claim
 from ..folder.provenance import provenance
 from ..folder.record import Job
-from ..options import validation
 from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.signals import Interrupted
 from ..process.whole_files import replace
 from ..reading import results, run_files
 from . import agreement, host_loop, taking
+from .gathering import data_text, stacks, without_seed
 
 
 def prepared(
@@ -53,21 +53,20 @@ def prepared(
     for config in configs.values():
         if config.log.study != "none":
             peers.require_alone("log.study", config.log.study)
-    datasets, sizes, runs = loaded(configs.values()), {}, []
+    datasets, fit, runs = loaded(configs.values()), set(), []
     for name, config in configs.items():
-        where = config.data.name, config.data.dir
+        where = data_text(config)
         dataset = datasets[where]
         if (then := digests.get(name, dataset.digest)) != dataset.digest:
             raise ConfigError(
-                "config.data.dir: must be the examples that were submitted, SHA-256 "
+                "config.data: must be the examples that were submitted, SHA-256 "
                 f"{then[:12]}..., got {dataset.digest[:12]}..."
             )
-        validation.require_samples(config, len(dataset.train_labels))
         shares = split(config, dataset)
-        validation.require_batch(config, map(len, shares))
-        if (pair := (where, repr(config.model))) not in sizes:
-            sizes[pair] = require_fit(config.model, dataset)
-        require_countable(config, sizes[pair])
+        asked = where, without_seed(config), max(map(len, shares))
+        if asked not in fit:
+            require_fit(config, dataset, map(len, shares))
+            fit.add(asked)
         runs.append(Job(name, config, dataset, folder / name))
     agreement.tell_repeats(configs)
     why_not = [taking.in_use(lambda run=run: taking.prepare(run)) for run in runs]
@@ -78,15 +77,15 @@ def prepared(
     return [run for run, reason in zip(runs, why_not, strict=True) if not reason]
 
 
-def loaded(configs: Iterable[ConfigDict]) -> dict[tuple[str, str], Dataset]:
-    """Every data set once, (name, folder) -> it; the same for all processes."""
+def loaded(configs: Iterable[ConfigDict]) -> dict[str, Dataset]:
+    """Every data set once, `data_text` -> it; the same for all processes."""
     datasets, unread = {}, None
     try:
         for config in configs:
-            where = config.data.name, config.data.dir
+            where = data_text(config)
             if where not in datasets:
-                datasets[where] = load(*where)
-    except DataError as error:
+                datasets[where] = dataset_of(config)
+    except (DataError, ConfigError) as error:
         unread = error
     if peers.any_of_us(unread is not None):
         raise unread or DataError(
@@ -182,18 +181,6 @@ def taken(
         elif not finished(job, tell=False):
             mine.append(job)
     return mine, damaged
-
-
-def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
-    """The runs gathered by program, at most so many together, in their order."""
-    groups: dict[str, list[Job]] = {}
-    for run in runs:
-        groups.setdefault(stacked_runs.alike(run.config, run.dataset), []).append(run)
-    found = []
-    for group in groups.values():
-        fit = min(most, stacked_runs.most_together(group[0].config, group[0].dataset))
-        found += [group[i : i + fit] for i in range(0, len(group), fit)]
-    return found
 
 
 def failing(jobs: Sequence[Job], late: list[str]) -> list[str]:

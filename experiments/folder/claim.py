@@ -1,5 +1,6 @@
 """A run's folder: one config, and no other."""
 
+import ast
 import contextlib
 import fcntl
 import json
@@ -11,11 +12,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from flq_jax.expressions.expression import ExpressionError, parse
+from flq_jax.expressions.modules import digests
+
+from ..assembly.composition import canonical_texts
 from ..options.names import flatten
+from ..options.parts import PARTS, trees
 from ..process import console
 from ..process.errors import ConfigError
 from ..process.whole_files import write_json
 from ..reading import run_files
+
+OWN = "own_modules"  # of a run's config file
 
 
 class InUse(ConfigError):
@@ -27,8 +35,22 @@ class Damaged(ConfigError):
 
 
 def resolve(config: ConfigDict) -> dict[str, Any]:
-    """The config as plain JSON values."""
-    return json.loads(json.dumps(config.to_dict()))
+    """The config as plain JSON values: expressions in their one way, and their modules.
+
+    What `config.let` names is in the expressions, and "own_modules" has the SHA-256 of
+    each module of the researcher's own that they name.
+    """
+    options = config.to_dict() | canonical_texts(config)
+    del options["let"]
+    return json.loads(json.dumps(options)) | {OWN: own_digests(config)}
+
+
+def own_digests(config: ConfigDict) -> dict[str, str]:
+    """The SHA-256 of each module of their own that the config's expressions name."""
+    try:
+        return digests(trees(config).values())
+    except ExpressionError as error:
+        raise ConfigError(f"config: {error}") from error
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -62,10 +84,10 @@ def prepare(workdir: pathlib.Path, config: ConfigDict) -> None:
 def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Writes `config.json`, or checks that it is this config's; for who holds the folder.
 
-    The same config with more rounds is welcome: the run is prolonged. Not so if its
-    step is scheduled by the number of rounds. Any config is where nothing was computed:
-    there is neither a line of metrics nor a checkpoint. That another one is replaced
-    then is told.
+    The same config with more rounds is welcome: the run is prolonged. Not so if one of
+    its expressions names them, as a schedule does. Any config is where nothing was
+    computed: there is neither a line of metrics nor a checkpoint. That another one is
+    replaced then is told, as is that a module of the researcher's own has changed.
 
     Raises:
         ConfigError: the folder holds another config.
@@ -76,6 +98,18 @@ def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
         old = run_files.load(path) if path.exists() else new
     except ValueError as error:
         raise Damaged(f"--workdir: {path} is no config: {error}") from error
+    if isinstance(old.get("compressor"), dict):
+        raise ConfigError(
+            f"--workdir: {workdir} holds a run of an earlier version, whose config had "
+            "options where expressions are now (config.compressor): take another --workdir"
+        )
+    own = old.get(OWN, {})
+    if isinstance(own, dict) and own != new[OWN] and _computed(workdir):
+        told = ", ".join(sorted(n for n in new[OWN] if own.get(n) != new[OWN][n]))
+        console.tell(
+            f"{workdir}: begun with another version of {told or 'its modules'}"
+        )
+        new = new | {OWN: own}
     changed = differences(old, new)
     if changed and not _prolonged(old, new):
         told = f"{'; '.join(changed[:3])}{'; ...' if changed[3:] else ''}"
@@ -130,5 +164,11 @@ def _prolonged(old: dict[str, Any], new: dict[str, Any]) -> bool:
         isinstance(old.get("rounds"), int)
         and old | {"rounds": 0} == new | {"rounds": 0}
         and old["rounds"] < new["rounds"]
-        and new["server"]["schedule"] == "constant"
+        and not any(_names_rounds(new[part]) for part in PARTS)
     )
+
+
+def _names_rounds(text: str) -> bool:
+    """Whether an expression has the run's rounds; an argument of that name is its own."""
+    nodes = ast.walk(parse(text))
+    return any(isinstance(node, ast.Name) and node.id == "rounds" for node in nodes)

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from flq_jax import ledger
+from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.progress import Progress, from_note, noted
 
-from ..assembly import cell_network
 from ..assembly.build import Run
 from ..process import console, peers
 from ..process.errors import ConfigError
@@ -192,7 +191,7 @@ def resumed(
     here = job.dataset.digest
     if (there := kept.get("data_sha256", here)) != here:
         raise ConfigError(
-            f"config.data.dir: must be the examples that {job.folder} was begun with, "
+            f"config.data: must be the examples that {job.folder} was begun with, "
             f"SHA-256 {there[:12]}..., got {here[:12]}..."
         )
     try:
@@ -215,4 +214,6 @@ def clients_of_a_cell(
     if run.cell is None:
         return {}
     state = progress.state.network
-    return {"cell": cell_network.summary(config.network, run.root, state)}
+    inner_m, radius_m = config.cell.inner_m, config.cell.radius_m
+    where = networks.positions_m(run.root, config.clients, inner_m, radius_m)
+    return {"cell": networks.summary(where, state)}

@@ -1,21 +1,21 @@
 """The command line: flags, the config file with its overrides, and --config_help."""
 
 import contextlib
-import itertools
 import pathlib
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from ..process import address, streams
+from flq_jax.expressions.nearest import did_you_mean
+
+from ..process import address, streams, typed
 from ..process.errors import ConfigError, one_line_errors
-from . import config_file, shipped, submitted
-from .help import config_help
-from .names import did_you_mean, flatten
+from . import config_file, overrides, own_modules, shipped, submitted
+from .help import config_help, constructors_help
+from .names import flatten
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -41,7 +41,9 @@ _PROCESS = flags.DEFINE_integer("process", 0, "Which one this is.", 0)
 _SUMMARY = flags.DEFINE_bool(
     "summary", False, "Show what each run's model costs, and exit."
 )
-_HELP = flags.DEFINE_bool("config_help", False, "List every option, and exit.")
+flags.DEFINE_string(
+    "config_help", None, "List every option, or all that may stand in one, and exit."
+)
 OWN_FLAGS = (
     "config", "submitted", "workdir", "together", "runs", "coordinator", "processes", "process",
     "summary", "config_help",
@@ -55,6 +57,12 @@ def config() -> ConfigDict:
     return _CONFIG.value
 
 
+def one() -> ConfigDict:
+    """The config of a command that takes no sweep, as `runs` has it."""
+    own_modules.beside(file())
+    return own_modules.qualified(config(), config_file.own_names(file()))
+
+
 def summary() -> bool:
     """Whether the models' costs are to be shown, and nothing run."""
     return _SUMMARY.value
@@ -64,30 +72,9 @@ def workdir(name: str = "") -> pathlib.Path:
     """The run's folder: --workdir, or runs/ and the name, or the config file's."""
     if _WORKDIR.value:
         return pathlib.Path(_WORKDIR.value)
-    if waited := _last(sys.argv, "submitted"):
+    if waited := overrides.last(sys.argv, "submitted"):
         return pathlib.Path(waited).parent.parent
     return pathlib.Path("runs") / (name or pathlib.Path(file()).stem)
-
-
-def command() -> str:
-    """The command line that runs this run, or goes on with it."""
-    return shlex.join([*_program(), *sys.argv[1:]])
-
-
-def usage() -> str:
-    """How the command that was typed is given a config."""
-    words = itertools.takewhile(lambda arg: not arg.startswith("-"), sys.argv[1:])
-    typed = shlex.join([*_program(), *words])
-    return f"{typed} --config=FILE [--workdir=DIR] [--config.OPTION=VALUE]"
-
-
-def _program() -> list[str]:
-    """What was typed before the arguments: python -m MODULE, python FILE.py, or flq."""
-    spec = sys.modules["__main__"].__spec__  # of python -m; a script has none
-    if spec:
-        return ["python", "-m", spec.name]
-    script = pathlib.Path(sys.argv[0])
-    return ["python", sys.argv[0]] if script.suffix == ".py" else [script.name]
 
 
 def origin() -> dict[str, str]:
@@ -95,7 +82,7 @@ def origin() -> dict[str, str]:
     if found := submission():
         return {"about": found.about, "command": found.command}
     about = config_file.about(file()) if file() else ""
-    return {"about": about, "command": command()}
+    return {"about": about, "command": typed.command()}
 
 
 def digests() -> dict[str, str]:
@@ -137,24 +124,30 @@ def parse(argv: Sequence[str]) -> list[str]:
     streams.print_anything()
     with one_line_errors():
         argv = list(argv)
-        if any(re.fullmatch(r"--?config_help(=true)?", arg) for arg in argv):
+        asked = [re.fullmatch(r"--?config_help(?:=(.*))?", arg) for arg in argv]
+        if asked := [match for match in asked if match]:
+            option = asked[-1][1] or ""
+            if option in ("", "true"):
+                told = config_help(typed.usage(), file(argv))
+            else:
+                told = constructors_help(option)
             with contextlib.suppress(BrokenPipeError):  # | head
-                print(config_help(usage(), file(argv)), flush=True)
+                print(told, flush=True)
             sys.stdout = None  # nothing is left to be flushed at exit
             sys.exit(0)
         named = file(argv)
-        waited = _last(argv, "submitted")
+        waited = overrides.last(argv, "submitted")
         if waited and any(re.match(r"--?config[.=]|--?config$", arg) for arg in argv):
             raise ConfigError(
                 "--submitted: holds the configs, --config must not be given"
             )
         if not named and not waited:
             raise ConfigError(
-                f"--config: a config file must be given; usage: {usage()}"
+                f"--config: a config file must be given; usage: {typed.usage()}"
             )
         if named:
-            require_known(argv, flatten(config_file.load(named)))
-    return parse_flags(_with_files(argv))
+            overrides.require_known(argv, flatten(config_file.load(named)))
+    return parse_flags(overrides.with_files(argv))
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -188,34 +181,13 @@ def refuse_all_but(*names: str) -> None:
 
 def file(argv: Sequence[str] | None = None) -> str:
     """The file of the last --config, of `sys.argv` if not told, or an empty string."""
-    return shipped.path(_last(sys.argv if argv is None else argv, "config"))
-
-
-def _with_files(argv: Sequence[str]) -> list[str]:
-    """The arguments with the file of each shipped config in place of its name."""
-    found = list(argv)
-    for i, (before, arg) in enumerate(zip(["", *argv], argv)):
-        if match := re.fullmatch("(--?config=)(.*)", arg):
-            found[i] = match[1] + shipped.path(match[2])
-        elif re.fullmatch("--?config", before):
-            found[i] = shipped.path(arg)
-    return found
+    return shipped.path(overrides.last(sys.argv if argv is None else argv, "config"))
 
 
 def submission() -> submitted.Submission | None:
     """What was submitted, with --submitted; it may be asked for before flags are parsed."""
-    waited = _last(sys.argv, "submitted")
+    waited = overrides.last(sys.argv, "submitted")
     return submitted.read(waited) if waited else None
-
-
-def _last(argv: Sequence[str], name: str) -> str:
-    value = ""
-    for arg, following in zip(argv, [*argv[1:], ""]):
-        if match := re.fullmatch(f"--?{name}=(.*)", arg):
-            value = match[1]
-        elif arg in (f"--{name}", f"-{name}"):
-            value = following
-    return value
 
 
 def runs() -> dict[str, ConfigDict]:
@@ -228,13 +200,18 @@ def runs() -> dict[str, ConfigDict]:
         ConfigError: see `config_file.swept`, and --runs with another name.
     """
     if found := submission():
+        own_modules.beside(found.file)
         return _chosen(found.configs, _RUNS.value)
     configs = config_file.swept(file())
     if configs is None:
-        return _chosen({"": config()}, _RUNS.value)
-    overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    for one in configs.values():
-        one.update_from_flattened_dict(overrides)
+        configs = {"": config()}
+    else:
+        overrides = config_flags.get_override_values(flags.FLAGS["config"])
+        for each in configs.values():
+            each.update_from_flattened_dict(overrides)
+    own_modules.beside(file())
+    own = config_file.own_names(file())
+    configs = {name: own_modules.qualified(c, own) for name, c in configs.items()}
     return _chosen(configs, _RUNS.value)
 
 
@@ -244,12 +221,3 @@ def _chosen(configs: dict[str, ConfigDict], names: list[str] | None) -> dict:
         if name not in configs:
             raise ConfigError(f"--runs: no run {name}{did_you_mean(name, configs)}")
     return {name: configs[name] for name in names or configs}
-
-
-def require_known(argv: Sequence[str], options: dict) -> None:
-    """Raises `ConfigError` for an override of an option that is not there."""
-    for arg in argv:
-        match = re.match(r"--?config\.([^=]*)", arg)
-        if match and match[1] not in options:
-            near = did_you_mean(match[1], options, "--config.")
-            raise ConfigError(f"--config.{match[1]}: no such option{near}")

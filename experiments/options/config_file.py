@@ -54,8 +54,10 @@ def load(file: str) -> ConfigDict:
     try:
         config = module.get_config()
     except (Exception, SystemExit) as error:
+        unknown = isinstance(error, (AttributeError, KeyError))
         raise ConfigError(
             f"--config: {file}: {type(error).__name__}: {error}"
+            + "; --config_help lists the options" * unknown
         ) from error
     if not _is_config(config):
         raise ConfigError(
@@ -84,6 +86,20 @@ def _module(file: str) -> ModuleType:
             f"--config: {file}: {type(error).__name__}: {error}"
         ) from error
     return module
+
+
+def own_names(file: str) -> dict[str, str]:
+    """The constructors that the file itself defines: NAME -> STEM.NAME."""
+    module, stem = _module(file), pathlib.Path(file).stem
+    return {
+        name: f"{stem}.{name}"
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+        and stem.isidentifier()
+        and callable(value)
+        and not name.startswith("_")
+        and name not in ("get_config", "sweep")
+    }
 
 
 def about(file: str) -> str:

@@ -1,7 +1,6 @@
-"""Options by name: nested groups as one dict, and the nearest name to a wrong one."""
+"""Options by name: nested groups as one dict."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -16,19 +15,3 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def did_you_mean(name: Any, names: Iterable[str], prefix: str = "") -> str:
-    """The end of an error message: the nearest of `names`, or nothing.
-
-    A bare last part (bits) finds all options that end in it (compressor.bits).
-    """
-    names, name = list(names), str(name)
-    last = [other.rpartition(".")[2] for other in names]
-    near = difflib.get_close_matches(name, names, n=1)
-    if "." not in name:
-        near = [n for n, end in zip(names, last) if end == name] or near
-        if not near:
-            ends = difflib.get_close_matches(name, last, n=1, cutoff=0.75)
-            near = [n for n, end in zip(names, last) if end in ends]
-    return f"; did you mean {' or '.join(prefix + n for n in near)}?" if near else ""

@@ -6,8 +6,7 @@ import os
 import pathlib
 
 from flq_jax.configs import default
-
-from .names import did_you_mean
+from flq_jax.expressions.nearest import did_you_mean
 
 FOLDER = pathlib.Path(default.__file__).parent
 

@@ -24,12 +24,14 @@ class Submission(NamedTuple):
     Attributes:
         about: what the config file said of itself.
         command: the command line that submitted them.
+        file: the config file, beside which their own modules lie.
         configs: theirs, by name.
         digests: of their data sets, by name.
     """
 
     about: str
     command: str
+    file: str
     configs: dict[str, ConfigDict]
     digests: dict[str, str]
 

@@ -1,20 +1,22 @@
 """Whether a config can be run: every option by its rule, and all of them together."""
 
-from collections.abc import Iterable
+import keyword
+import math
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from flq_jax.configs import default
+from flq_jax.expressions.modules import OURS
+from flq_jax.expressions.nearest import did_you_mean
 from flq_jax.single import single
 
 from ..process.errors import ConfigError
-from .combinations import COMBINATIONS
-from .names import did_you_mean, flatten
-from .rules import RULES
+from .names import flatten
+from .overrides import instead
+from .parts import SUPPLIED, trees
+from .rules import PAIRS, RULES
 
-# Examples drawn at once, as a multiple of those that there are.
-MOST_DRAWS = 10
 TYPES = {
     bool: "true or false",
     int: "an integer",
@@ -29,10 +31,12 @@ def validate(config: ConfigDict) -> None:
 
     It must have the options of `flq_jax.configs.default`, no more and no fewer, each of the
     default's type (an integer may stand for a number), each by its rule, and together
-    by the combinations. A number must keep its rule as a 32-bit float, see `single`.
+    by the pairs. A number must keep its rule as a 32-bit float, see `single`. Expressions
+    must be ones; what they mean is seen when the data are there.
     """
     require_values(config)
-    for option, holds, must in COMBINATIONS:
+    trees(config)
+    for option, holds, must in PAIRS:
         if not holds(config):
             raise ConfigError(
                 f"config.{option}: must be {must.format(c=config)}, "
@@ -45,6 +49,9 @@ def require_values(config: ConfigDict) -> None:
     require_options(config)
     defaults = flatten(default.get_config())
     for option, value in flatten(config).items():
+        if option.startswith("let."):
+            _require_let(option.removeprefix("let."), value)
+            continue
         rule = RULES[option]
         if not rule.holds(value):
             raise ConfigError(
@@ -76,14 +83,13 @@ def require_options(config: ConfigDict) -> None:
     """Raises `ConfigError` unless the options and their types are the default's."""
     defaults, values = flatten(default.get_config()), flatten(config)
     for option, value in values.items():
-        if option not in defaults:
+        if option not in defaults and not option.startswith("let."):
             if any(name.startswith(f"{option}.") for name in defaults):
                 raise ConfigError(
                     f"config.{option}: must be a group of options, got {value!r}"
                 )
             raise ConfigError(
-                f"config.{option}: no such option"
-                f"{did_you_mean(option, defaults, 'config.')}"
+                f"config.{option}: no such option{instead(option, defaults)}"
             )
     for option, value in defaults.items():
         if option not in values:
@@ -96,33 +102,20 @@ def require_options(config: ConfigDict) -> None:
             )
 
 
-def require_samples(config: ConfigDict, num_samples: int) -> None:
-    """Raises `ConfigError` if some client would have no training example."""
-    if config.clients > num_samples:
+def _require_let(name: str, value: Any) -> None:
+    """Raises `ConfigError` unless an expression may use the name for such a value."""
+    good = name.isidentifier() and not keyword.iskeyword(name)
+    taken = *SUPPLIED, *OURS
+    if not good or name.startswith("_") or name in taken:
         raise ConfigError(
-            "config.clients: must be at most the number of training examples "
-            f"({num_samples}), got {config.clients}"
+            f"config.let.{name}: must be a new name, none of {', '.join(taken)}"
         )
-
-
-def require_batch(config: ConfigDict, sizes: Iterable[int]) -> None:
-    """Raises `ConfigError` if a minibatch is far larger than every client's share.
-
-    Drawn with replacement it may exceed a share, whose gradient costs less and tells
-    more; beyond `MOST_DRAWS` times the largest that is no choice but a slip, and its
-    cost has no bound. Local epochs and fixed batches take what there is, and no more.
-
-    Args:
-        config: validated.
-        sizes: how many examples each client has.
-    """
-    client, largest = config.client, max(sizes)
-    drawn = client.draw == "examples" and not client.epochs
-    if drawn and client.batch > MOST_DRAWS * largest:
+    kinds = (bool, int, float, str, tuple)
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, kinds) or not finite:
         raise ConfigError(
-            f"config.client.batch: must be at most {MOST_DRAWS} times the {largest} "
-            f"examples of the largest client, or 0 for all that a client has, got "
-            f"{client.batch}"
+            f"config.let.{name}: must be a finite number, a tuple or an expression, got "
+            f"{value!r:.60}"
         )
 
 

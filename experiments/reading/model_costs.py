@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from ml_collections import ConfigDict
 from rich.table import Table
 
-from flq_jax import data
 from flq_jax.models import LayerCost, layer_costs
 
-from ..assembly.build import classifier
-from ..assembly.model_fit import require_fit
+from ..assembly.setting import dataset_of, setting
 from ..process.console import WIDEST, console
 
 KIB = 8 * 1024  # bits
@@ -22,11 +20,9 @@ def show(configs: Iterable[ConfigDict]) -> None:
     `ConfigError` if it takes no such images.
     """
     for config in configs:
-        dataset = data.load(config.data.name, config.data.dir)
-        require_fit(config.model, dataset)
-        image = dataset.train_inputs.shape[1:]
-        costs = layer_costs(classifier(config.model, dataset.num_classes), image)
-        console.print(table(config.model.name, costs), width=WIDEST)
+        found = setting(config, dataset_of(config))
+        costs = layer_costs(found.model, found.example.shape[1:])
+        console.print(table(config.model, costs), width=WIDEST)
         console.print("\n".join(totals(costs)), markup=False)
 
 

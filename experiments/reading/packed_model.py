@@ -15,25 +15,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from ml_collections import ConfigDict
 
 from flq_jax.data.npz import read_arrays
 from flq_jax.data.reading import opened, reason
+from flq_jax.expressions.expression import parse
 from flq_jax.models import layer_costs
 from flq_jax.models.integers import weight_codes
 from flq_jax.quantizers.straight_through import FULL_PRECISION
 
-from ..assembly import build
-from ..options.rules import RULES
+from ..assembly import composition
 from ..process.whole_files import replacing
 
-FORMAT = "flq_jax packed model 1"
+FORMAT = "flq_jax packed model 2"
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def save(
     path: pathlib.Path,
-    config: ConfigDict,
+    text: str,
+    model: nn.Module,
     params: Any,
     num_classes: int,
     image: tuple[int, ...],
@@ -42,7 +42,8 @@ def save(
 
     Args:
         path: of the file.
-        config: `config.model` of the run.
+        text: the expression of the model, in its one way.
+        model: what it makes.
         params: its parameters, as the clients hear them.
         num_classes: of its data.
         image: shape of one of its inputs.
@@ -51,7 +52,6 @@ def save(
         How many parameters are stored at each width; the arrays hold the sum of
         width x count bits, each array rounded up to a byte.
     """
-    model = build.classifier(config, num_classes)
     layers = {cost.name: cost.bits.weights for cost in layer_costs(model, image)}
     arrays, tensors, counts = {}, {}, {}
     for name, value in flatten_dict(params, sep="/").items():
@@ -72,14 +72,14 @@ def save(
         arrays[name] = np.packbits(bit_rows, bitorder="little")
     header = {
         "format": FORMAT,
-        "model": config.to_dict(),
+        "model": text,
         "num_classes": num_classes,
         "image": list(image),
         "tensors": tensors,
     }
-    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    as_bytes = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with replacing(path) as file:
-        np.savez(file, header=text, **arrays)
+        np.savez(file, header=as_bytes, **arrays)
     return counts
 
 
@@ -110,10 +110,10 @@ def _loaded(arrays: dict[str, np.ndarray]) -> tuple[nn.Module, Any, tuple[int, .
     header = json.loads(text or b"{}")
     if header.get("format") != FORMAT:
         raise ValueError(f"a file of format {header.get('format')!r}")
-    for option, value in header["model"].items():
-        if not RULES[f"model.{option}"].holds(value):
-            raise ValueError(f"a model whose {option} is {value!r}")
-    model = build.classifier(ConfigDict(header["model"]), header["num_classes"])
+    named = {"num_classes": header["num_classes"], "clients": 1, "seed": 0}
+    model = composition.made(
+        {"model": parse(header["model"])}, "model", named, from_elsewhere=True
+    )
     image, tensors = tuple(header["image"]), header["tensors"]
     _require("tensors", {*tensors} == {*arrays}, [*arrays], [*tensors])
     expected = _expected(model, image)

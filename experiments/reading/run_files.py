@@ -63,6 +63,10 @@ def text(path: pathlib.Path) -> str:
 def config(path: pathlib.Path) -> dict[str, Any]:
     """The options in a run's config file, by group."""
     found = load(path)
+    if isinstance(found.get("compressor"), dict):
+        raise ValueError(  # noqa: TRY004 as for broken JSON
+            "config.json: is an earlier version's, with options where expressions are now"
+        )
     require(found, {"rounds": int}, path.name)
     require({"seed": 0, **found}, {"seed": int}, path.name)
     return found
@@ -86,7 +90,7 @@ def rows(path: pathlib.Path) -> list[dict[str, Any]]:
             raise ValueError(f"{where}: {error}") from error
         if not isinstance(row, dict) or (found and row.keys() != found[0].keys()):
             raise ValueError(f"{where} is not one of metrics: {row!r:.40}")
-        require(row, dict.fromkeys(row, NUMBER) | ROW, where)
+        require(row, dict.fromkeys(row, (*NUMBER, type(None))) | ROW, where)
         found.append(row)
     return found
 

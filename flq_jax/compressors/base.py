@@ -1,5 +1,6 @@
 """A quantizer plus what each end of the link remembers."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.quantizers import Layout, Message, Quantizer
+from flq_jax.quantizers.base import both_exact, exactly
 
 Memory = Any
 
@@ -80,11 +82,23 @@ class Compressor(NamedTuple):
     beta: float = 0.0
     rate: float = 1.0
 
+    @property
+    def exact(self) -> bool:
+        """Whether x_hat = x, bit for bit, for any x, and nobody remembers anything: see
+        `Quantizer.exact`."""
+        return both_exact(self.encode, self.decode)
+
 
 def require_quantizer(where: str, quantizer: Quantizer, why: str) -> None:
     """Raises TypeError, with the reason, unless `quantizer` is a `Quantizer`."""
+    if inspect.isfunction(quantizer):
+        name = quantizer.__name__
+        raise TypeError(
+            f"{where}: needs a quantizer, got the function {name}: {name}(...) calls it"
+        )
     if not isinstance(quantizer, Quantizer):
-        came = type(quantizer).__name__
+        came, made = type(quantizer).__name__, getattr(quantizer, "__name__", "")
+        why = f"{made}(...) makes one" if made else why
         raise TypeError(f"{where}: needs a quantizer, got a {came}: {why}")
 
 
@@ -99,6 +113,29 @@ def silence(message: Message, send: jax.Array) -> Message:
     return jax.tree.map(
         lambda leaf: jnp.where(send, leaf, jnp.zeros_like(leaf)), message
     )
+
+
+def echo(
+    compressor: Compressor,
+    key: jax.Array,
+    message: Message,
+    memory: Memory,
+    broadcast: Broadcast,
+) -> jax.Array:
+    """x_hat, f32[d], what the server makes of a client's message, as the client knows it.
+
+    Args:
+        compressor: the link.
+        key: the encoder's, cloned.
+        message: what `encode` gave.
+        memory: the client's, afterwards.
+        broadcast: what it was told.
+    """
+    if compressor.estimate is not None:
+        return compressor.estimate(memory)
+    # A server without estimates remembers nothing that decoding needs.
+    x_hat, _ = compressor.decode(key, message, (), broadcast)
+    return x_hat
 
 
 def direct(quantizer: Quantizer) -> Compressor:
@@ -121,6 +158,9 @@ def direct(quantizer: Quantizer) -> Compressor:
         del broadcast
         x_hat = quantizer.decode(key, message)
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
+
+    if quantizer.exact:
+        encode, decode = exactly(encode), exactly(decode)
 
     def overload(x, memory, broadcast=NO_BROADCAST):
         del memory

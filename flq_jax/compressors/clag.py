@@ -23,7 +23,7 @@ class Last(NamedTuple):
     spoken: jax.Array
 
 
-def clag(compressor: Compressor, zeta: float = 1.0) -> Compressor:
+def clag(compressor: Compressor, zeta: float | jax.Array = 1.0) -> Compressor:
     """Speaks iff the server's estimate has fallen behind (Richtarik et al. 2022, CLAG).
 
     With q the estimate that the server holds and y the x of the client's last round, a
@@ -43,9 +43,11 @@ def clag(compressor: Compressor, zeta: float = 1.0) -> Compressor:
 
     Args:
         compressor: see `triggered`.
-        zeta: 0 or more, finite; ValueError otherwise.
+        zeta: 0 or more, finite; ValueError otherwise. It may be a traced f32[], which
+            nothing checks.
     """
-    if not 0.0 <= single(zeta) < math.inf:
+    given = isinstance(zeta, jax.Array)
+    if not given and not 0.0 <= single(zeta) < math.inf:
         raise ValueError(f"clag: zeta must be finite and 0 or more, got {zeta=}")
 
     def init(d):

@@ -6,9 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.compressors.base import Compressor
 from flq_jax.compressors.triggered import Trigger, squared_norm, triggered
 from flq_jax.single import single
+
+MOST_HISTORY = 10_000  # as many floats are summed in a round
 
 
 class Patience(NamedTuple):
@@ -46,7 +49,7 @@ def lazy(
 
     Args:
         compressor: see `triggered`.
-        history: D, 1 or more.
+        history: D, 1 to 10,000.
         weight: xi, the sum of the xi_d, 0 or more; it and `error_weight` may be traced
             f32[], which nothing checks.
         max_silence: t_bar, 1 or more.
@@ -54,11 +57,8 @@ def lazy(
             With one bit the errors are as large as the news and a client that minds
             them would hardly ever speak: 0 leaves them out.
     """
-    if history < 1 or max_silence < 1:
-        raise ValueError(
-            f"lazy: history and max_silence must be 1 or more, got {history=} "
-            f"{max_silence=}"
-        )
+    require_integer("lazy", "history", history, 1, MOST_HISTORY)
+    require_integer("lazy", "max_silence", max_silence, 1)
     numbers = [w for w in (weight, error_weight) if not isinstance(w, jax.Array)]
     if not all(0.0 <= single(number) < math.inf for number in numbers):
         raise ValueError(

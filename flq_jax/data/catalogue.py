@@ -2,14 +2,14 @@
 
 import os
 
-from flq_jax.data import mnist
 from flq_jax.data.dataset import Dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.files import load_folder
+from flq_jax.data.mnist_files import mnist
 from flq_jax.data.synthetic import synthetic
 
 # Those that need no folder.
-CATALOGUE = {"mnist": mnist.load, "synthetic": synthetic}
+CATALOGUE = {"mnist": mnist, "synthetic": synthetic}
 
 
 def load(name: str, folder: str | os.PathLike = "") -> Dataset:
@@ -39,5 +39,5 @@ def load(name: str, folder: str | os.PathLike = "") -> Dataset:
             f"data: synthetic is made, not read, and must have no folder, got {folder=}"
         )
     if name == "mnist":
-        return mnist.load(folder)
+        return mnist(folder)
     return load_folder(name, folder)

@@ -9,7 +9,7 @@ from flq_jax.data.dataset import Dataset, make_dataset
 from flq_jax.data.errors import DataError
 from flq_jax.data.idx import read_idx
 from flq_jax.data.npz import read_arrays
-from flq_jax.data.reading import exists, opened, reason, shown
+from flq_jax.data.reading import exists, opened, reason, require_path, shown
 
 # The standard names, with the number of dimensions of each.
 IDX_FILES = {
@@ -19,7 +19,11 @@ IDX_FILES = {
     "t10k-labels-idx1-ubyte": 1,
 }
 NPZ_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
-USERS = "train_users"  # whose each training example is; may be left out
+# Whose each example is: an array under one of its names, or none.
+USERS = {
+    "train_users": ("train_users", "train_clients"),
+    "test_users": ("test_users", "test_clients"),
+}
 
 
 def load_idx(
@@ -51,24 +55,60 @@ def load_idx(
 
 
 def load_npz(name: str, path: str | os.PathLike) -> Dataset:
-    """Reads the arrays `NPZ_ARRAYS` of a numpy archive, and `USERS` if it is there.
+    """Reads the arrays `NPZ_ARRAYS` of a numpy archive, and those of `USERS` if there.
 
     Pickles are refused.
 
     Raises:
-        DataError: for a file that is missing, broken, or lacks one of the arrays; see
-            also `make_dataset`.
+        DataError: for a file that is missing, broken, or lacks one of the arrays, or
+            names users twice; see also `make_dataset`.
     """
+    names = [name for names in USERS.values() for name in names]
     try:
         with opened(path) as file:
-            arrays = read_arrays(file, NPZ_ARRAYS, optional=[USERS])
+            arrays = read_arrays(file, NPZ_ARRAYS, optional=names)
     except Exception as error:  # see `read_arrays`
         raise DataError(
             f"{shown(path)}: must be an intact npz file with {', '.join(NPZ_ARRAYS)}, "
             f"got {reason(error)}"
         ) from error
-    users = arrays.pop(USERS, None)
-    return make_dataset(name, *arrays.values(), source=str(path), train_users=users)
+    users = []
+    for names in USERS.values():
+        if len(there := [name for name in names if name in arrays]) > 1:
+            raise DataError(f"{path}: must hold one of {' and '.join(there)}, got both")
+        users.append(arrays[there[0]] if there else None)
+    four = [arrays[array] for array in NPZ_ARRAYS]
+    train, test = users
+    return make_dataset(
+        name, *four, source=str(path), train_users=train, test_users=test
+    )
+
+
+def idx(folder: str | os.PathLike) -> Dataset:
+    """The data set of a folder's four IDX files, by the folder's name, see `load_idx`.
+
+    Args:
+        folder: the files are named as those of MNIST, each plain or with the ending .gz.
+
+    Raises:
+        DataError: it is no path, or a file is missing or damaged.
+    """
+    require_path("idx", folder)
+    return load_idx(Path(folder).absolute().name, folder)
+
+
+def npz(path: str | os.PathLike) -> Dataset:
+    """The data set of a numpy archive, by the file's name, see `load_npz`.
+
+    Args:
+        path: with the arrays train_inputs [n, ...], train_labels [n], test_inputs and
+            test_labels, and train_users [n] where examples have users.
+
+    Raises:
+        DataError: it is no path, or the file is missing, damaged or lacks an array.
+    """
+    require_path("npz", path)
+    return load_npz(Path(path).stem, path)
 
 
 def load_folder(name: str, folder: str | os.PathLike) -> Dataset:

@@ -6,11 +6,22 @@ which takes users and may leave some out), and the same seed gives the same arra
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+
+from flq_jax.arguments import is_integer
+
+__all__ = [
+    "contiguous",
+    "dirichlet",
+    "iid",
+    "natural",
+    "quantity_skew",
+    "shards",
+]
 
 Parts = tuple[np.ndarray, ...]
 Seed = int | np.random.Generator
@@ -61,7 +72,9 @@ def shards(
         shards_per_client: s, 1 or more, with M s <= n; ValueError otherwise.
     """
     n = _require_clients("shards", labels, clients)
-    if shards_per_client < 1 or clients * shards_per_client > n:
+    _require_classes("shards", labels)
+    whole = is_integer(shards_per_client) and shards_per_client >= 1
+    if not whole or clients * shards_per_client > n:
         raise ValueError(
             "shards: shards_per_client must be 1 or more, and clients times it at most "
             f"the {n} examples, got {clients=} {shards_per_client=}"
@@ -99,6 +112,7 @@ def dirichlet(
             empty.
     """
     n = _require_clients("dirichlet", labels, clients)
+    _require_classes("dirichlet", labels)
     _require_alpha("dirichlet", alpha)
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
@@ -136,19 +150,25 @@ def quantity_skew(
     return _ascending(_at_least("quantity_skew", draw, clients, n, min_size))
 
 
-def natural(users: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
+def natural(users: np.ndarray | None, clients: int, seed: Seed = 0) -> Parts:
     """Each client holds the examples of one user (Caldas et al. 2018, LEAF).
 
     Of more users than clients, as many are drawn as there are clients; the examples of
     the others are nobody's.
 
     Args:
-        users: i32[n], whose each row is, 0..U-1, each of them with one row or more.
+        users: i32[n], whose each row is, 0..U-1, each of them with one row or more;
+            ValueError for None, of a data set without users.
         clients: M in 1..U; ValueError otherwise.
         seed: 0 or more, or a numpy Generator.
     """
+    if users is None:
+        raise ValueError(
+            "natural: the data set must have users, got one without (an npz file says "
+            "them in train_users)"
+        )
     there, whose = np.unique(users, return_inverse=True)
-    if not 1 <= clients <= len(there):
+    if not is_integer(clients) or not 1 <= clients <= len(there):
         raise ValueError(
             f"natural: clients must be in 1..{len(there)}, the number of users, got "
             f"{clients=}"
@@ -163,12 +183,29 @@ def natural(users: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
     return tuple(each[user] for user in chosen)
 
 
+def require_parts(parts: Sequence[np.ndarray], clients: int, rows: int) -> None:
+    """Raises ValueError unless it is one array of rows 0..rows-1 for each client."""
+
+    def of_rows(part):
+        if not isinstance(part, np.ndarray) or part.ndim != 1:
+            return False
+        whole = part.dtype.kind in "iu"
+        return whole and (not part.size or 0 <= part.min() <= part.max() < rows)
+
+    if len(parts) != clients or not all(map(of_rows, parts)):
+        raise ValueError(
+            f"must be {clients} arrays, the rows of each client, integers in "
+            f"0..{rows - 1}, got {len(parts)} parts"
+        )
+
+
 class Summary(NamedTuple):
     """A partition in figures.
 
     Attributes:
         sizes: examples of each client, i64[M].
-        histogram: examples by client and label, i64[M, K]; rows add up to `sizes`.
+        histogram: examples by client and label, i64[M, K], of targets that are no
+            classes i64[M, 1]; rows add up to `sizes`.
         digest: hex SHA-256 of the index arrays; equal for equal partitions alone.
     """
 
@@ -178,7 +215,9 @@ class Summary(NamedTuple):
 
 
 def summary(parts: Sequence[np.ndarray], labels: np.ndarray) -> Summary:
-    """Sizes, label histogram and digest of a partition of `labels`, i32[n]."""
+    """Sizes, label histogram and digest of a partition of `labels`, [n, ...]."""
+    if not _are_classes(labels):
+        labels = np.zeros(len(labels), np.int32)
     num_classes = int(labels.max()) + 1
     sizes = np.array([len(part) for part in parts], np.int64)
     histogram = [np.bincount(labels[part], minlength=num_classes) for part in parts]
@@ -199,7 +238,7 @@ def _at_least(
     where: str, draw: Callable[[], list], clients: int, n: int, min_size: int
 ) -> list[np.ndarray]:
     """The first draw whose smallest part has `min_size` rows."""
-    if not 0 <= min_size * clients <= n:
+    if not is_integer(min_size) or not 0 <= min_size * clients <= n:
         raise ValueError(
             f"{where}: min_size must be 0 or more, and clients times it at most the {n} "
             f"examples, got {min_size=} {clients=}"
@@ -220,7 +259,7 @@ def _ascending(parts) -> Parts:
 
 def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
     """The number of examples, at least one for each client."""
-    if not 1 <= clients <= len(labels):
+    if not is_integer(clients) or not 1 <= clients <= len(labels):
         raise ValueError(
             f"{where}: clients must be in 1..{len(labels)}, the number of examples, got "
             f"{clients=}"
@@ -228,6 +267,19 @@ def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
     return len(labels)
 
 
+def _require_classes(where: str, labels: np.ndarray) -> None:
+    if not _are_classes(labels):
+        raise ValueError(
+            f"{where}: labels must be classes, integers[n], to be dealt by, got "
+            f"{labels.dtype}{[*labels.shape]}"
+        )
+
+
+def _are_classes(labels: np.ndarray) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iu"
+
+
 def _require_alpha(where: str, alpha: float) -> None:
-    if not (math.isfinite(alpha) and 0.0 < alpha <= MAX_ALPHA):
+    number = isinstance(alpha, Real) and not isinstance(alpha, bool)
+    if not number or not 0.0 < alpha <= MAX_ALPHA:  # on the host, in f64
         raise ValueError(f"{where}: alpha must be in (0, {MAX_ALPHA:g}], got {alpha=}")

@@ -23,6 +23,12 @@ def opened(path: str | os.PathLike) -> BinaryIO:
     return open(path, "rb")
 
 
+def require_path(where: str, path: object) -> None:
+    """Raises DataError unless it is a text or a path: a number would be an open file."""
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"{where}: must be the path of files, got {path!r:.60}")
+
+
 def exists(path: Path) -> bool:
     """Whether there is such a file; DataError if the system will not say."""
     try:

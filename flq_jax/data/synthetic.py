@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from flq_jax.arguments import require_integer
 from flq_jax.data.dataset import Dataset, make_dataset
+from flq_jax.single import single
 
 MEAN = 128.0  # grey level around which all images lie
 SIGMA = 40.0  # standard deviation of the noise, in grey levels
@@ -30,7 +32,7 @@ def synthetic(
     at most about (K - 1) Phi(-separation / 2) of the images, by the union bound.
 
     Args:
-        seed: 0 or more; the same seed gives the same data.
+        seed: 0 to 2**64 - 1; the same seed gives the same data.
         train: training examples, num_classes or more.
         test: test examples, 1 or more.
         num_classes: K, 2 to 256; classes are as even as the counts allow.
@@ -43,17 +45,12 @@ def synthetic(
     Raises:
         ValueError: if an argument is out of its range.
     """
-    if seed < 0 or test < 1 or side < 1:
-        raise ValueError(
-            "synthetic: seed must be 0 or more, test and side 1 or more, got "
-            f"{seed=} {test=} {side=}"
-        )
-    if not 2 <= num_classes <= 256 or train < num_classes:
-        raise ValueError(
-            "synthetic: num_classes must be in 2..256 and train at least as many, got "
-            f"{num_classes=} {train=}"
-        )
-    if not 0.0 <= separation < math.inf:
+    require_integer("synthetic", "seed", seed, 0, 2**64 - 1)
+    require_integer("synthetic", "test", test, 1)
+    require_integer("synthetic", "side", side, 1)
+    require_integer("synthetic", "num_classes", num_classes, 2, 256)
+    require_integer("synthetic", "train", train, num_classes)
+    if not 0.0 <= single(separation) < math.inf:
         raise ValueError(f"synthetic: separation must be 0 or more, got {separation=}")
     rng = np.random.default_rng(seed)
     spread = SIGMA * separation / math.sqrt(2.0 * side * side)

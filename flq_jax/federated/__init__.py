@@ -5,6 +5,7 @@ from flq_jax.federated.aggregation import (
     WEIGHTED_MEAN,
     Aggregate,
 )
+from flq_jax.federated.augmentation import augmented, crop_and_flip
 from flq_jax.federated.binarized import binarized_epochs
 from flq_jax.federated.downlink import (
     Downlink,
@@ -15,34 +16,36 @@ from flq_jax.federated.downlink import (
     tanh_downlink,
     uniform_downlink,
 )
+from flq_jax.federated.feddyn import feddyn
 from flq_jax.federated.federation import federation, unraveling
-from flq_jax.federated.grouping import suited
+from flq_jax.federated.fednova import fednova
+from flq_jax.federated.fedprox import fedprox
+from flq_jax.federated.grouping import suited, suited_mesh
+from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import (
     LocalUpdate,
     Loss,
     drawn,
     gradient,
-    local_epochs,
     one_of_fixed,
     stateless,
     whole,
 )
+from flq_jax.federated.local_steps import local_epochs, local_steps
 from flq_jax.federated.loop import run_rounds
 from flq_jax.federated.masks import mask_server, mask_training
 from flq_jax.federated.mean_loss import mean_of
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
+from flq_jax.federated.scaffold import Controlled, scaffold
 from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
-    Grouping,
     client_mesh,
     from_local,
-    in_groups,
     local_clients,
     over_clients,
     state_sharding,
-    together,
 )
 from flq_jax.federated.state import Federation, Metrics, State
 
@@ -50,6 +53,7 @@ __all__ = [
     "MAJORITY_VOTE",
     "WEIGHTED_MEAN",
     "Aggregate",
+    "Controlled",
     "Downlink",
     "Federation",
     "Grouping",
@@ -60,14 +64,19 @@ __all__ = [
     "Outcome",
     "Plan",
     "State",
+    "augmented",
     "binarized_epochs",
     "by_tensor",
     "client_mesh",
     "compressed",
+    "crop_and_flip",
     "drawn",
     "everyone",
     "exact",
+    "feddyn",
     "federation",
+    "fednova",
+    "fedprox",
     "from_local",
     "gradient",
     "heard",
@@ -75,6 +84,7 @@ __all__ = [
     "init",
     "local_clients",
     "local_epochs",
+    "local_steps",
     "mask_server",
     "mask_training",
     "mean_of",
@@ -85,10 +95,12 @@ __all__ = [
     "round_step",
     "run_rounds",
     "sampled",
+    "scaffold",
     "state_sharding",
     "stateless",
     "step_along",
     "suited",
+    "suited_mesh",
     "tanh_downlink",
     "together",
     "uniform_downlink",

@@ -20,6 +20,11 @@ class Aggregate(NamedTuple):
     share: Callable[[jax.Array], jax.Array]
     verdict: Callable[[jax.Array], jax.Array]
 
+    @property
+    def linear(self) -> bool:
+        """Whether the sum is of the estimates themselves."""
+        return self.share is _itself
+
 
 def _itself(x: jax.Array) -> jax.Array:
     return x
@@ -38,3 +43,27 @@ WEIGHTED_MEAN = Aggregate(_itself, _itself)
 # is then +-alpha, and `innovation(sign())` on the downlink brings it to the clients in
 # one bit a coordinate.
 MAJORITY_VOTE = Aggregate(_sign, lambda votes: _sign(votes, -1e-6))
+
+
+def shares(
+    weights: jax.Array,
+    total: jax.Array,
+    normaliser: Callable[[jax.Array], jax.Array] | None,
+    sizes: jax.Array,
+) -> jax.Array:
+    """What each client's estimate counts for in the server's sum, f32[s].
+
+    p_m = w_m / total; with a normaliser a (Wang et al. 2020, FedNova) tau p_m / a_m, where
+    tau = sum_m p_m a_m.
+
+    Args:
+        weights: w, f32[s], 0 or more.
+        total: their sum, f32[].
+        normaliser: sizes -> a, f32[s], 1 or more; None for plain p.
+        sizes: examples of these clients, i32[s].
+    """
+    p = weights / jnp.maximum(total, 1.0)
+    if normaliser is None:
+        return p
+    a = normaliser(sizes)
+    return jnp.vdot(p, a) * p / a

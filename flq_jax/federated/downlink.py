@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_flag, require_instance, require_integers
 from flq_jax.compressors import Broadcast, Compressor, direct
 from flq_jax.quantizers import Message, identity, segmented, tanh_grid, uniform
+from flq_jax.quantizers.base import require_bits
 from flq_jax.quantizers.straight_through import tanh_weights
 
 
@@ -73,13 +75,15 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
     compression, GradientUpdateMethod.py) with `innovation(Q, rate=a)` on the uplink.
 
     Args:
-        compressor: neither lazy nor with a prescribed radius, ValueError: theta moves
-            in every round, by steps that nobody has agreed upon in advance. Its reference
-            takes whole steps, ValueError: what a smaller one keeps back is an average of
-            models, which no client has.
-        adopted: see `Downlink`; needs a compressor with an estimate, such as `innovation`,
-            ValueError otherwise.
+        compressor: a `Compressor`, else TypeError. Neither lazy nor with a prescribed
+            radius, ValueError: theta moves in every round, by steps that nobody has agreed
+            upon in advance. Its reference takes whole steps, ValueError: what a smaller
+            one keeps back is an average of models, which no client has.
+        adopted: see `Downlink`; TypeError unless True or False. Needs a compressor with
+            an estimate, such as `innovation`, ValueError otherwise.
     """
+    require_instance("compressed", "compressor", compressor, Compressor)
+    require_flag("compressed", "adopted", adopted)
     if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
@@ -107,9 +111,12 @@ def uniform_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
     """A uniform grid over the range of each tensor; gradients pass straight through.
 
     Args:
-        bits: bits a weight, 1 to 8.
-        sizes: lengths of the model's tensors, in the order of theta.
+        bits: bits a weight, 1 to 8; ValueError otherwise.
+        sizes: lengths of the model's tensors, in the order of theta, 1 or more each;
+            ValueError otherwise.
     """
+    require_bits("uniform_downlink", bits)
+    require_integers("uniform_downlink", "sizes", sizes)
     return compressed(direct(segmented(uniform(bits), sizes)))
 
 
@@ -121,9 +128,12 @@ def tanh_downlink(bits: int, sizes: Sequence[int]) -> Downlink:
     rounding.
 
     Args:
-        bits: bits a weight, 2 to 8.
-        sizes: lengths of the model's tensors, in the order of theta.
+        bits: bits a weight, 2 to 8; ValueError otherwise.
+        sizes: lengths of the model's tensors, in the order of theta, 1 or more each;
+            ValueError otherwise.
     """
+    require_bits("tanh_downlink", bits, low=2)
+    require_integers("tanh_downlink", "sizes", sizes)
     ends = list(accumulate(sizes))[:-1]
 
     def mapped(theta):

@@ -1,7 +1,6 @@
 """What one client computes on its own examples, before anything is compressed."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,17 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from flq_jax.arguments import (
+    require_callable,
+    require_integer,
+    require_takes,
+)
 from flq_jax.data.clients import ClientData, scaled
 from flq_jax.quantizers import draws
 
 Loss = Callable[..., jax.Array]
 Draw = Callable[..., "Batch"]
+SHORTEST_SORT = 256  # numbers, below which a sort costs next to nothing
 
 
 def _nothing(params: Any) -> tuple:
     """The memory of a client that has none."""
     del params
     return ()
+
+
+def _same(part: Any) -> Any:
+    """What the server does where clients ask nothing of it."""
+    return part
 
 
 class LocalUpdate(NamedTuple):
@@ -38,6 +48,17 @@ class LocalUpdate(NamedTuple):
         batch: b, examples of one gradient, 0 or more.
         steps: gradients of drawn batches in a round, 0 or more.
         epochs: passes through all examples in a round, 0 or more.
+        settle: (memory, heard) -> memory, of what `update` gave and what the server made
+            of this client's message, shaped as the update: for a memory that must add up
+            with the server's although messages are rounded. None if it need not.
+        normaliser: sizes i32[m] -> f32[m], 1 or more: what the server divides updates by
+            before their mean, see `fednova`. None for 1.
+        broadcast: the model's params -> what the server holds and broadcasts, in which
+            the params of `update` are; the params themselves unless the algorithm has
+            more to say.
+        model: what is broadcast -> the model's params.
+        server: the optimizer of the model's f32[d] -> that of what is broadcast. It is
+            told `heard`, see `serve`.
     """
 
     update: Callable[..., tuple[jax.Array, optax.Updates, Any]]
@@ -45,6 +66,13 @@ class LocalUpdate(NamedTuple):
     batch: int = 0
     steps: int = 0
     epochs: int = 0
+    settle: Callable[[Any, Any], Any] | None = None
+    normaliser: Callable[[jax.Array], jax.Array] | None = None
+    broadcast: Callable[[Any], Any] = _same
+    model: Callable[[Any], Any] = _same
+    server: Callable[[optax.GradientTransformation], optax.GradientTransformation] = (
+        _same
+    )
 
     @property
     def full_gradient(self) -> bool:
@@ -84,6 +112,11 @@ def stateless(
         update: (key, params, shard) -> (loss f32[], update).
         batch, steps, epochs: see `LocalUpdate`.
     """
+
+    require_callable("stateless", "update", update)
+    numbers = {"batch": batch, "steps": steps, "epochs": epochs}
+    for name, number in numbers.items():
+        require_integer("stateless", name, number, 0)
 
     def remembering(key, params, shard, memory):
         return *update(key, params, shard), memory
@@ -127,15 +160,23 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     """One gradient of the local loss f_m at the model that was broadcast.
 
     Args:
-        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
+        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`; TypeError
+            unless it can be called.
         batch: b examples; 0 takes all that the client has. ValueError if negative.
-        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`.
+        draw: (key, shard, b) -> `Batch`: `drawn` or `one_of_fixed`; ValueError with
+            batch 0, which draws nothing.
 
     Returns:
         The loss is f_m(params), the update its gradient.
     """
-    if batch < 0:
-        raise ValueError(f"gradient: batch must be 0 or more, got {batch=}")
+    require_callable("gradient", "loss", loss)
+    require_integer("gradient", "batch", batch, 0)
+    require_takes("gradient", "draw", draw, "key", "shard", "batch")
+    if not batch and draw is not drawn:
+        raise ValueError(
+            "gradient: batch must be 1 or more where batches are drawn by another draw "
+            f"than drawn, got {batch=}"
+        )
 
     def update(key, params, shard):
         key_batch, key_noise = draws.split(key)
@@ -143,61 +184,6 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
         return jax.value_and_grad(loss)(params, *examples, key_noise)
 
     return stateless(update, batch=batch, steps=1)
-
-
-def local_epochs(
-    loss: Loss, optimizer: optax.GradientTransformation, batch: int, epochs: int
-) -> LocalUpdate:
-    """Epochs of minibatches, then the model delta (Feng, Ning et al. 2023, Eqs. 3-4).
-
-    Each epoch visits each of the client's examples once, in an order of its own; the
-    last batch of an epoch may be short. A client with fewer examples than another
-    takes fewer steps, and one without examples takes none.
-
-    Args:
-        loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
-        optimizer: the client optimizer; its state starts anew each round.
-        batch: examples per step, 1 or more; ValueError otherwise. One that is larger
-            than the client's share takes all of it, and costs no more.
-        epochs: passes over the client's examples, 1 or more; ValueError otherwise.
-
-    Returns:
-        The loss is the mean over the steps, the update params - local params. The sign
-        is a gradient's: a server that steps by 1 against the mean of the updates
-        averages the clients' models.
-    """
-    if batch < 1 or epochs < 1:
-        raise ValueError(
-            f"local_epochs: batch and epochs must be 1 or more, got {batch=} {epochs=}"
-        )
-
-    def update(key, params, shard):
-        capacity = shard.labels.shape[0]
-        size = min(batch, capacity)
-        steps = -(-capacity // size)
-
-        def epoch(carry, number):
-            key_order, key_noise = jax.random.split(jax.random.fold_in(key, number))
-            rows, present = ordered(key_order, shard, steps, size)
-
-            def step(carry, index):
-                local, opt_state, total = carry
-                examples = taken(shard, rows[index], present[index])
-                noise = jax.random.fold_in(key_noise, index)
-                value, grads = jax.value_and_grad(loss)(local, *examples, noise)
-                updates, opt_state = optimizer.update(grads, opt_state, local)
-                new = optax.apply_updates(local, updates), opt_state, total + value
-                active = jnp.any(present[index])
-                return jax.tree.map(partial(jnp.where, active), new, carry), None
-
-            return jax.lax.scan(step, carry, jnp.arange(steps))
-
-        start = params, optimizer.init(params), jnp.float32(0.0)
-        (local, _, total), _ = jax.lax.scan(epoch, start, jnp.arange(epochs))
-        num_steps = jnp.maximum(epochs * -(-shard.sizes // size), 1)
-        return total / num_steps, jax.tree.map(jnp.subtract, params, local)
-
-    return stateless(update, batch=batch, epochs=epochs)
 
 
 def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
@@ -260,9 +246,31 @@ def ordered(
         examples stands in it exactly once, in the first ceil(size / batch) rows.
     """
     capacity = shard.labels.shape[0]
-    dice = draws.uniform(key, (capacity,))
-    absent = jnp.arange(capacity) >= shard.sizes
-    order = jnp.argsort(jnp.where(absent, 2.0, dice))
+    order = shuffled(key, shard.sizes, capacity)
     order = jnp.pad(order, (0, steps * batch - capacity))
     present = jnp.arange(steps * batch) < shard.sizes
     return order.reshape(steps, batch), present.reshape(steps, batch)
+
+
+def shuffled(key: jax.Array, size: jax.Array, capacity: int) -> jax.Array:
+    """0..size-1 in a random order, then the other numbers below `capacity`, i32[capacity].
+
+    It costs a sort of at most four times the size, or of `SHORTEST_SORT`, and not of the
+    capacity: of sorts of a few lengths, each in a loop, one is run.
+    """
+    dice = draws.uniform(key, (capacity,))
+    order = jnp.arange(capacity)
+    lengths = [capacity]
+    while lengths[-1] > SHORTEST_SORT:
+        lengths.append(-(-lengths[-1] // 4))
+    for length, less in zip(lengths, [*lengths[1:], -1]):
+
+        def sorted_first(_, order, length=length):
+            # Read from the carry, or XLA would take the sort out of the loop.
+            absent = order[:length] >= size
+            first = jnp.argsort(jnp.where(absent, 2.0, dice[:length]))
+            return order.at[:length].set(first)
+
+        runs = ((size > less) & (size <= length)).astype(jnp.int32)
+        order = jax.lax.fori_loop(0, runs, sorted_first, order)
+    return order

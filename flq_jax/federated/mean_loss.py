@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_callable
 from flq_jax.federated.local import Loss
 
 
@@ -26,6 +27,8 @@ def mean_of(loss: Callable[..., jax.Array]) -> Loss:
         (params, inputs, targets, weights f32[b], key) -> f32[], see `Batch`; the key is
         not used. ValueError where `loss` gives another shape.
     """
+
+    require_callable("mean_of", "loss", loss)
 
     def mean(params, inputs, targets, weights, key=None):
         del key

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
+
 
 class Plan(NamedTuple):
     """What a network asks of the clients of one round.
@@ -60,6 +62,8 @@ class Network(NamedTuple):
         everyone: whether all clients hear every broadcast.
         chooses: whether `Plan.choice` follows the links; otherwise it is 0.
         costs: whether rounds cost seconds and joules, and messages may be lost.
+        lossless: whether the message of everyone who listens arrives, whatever it and
+            those of the others are.
         clients: M, of how many it chooses; 0 where it does not say.
     """
 
@@ -69,6 +73,7 @@ class Network(NamedTuple):
     everyone: bool = False
     chooses: bool = False
     costs: bool = False
+    lossless: bool = False
     clients: int = 0
 
 
@@ -86,22 +91,21 @@ def everyone(clients: int) -> Network:
     Args:
         clients: M, 1 or more; ValueError otherwise.
     """
-    if clients < 1:
-        raise ValueError(f"everyone: clients must be 1 or more, got {clients=}")
+    require_integer("everyone", "clients", clients, 1)
     return _ideal(clients, lambda key: jnp.arange(clients), everyone=True)
 
 
-def sampled(clients: int, count: int) -> Network:
+def sampled(count: int, clients: int) -> Network:
     """`count` of the `clients`, uniformly without replacement (McMahan et al. 2017).
 
     All their messages arrive.
 
     Args:
-        clients: M, 1 or more.
         count: 1 to M; ValueError otherwise.
+        clients: M, 1 or more; ValueError otherwise.
     """
-    if not 1 <= count <= clients:
-        raise ValueError(f"sampled: count must be in 1..{clients}, got {count=}")
+    require_integer("sampled", "clients", clients, 1)
+    require_integer("sampled", "count", count, 1, clients)
     return _ideal(
         clients,
         lambda key: jnp.sort(jax.random.choice(key, clients, (count,), replace=False)),
@@ -122,4 +126,6 @@ def _ideal(
         free = jnp.zeros(plan.who.shape)
         return Outcome(plan.listens, jnp.float32(0.0), free, state)
 
-    return Network(lambda: (), plan, settle, everyone=everyone, clients=clients)
+    return Network(
+        lambda: (), plan, settle, everyone=everyone, lossless=True, clients=clients
+    )

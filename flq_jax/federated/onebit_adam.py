@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_integer
 from flq_jax.single import single
 
 
@@ -77,8 +78,7 @@ def onebit_adam(
     Raises:
         ValueError: a parameter is out of its range.
     """
-    if warm_up < 1:
-        raise ValueError(f"onebit_adam: warm_up must be 1 or more, got {warm_up=}")
+    require_integer("onebit_adam", "warm_up", warm_up, 1)
     if not (0.0 <= single(b1) < 1.0 and 0.0 <= single(b2) < 1.0):
         raise ValueError(f"onebit_adam: b1 and b2 must be in [0, 1), got {b1=} {b2=}")
     given = isinstance(step, jax.Array) or 0.0 < single(step) < math.inf

@@ -1,22 +1,21 @@
 """One round of federated learning: state in, state and metrics out."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.flatten_util import ravel_pytree
 
-from flq_jax.compressors import Broadcast
-from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
-from flq_jax.federated.clock import waited
-from flq_jax.federated.downlink import downlink_state, heard, stepped_from
+from flq_jax.federated.downlink import downlink_state
 from flq_jax.federated.network import require_clients
-from flq_jax.federated.rows import among_all, per_client, put, select, take
+from flq_jax.federated.one_pass import one_pass, takes_one_pass
+from flq_jax.federated.rows import among_all
+from flq_jax.federated.serving import serve
 from flq_jax.federated.state import Federation, Metrics, State, Uplink
+from flq_jax.federated.work import asked, client, settled
 from flq_jax.keys import RoundKeys, round_keys
-from flq_jax.quantizers import Message
 from flq_jax.quantizers.base import require_indices
 
 
@@ -35,6 +34,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
     sizes = [jnp.size(leaf) for leaf in jax.tree.leaves(params)]
     require_indices("init", "the model's parameters", sum(sizes))
     require_clients(federation.network, clients)
+    params = federation.local_update.broadcast(params)
     theta, _ = ravel_pytree(params)
     client, server = federation.compressor.init(theta.size)
 
@@ -72,153 +72,10 @@ def uplink(
     Its bits and joules are spent. What its own work remembers moves on with what the
     server hears: a client that was silent keeps that, too.
     """
-    compressor = federation.compressor
-    model = heard(
-        federation.downlink, keys.downlink, state.params, state.downlink, round_index
-    )
-    params = federation.unravel(model.model)
-    broadcast = Broadcast(round_index, state.movements)
-    clients = data.sizes.shape[0]
-    plan = federation.network.plan(keys.participation, state.network, round_index)
-    who = plan.who
-
-    def client(index, shard, memory, local, choice):
-        key_local = jax.random.fold_in(keys.local, index)
-        key_uplink = jax.random.fold_in(keys.uplink, index)
-        loss, update, new_local = federation.local_update.update(
-            key_local, params, shard, local
-        )
-        x, _ = ravel_pytree(update)
-        told = broadcast._replace(choice=choice)
-        message, new_memory = compressor.encode(key_uplink, x, memory, told)
-        finite = sendable(loss, x, message)
-        overload = compressor.overload(x, memory, told)
-        moves = x
-        if compressor.estimate is not None:
-            moves = compressor.estimate(new_memory) - compressor.estimate(memory)
-        news = jnp.vdot(moves, moves)
-        return loss, finite, overload, news, message, new_memory, new_local
-
-    shards, memory, local = take(
-        (data, state.client_memory, state.local_memory), who, clients
-    )
-    loss, finite, overload, news, messages, new_memory, new_local = federation.grouping(
-        jax.vmap(client)
-    )(who, shards, memory, local, plan.choice)
-    active = plan.listens & finite & (shards.sizes > 0)
-    sent = jnp.where(active, messages.num_bits, 0)
-    outcome = federation.network.settle(keys.channel, state.network, plan, sent, news)
-    arrived = active & outcome.arrived
-    # Who had nothing to say knows it, and so does the server.
-    memory = jax.vmap(select)(arrived | (active & (sent == 0)), new_memory, memory)
-    local = jax.vmap(select)(arrived & (sent > 0), new_local, local)
-    weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
-    return Uplink(
-        who=who,
-        messages=messages,
-        arrived=arrived,
-        num_bits=sent,
-        client_memory=put(state.client_memory, who, memory, clients),
-        local_memory=put(state.local_memory, who, local, clients),
-        network=outcome.state,
-        downlink=model.state,
-        loss=jnp.sum(jnp.where(active, weights * loss, 0.0)) / jnp.sum(weights),
-        diverged=jnp.sum(plan.listens & ~finite),
-        overloads=jnp.sum(overload & active),
-        downlink_bits=model.message.num_bits,
-        listeners=jnp.sum(plan.listens),
-        seconds=outcome.seconds,
-        joules=jnp.sum(outcome.joules),
-    )
-
-
-def sendable(loss: jax.Array, x: jax.Array, message: Message) -> jax.Array:
-    """Whether a client's loss f[], ||x||^2 and side information are finite, bool[].
-
-    What is encoded may be larger than the update x: it has the memory in it.
-    """
-    finite = jnp.isfinite(loss) & jnp.isfinite(jnp.vdot(x, x))
-    return finite & jnp.all(jnp.isfinite(message.side))
-
-
-def serve(
-    federation: Federation,
-    keys: RoundKeys,
-    state: State,
-    data: ClientData,
-    round_index: jax.Array,
-    sent: Uplink,
-) -> State:
-    """Decodes what arrived, and moves the model against what it comes to.
-
-    That is `federation.aggregate`, a weighted mean unless it says otherwise. Clients
-    count by their examples, n_m / sum n (McMahan et al. 2017). A silent one counts with
-    the server's last estimate of it, or for nothing where the compressor keeps none; if
-    then nobody is left, the model stays, and of the optimizer's state all but what
-    follows the rounds.
-    """
-    compressor, clients = federation.compressor, data.sizes.shape[0]
-    who = sent.who
-    others_count = compressor.estimate is not None and who.shape[0] < clients
-    sizes = data.sizes.astype(jnp.float32)
-    weights = take(sizes, who, clients)
-    if compressor.estimate is None:
-        weights = jnp.where(sent.heard.num_bits > 0, weights, 0.0)
-    total = jnp.sum(sizes if others_count else weights)
-    broadcast = Broadcast(round_index, state.movements)
-
-    def group(who, messages, arrived, memory, shares):
-        # Silenced here, in the cache: all clients' messages at once are a pass of memory.
-        messages = jax.vmap(silence)(messages, arrived)
-        estimates, memory = jax.vmap(compressor.decode, in_axes=(0, 0, 0, None))(
-            per_client(keys.uplink, who), messages, memory, broadcast
-        )
-        return (shares @ federation.aggregate.share(estimates))[None], memory
-
-    def silent_group(who, memory, shares):
-        nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), sent.messages)
-        estimates, _ = jax.vmap(compressor.decode, in_axes=(0, None, 0, None))(
-            per_client(keys.uplink, who), nothing, memory, broadcast
-        )
-        return (shares @ federation.aggregate.share(estimates))[None]
-
-    parts, memory = federation.grouping(group)(
-        who,
-        sent.messages,
-        sent.arrived,
-        take(state.server_memory, who, clients),
-        weights / jnp.maximum(total, 1.0),
-    )
-    memory = put(state.server_memory, who, memory, clients)
-    if others_count:  # what silence decodes to, of the speakers as of the others
-        shares = sizes / jnp.maximum(total, 1.0)
-        parts = federation.grouping(silent_group)(jnp.arange(clients), memory, shares)
-    mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
-    optimizer = optax.with_extra_args_support(federation.server_optimizer)
-    theta = stepped_from(federation.downlink, state.params, sent.downlink)
-    updates, opt_state = optimizer.update(
-        federation.downlink.pullback(theta, mean),
-        state.opt_state,
-        theta,
-        round_index=round_index,
-    )
-    # pyrefly: ignore[bad-argument-type] of one vector
-    moved = jnp.sum(jnp.square(updates)) / federation.step_size**2
-    params, opt_state, movement = select(
-        total > 0.0,
-        (optax.apply_updates(theta, updates), opt_state, moved),
-        (state.params, waited(state.opt_state, opt_state), jnp.zeros_like(moved)),
-    )
-    return State(
-        params=params,
-        opt_state=opt_state,
-        client_memory=sent.client_memory,
-        local_memory=sent.local_memory,
-        server_memory=memory,
-        movements=jnp.concatenate([movement[None], state.movements])[:-1],
-        network=sent.network,
-        downlink=sent.downlink,
-    )
+    begun = asked(federation, keys, state, data, round_index)
+    each = jax.vmap(partial(client, federation), (None, 0, 0, 0, 0, 0))
+    said = federation.grouping(each, begun.told)(*begun.rows)
+    return settled(federation, keys, state, begun, said, begun.memories)
 
 
 def round_step(
@@ -244,9 +101,12 @@ def round_step(
         round_index: k, i32[], counted from 0.
     """
     keys = round_keys(root, round_index)
-    sent = uplink(federation, keys, state, data, round_index)
-    # The uplink. Below this line the server sees messages and nothing else.
-    new = serve(federation, keys, state, data, round_index, sent)
+    if takes_one_pass(federation):
+        sent, new = one_pass(federation, keys, state, data, round_index)
+    else:
+        sent = uplink(federation, keys, state, data, round_index)
+        # The uplink. Below this line the server sees messages and nothing else.
+        new = serve(federation, keys, state, data, round_index, sent)
     return new, metrics(sent, data.sizes.shape[0])
 
 

@@ -1,7 +1,6 @@
 """The clients of one simulation spread over several devices."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -28,8 +27,11 @@ def client_mesh(clients: int, devices: Sequence[jax.Device] | None = None) -> Me
 def local_clients(mesh: Mesh, clients: int) -> range:
     """Those of the `clients` that lie on this process's devices.
 
-    ValueError if it has none: each process must have a part in the simulation.
+    Those that lie on all devices, see `over_clients`, are everybody's. ValueError if it
+    has none: each process must have a part in the simulation.
     """
+    if clients % mesh.size:
+        return range(clients)
     here = [
         i for i, d in enumerate(mesh.devices) if d.process_index == jax.process_index()
     ]
@@ -43,22 +45,33 @@ def local_clients(mesh: Mesh, clients: int) -> range:
     return range(here[0] * each, (here[-1] + 1) * each)
 
 
-def from_local(mesh: Mesh, tree: Any) -> Any:
+def from_local(mesh: Mesh, tree: Any, clients: int, everywhere: bool = False) -> Any:
     """Arrays [m] of all clients from the rows of this process's clients.
 
     Args:
         mesh: over which the clients are spread.
         tree: the rows of `local_clients`, in numpy.
+        clients: M.
+        everywhere: whether each device shall have all of them; in one process.
     """
-    lies = NamedSharding(mesh, PartitionSpec(AXIS))
+    shared_out = not everywhere and clients % mesh.size == 0
+    lies = NamedSharding(mesh, PartitionSpec(AXIS) if shared_out else PartitionSpec())
     return jax.tree.map(
         lambda rows: jax.make_array_from_process_local_data(lies, rows), tree
     )
 
 
 def over_clients(mesh: Mesh, tree: Any) -> Any:
-    """Shardings for leaves with the leading axis [m]: each device has its clients'."""
-    return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec(AXIS)), tree)
+    """Shardings for leaves with the leading axis [m]: each device has its clients'.
+
+    Where they cannot be shared out evenly every device has all of them.
+    """
+
+    def lies(leaf):
+        even = leaf.shape[0] % mesh.size == 0
+        return NamedSharding(mesh, PartitionSpec(AXIS) if even else PartitionSpec())
+
+    return jax.tree.map(lies, tree)
 
 
 def state_sharding(mesh: Mesh, state: Any) -> Any:
@@ -75,62 +88,3 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
         local_memory=over_clients(mesh, state.local_memory),
         server_memory=over_clients(mesh, state.server_memory),
     )
-
-
-Grouping = Callable[[Callable], Callable]
-
-
-def together(function: Callable) -> Callable:
-    """All clients are one group: the function itself, see `in_groups`."""
-    return function
-
-
-def in_groups(size: int, mesh: Mesh | None = None) -> Grouping:
-    """Takes a few clients at a time: the same rows in less memory.
-
-    It is faster, too, where a group's examples and updates stay in the cache from the
-    operation that writes them to the one that reads them.
-
-    Args:
-        size: clients of one device at a time, rounded down to a divisor of their
-            number; 1 or more, ValueError otherwise.
-        mesh: over which the clients are spread; None for one device.
-
-    Returns:
-        function -> grouped. The function takes a group's rows, leading axis [g], and
-        gives rows: g of them (a `jax.vmap`) or one (a sum over the group). `grouped`
-        takes the rows of all clients, and joins what the groups give.
-    """
-    if size < 1:
-        raise ValueError(f"in_groups: size must be 1 or more, got {size=}")
-    devices = 1 if mesh is None else mesh.size
-
-    def grouping(function):
-        def grouped(*rows):
-            here, rest = divmod(jax.tree.leaves(rows)[0].shape[0], devices)
-            if rest:  # some of the clients, as many as there may be
-                return function(*rows)
-            fits = max(n for n in range(1, min(size, here) + 1) if here % n == 0)
-            if fits == here:
-                return function(*rows)
-
-            def split(leaf):
-                return leaf.reshape(devices, here // fits, fits, *leaf.shape[1:])
-
-            def joined(leaf):
-                return leaf.reshape(math.prod(leaf.shape[:3]), *leaf.shape[3:])
-
-            def one_device(groups):
-                return jax.lax.map(lambda group: function(*group), groups)
-
-            parts = jax.tree.map(split, rows)
-            if devices == 1:  # a batched loop would copy its groups
-                parts = jax.tree.map(lambda leaf: leaf[0], parts)
-                results = jax.tree.map(lambda leaf: leaf[None], one_device(parts))
-            else:
-                results = jax.vmap(one_device)(parts)
-            return jax.tree.map(joined, results)
-
-        return grouped
-
-    return grouping

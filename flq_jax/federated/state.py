@@ -10,9 +10,9 @@ from flq_jax.compressors import Compressor
 from flq_jax.compressors.base import silence
 from flq_jax.federated.aggregation import WEIGHTED_MEAN, Aggregate
 from flq_jax.federated.downlink import Downlink, DownlinkState
+from flq_jax.federated.groups import Grouping, together
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.network import Network
-from flq_jax.federated.sharding import Grouping, together
 from flq_jax.quantizers import Message
 
 

@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
 
+from flq_jax.arguments import require_integer, require_integers
 from flq_jax.models.conv import QuantConv
 from flq_jax.models.convolve import max_pool
-from flq_jax.models.layers import Bits, QuantDense, flatten
+from flq_jax.models.layers import (
+    Bits,
+    QuantDense,
+    flatten,
+    require_layer_bits,
+    require_range,
+)
 
 
 class CNN(nn.Module):
@@ -18,10 +26,10 @@ class CNN(nn.Module):
     parameters: 80 + 1,168 + 3,480 + 2,170. See `mcmahan_cnn` for a larger one.
 
     Attributes:
-        channels: of each convolution.
+        channels: of each convolution, of which there are one or more.
         window: rows, and columns, of the convolutions' windows.
         hidden: units of dense layers between the convolutions and the last layer.
-        num_classes: number of logits.
+        num_classes: number of logits. All of these are 1 or more; ValueError otherwise.
         use_bias: whether layers have a bias.
         bits: W, A and G of the layers between the first and the last.
         edge_bits: W, A and G of the first and of the last layer, which DoReFa-Net
@@ -41,6 +49,16 @@ class CNN(nn.Module):
     rescale: bool = True
     hidden_range: float = 1.0
     packed: bool = False
+
+    def __post_init__(self):
+        require_integers("CNN", "channels", self.channels)
+        require_integer("CNN", "window", self.window, 1)
+        require_integers("CNN", "hidden", self.hidden, least=0)
+        require_integer("CNN", "num_classes", self.num_classes, 1)
+        require_layer_bits("CNN", self.bits)
+        require_layer_bits("CNN", self.edge_bits)
+        require_range("CNN", "hidden_range", self.hidden_range)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -68,13 +86,14 @@ class CNN(nn.Module):
         return dense(self.num_classes, bits=self.edge_bits, name="output")(x)
 
 
-def mcmahan_cnn(**attributes) -> CNN:
+def mcmahan_cnn(*, num_classes: int = 10, **attributes: Any) -> CNN:
     """The CNN of McMahan et al. (2017, Sec. 3): 1,663,370 parameters on MNIST.
 
     5 x 5 convolutions of 32 and 64 channels, a dense layer of 512 units, 10 logits:
     832 + 51,264 + 1,606,144 + 5,130.
 
     Args:
+        num_classes: c, the number of logits, 1 or more.
         **attributes: the other attributes of `CNN`.
     """
-    return CNN((32, 64), window=5, hidden=(512,), **attributes)
+    return CNN((32, 64), num_classes=num_classes, window=5, hidden=(512,), **attributes)

@@ -27,15 +27,19 @@ def weight_codes(w: jax.Array, bits: int, rescale: bool) -> tuple[Codes, jax.Arr
     return codes, top / steps
 
 
-def input_codes(x: jax.Array, bits: int, input_range: float) -> tuple[Codes, float]:
-    """(codes, scale) with scale * codes.values = R clipped_activation(x / R, bits).
+def input_codes(
+    x: jax.Array, bits: int, input_range: float, signed: bool = False
+) -> tuple[Codes, float]:
+    """(codes, scale) with scale * codes.values = a(x), see `LowBitLayer`.
 
     Args:
         x: f32[...].
-        bits: 1 to 8.
+        bits: A, 1 to 8.
         input_range: R.
+        signed: whether it reaches from -R.
     """
     steps = 2**bits - 1
-    unit = clipped_activation(x / input_range, bits)
-    codes = as_codes(jnp.round(steps * unit).astype(jnp.int32), bits)
+    unit = x / (2.0 * input_range) + 0.5 if signed else x / input_range
+    rounded = jnp.round(steps * clipped_activation(unit, bits))
+    codes = as_codes(rounded.astype(jnp.int32), bits, signed)
     return codes, input_range / steps

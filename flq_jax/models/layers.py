@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer, shown
 from flq_jax.kernels import Codes, bit_matmul
 from flq_jax.models.integers import input_codes, weight_codes
 from flq_jax.quantizers.straight_through import (
@@ -44,6 +46,22 @@ class Bits:
             require_precision("Bits", field.name, getattr(self, field.name))
 
 
+def require_layer_bits(where: str, bits: Any) -> None:
+    """Raises TypeError unless `bits` is a `Bits`."""
+    if not isinstance(bits, Bits):
+        raise TypeError(
+            f"{where}: bits must be as in Bits(8, 8, 8), got bits={shown(bits)}"
+        )
+
+
+def require_range(where: str, name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is a finite number above 0, as f32 too."""
+    if not 0.0 < single(value) < math.inf:
+        raise ValueError(
+            f"{where}: {name} must be finite and above 0, got {name}={shown(value)}"
+        )
+
+
 class LowBitLayer(nn.Module, kw_only=True):
     """What layers with low-bit products have in common, after Zhou et al. (2016).
 
@@ -51,7 +69,9 @@ class LowBitLayer(nn.Module, kw_only=True):
     inputs, R clip(x / R, 0, 1) to A bits (Eq. 10), so that between layers stands a plain
     ReLU and the whole product is one of W-bit and A-bit integers. Inputs must not be
     negative if A < 32, as images in [0, 1] and outputs of a ReLU are; the values k / 255
-    of an image in bytes are exact at A = 8, R = 1. q(W) is `quantize_weights`. The
+    of an image in bytes are exact at A = 8, R = 1. Inputs of both signs, as a hidden
+    state or what is normalized, are `signed`: clipped to [-R, R], to the 2**A levels
+    R (2 k / n - 1), n = 2**A - 1, of which none is 0. q(W) is `quantize_weights`. The
     gradient with respect to y is `quantize_gradient`'s, with noise from the random
     stream "gradient" if `apply` is given one, and without otherwise. At 32 bits nothing
     at all is added to x W + b.
@@ -63,6 +83,7 @@ class LowBitLayer(nn.Module, kw_only=True):
             as a layer without normalization does at full precision. False is Eq. 9 to
             the letter: weights fill [-1, 1], whatever a penalty does to W.
         input_range: R > 0, where inputs are clipped if A < 32; ValueError otherwise.
+        signed: whether inputs may be negative though A < 32.
         packed: whether to compute on packed integers, for evaluation: equal but for a
             rounding of floats, and without gradient. A layer with W or A of 32 bits
             computes in floats all the same.
@@ -72,14 +93,13 @@ class LowBitLayer(nn.Module, kw_only=True):
     bits: Bits = Bits()
     rescale: bool = True
     input_range: float = 1.0
+    signed: bool = False
     packed: bool = False
 
     def __post_init__(self):
-        if not 0.0 < single(self.input_range) < math.inf:
-            raise ValueError(
-                f"{type(self).__name__}: input_range must be finite and above 0, got "
-                f"input_range={self.input_range}"
-            )
+        where = type(self).__name__
+        require_layer_bits(where, self.bits)
+        require_range(where, "input_range", self.input_range)
         super().__post_init__()
 
     def low_bit(
@@ -91,45 +111,85 @@ class LowBitLayer(nn.Module, kw_only=True):
     ) -> jax.Array:
         """y for inputs and a kernel; both products see what `bits` leave of them."""
         bits = self.bits
-        if self.packed and max(bits.weights, bits.activations) < FULL_PRECISION:
-            codes, scale = input_codes(x, bits.activations, self.input_range)
-            weights, unit = weight_codes(kernel, bits.weights, self.rescale)
-            y = scale * unit * packed_product(codes, weights)
-        else:
-            if bits.activations < FULL_PRECISION:
-                scaled = clipped_activation(x / self.input_range, bits.activations)
-                x = self.input_range * scaled
-            y = product(x, quantize_weights(kernel, bits.weights, self.rescale))
+        y = self.multiplier(kernel, product, packed_product)(x)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (y.shape[-1],))
             y += jnp.expand_dims(bias, range(y.ndim - 1))
-        noisy = bits.gradients < FULL_PRECISION and self.has_rng("gradient")
-        key = self.make_rng("gradient") if noisy else None
-        return quantize_gradient(y, bits.gradients, key)
+        return quantize_gradient(y, bits.gradients, self.gradient_key())
+
+    def multiplier(
+        self,
+        kernel: jax.Array,
+        product: Callable[[jax.Array, jax.Array], jax.Array],
+        packed_product: Callable[[Codes, Codes], jax.Array],
+    ) -> Callable[[jax.Array], jax.Array]:
+        """x -> a(x) q(W), whose q(W) is computed once, however often it is called."""
+        bits, most = self.bits, self.input_range
+        if self.packed and max(bits.weights, bits.activations) < FULL_PRECISION:
+            weights, unit = weight_codes(kernel, bits.weights, self.rescale)
+
+            def multiplied(x):
+                codes, scale = input_codes(x, bits.activations, most, self.signed)
+                return scale * unit * packed_product(codes, weights)
+
+            return multiplied
+        weights = quantize_weights(kernel, bits.weights, self.rescale)
+        return lambda x: product(self.rounded(x), weights)
+
+    def rounded(self, x: jax.Array) -> jax.Array:
+        """a(x), f32[...], see above."""
+        bits, most = self.bits.activations, self.input_range
+        if bits == FULL_PRECISION:
+            return x
+        if self.signed:
+            unit = clipped_activation(x / (2.0 * most) + 0.5, bits)
+            return most * (2.0 * unit - 1.0)
+        return most * clipped_activation(x / most, bits)
+
+    def gradient_key(self) -> jax.Array | None:
+        """A key for the noise of the rounded gradient; None where there is none."""
+        noisy = self.bits.gradients < FULL_PRECISION and self.has_rng("gradient")
+        return self.make_rng("gradient") if noisy else None
 
 
 class QuantDense(LowBitLayer):
     """A dense layer of low-bit weights, y = a(x) q(W)^T + b: see `LowBitLayer`.
 
     Attributes:
-        features: number of outputs.
+        features: number of outputs, 1 or more; ValueError otherwise.
     """
 
     features: int
 
+    def __post_init__(self):
+        require_integer("QuantDense", "features", self.features, 1)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps f32[b, in] to f32[b, out]; ValueError for another rank or dtype."""
-        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.floating):
+        """Maps f32[b, ..., in] to f32[b, ..., out]; ValueError for others."""
+        if x.ndim < 2 or not jnp.issubdtype(x.dtype, jnp.floating):
             raise ValueError(
-                f"QuantDense: inputs must be floats [b, in], got {x.dtype}{[*x.shape]}"
+                "QuantDense: inputs must be floats [b, ..., in], got "
+                f"{x.dtype}{[*x.shape]}"
             )
-        kernel = self.param("kernel", glorot_uniform, (self.features, x.shape[1]))
-        return self.low_bit(x, kernel, lambda x, w: x @ w.T, _packed_product)
+        kernel = self.param("kernel", glorot_uniform, (self.features, x.shape[-1]))
+        return self.low_bit(x, kernel, dense_product, packed_dense_product)
 
 
-def _packed_product(x: Codes, w: Codes) -> jax.Array:
-    return bit_matmul(x, Codes(w.codes.T, w.bits, w.signed))
+def dense_product(x: jax.Array, w: jax.Array) -> jax.Array:
+    """x W^T, f32[..., in] by f32[out, in] -> f32[..., out].
+
+    Written with `w.T` it would, in a loop over clients, copy the weights at every step.
+    """
+    return jax.lax.dot_general(x, w, (((x.ndim - 1,), (1,)), ((), ())))
+
+
+def packed_dense_product(x: Codes, w: Codes) -> jax.Array:
+    """The same of codes, as i32."""
+    *rows, length = x.codes.shape
+    flat = Codes(x.codes.reshape(-1, length), x.bits, x.signed)
+    return bit_matmul(flat, Codes(w.codes.T, w.bits, w.signed)).reshape(*rows, -1)
 
 
 def flatten(x: jax.Array) -> jax.Array:

@@ -22,7 +22,7 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
     included.
 
     Args:
-        model: maps inputs to logits f32[b, c].
+        model: maps inputs to logits f32[b, c]; TypeError unless it is a flax module.
         l2: lambda, 0 or more; ValueError otherwise.
 
     Returns:
@@ -32,10 +32,12 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
         of whose loss only the penalty remains. `key` feeds the noise of rounded
         gradients, None leaves it out.
     """
-    if not 0.0 <= single(l2) < math.inf:
-        raise ValueError(
-            f"classification_loss: l2 must be finite and 0 or more, got {l2=}"
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"classification: model must be a flax module, got {type(model).__name__}"
         )
+    if not 0.0 <= single(l2) < math.inf:
+        raise ValueError(f"classification: l2 must be finite and 0 or more, got {l2=}")
 
     def loss(params, inputs, labels, weights, key=None):
         rngs = None if key is None else {"gradient": key}

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 
-from flq_jax.models.layers import Bits, QuantDense, flatten
+from flq_jax.arguments import require_integer, require_integers
+from flq_jax.models.layers import (
+    Bits,
+    QuantDense,
+    flatten,
+    require_layer_bits,
+    require_range,
+)
 
 
 class MLP(nn.Module):
@@ -15,8 +22,8 @@ class MLP(nn.Module):
     159010 for h = 200, 101770 for h = 128.
 
     Attributes:
-        hidden: units of each hidden layer.
-        num_classes: number of logits.
+        hidden: units of each hidden layer, 1 or more each; ValueError otherwise.
+        num_classes: number of logits, 1 or more; ValueError otherwise.
         use_bias: whether layers have a bias.
         bits: W, A and G of every layer, or a sequence of them with one for each of the
             len(hidden) + 1 layers; ValueError otherwise. A of the first layer is the
@@ -34,6 +41,20 @@ class MLP(nn.Module):
     rescale: bool = True
     hidden_range: float = 1.0
     packed: bool = False
+
+    def __post_init__(self):
+        require_integers("MLP", "hidden", self.hidden, least=0)
+        require_integer("MLP", "num_classes", self.num_classes, 1)
+        require_range("MLP", "hidden_range", self.hidden_range)
+        each = self._layer_bits()
+        for bits in each:
+            require_layer_bits("MLP", bits)
+        if len(each) != len(self.hidden) + 1:
+            raise ValueError(
+                f"MLP: bits must be one Bits or {len(self.hidden) + 1} for "
+                f"hidden={self.hidden}, got {len(each)}"
+            )
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -53,12 +74,7 @@ class MLP(nn.Module):
         return x
 
     def _layer_bits(self) -> Sequence[Bits]:
-        layers = len(self.hidden) + 1
-        if isinstance(self.bits, Bits):
-            return (self.bits,) * layers
-        if len(self.bits) != layers:
-            raise ValueError(
-                f"MLP: bits must be one Bits or {layers} for hidden={self.hidden}, got "
-                f"{len(self.bits)}"
-            )
-        return self.bits
+        if isinstance(self.bits, list | tuple):
+            return self.bits
+        # pyrefly: ignore[bad-return] a sequence of another kind is refused as no Bits
+        return (self.bits,) * (len(self.hidden) + 1)

@@ -3,9 +3,16 @@
 import flax.linen as nn
 import jax
 
+from flq_jax.arguments import require_integer
 from flq_jax.models.conv import QuantConv
 from flq_jax.models.convolve import max_pool
-from flq_jax.models.layers import Bits, QuantDense, flatten
+from flq_jax.models.layers import (
+    Bits,
+    QuantDense,
+    flatten,
+    require_layer_bits,
+    require_range,
+)
 
 # (channels, window, padding, whether a 2 x 2 max pool follows)
 LAYERS = (
@@ -29,7 +36,7 @@ class SVHNNet(nn.Module):
     federation would have to agree on. Dropout before the last convolution is left out.
 
     Attributes:
-        num_classes: number of logits.
+        num_classes: number of logits, 1 or more; ValueError otherwise.
         bits: W, A and G of the layers between the first and the last.
         edge_bits: W, A and G of the first and of the last layer.
         hidden_range: where hidden units are clipped if A < 32.
@@ -41,6 +48,13 @@ class SVHNNet(nn.Module):
     edge_bits: Bits = Bits()
     hidden_range: float = 1.0
     packed: bool = False
+
+    def __post_init__(self):
+        require_integer("SVHNNet", "num_classes", self.num_classes, 1)
+        require_layer_bits("SVHNNet", self.bits)
+        require_layer_bits("SVHNNet", self.edge_bits)
+        require_range("SVHNNet", "hidden_range", self.hidden_range)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:

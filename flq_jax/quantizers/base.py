@@ -137,6 +137,21 @@ def never(x: jax.Array) -> jax.Array:
     return jnp.zeros((), bool)
 
 
+def exactly(function: Callable) -> Callable:
+    """Marks an encoder, or the decoder, of a pair that keeps x to the bit.
+
+    It is the functions that say it, and not what holds them: who replaces one of them
+    has a pair that does not.
+    """
+    function.exact = True
+    return function
+
+
+def both_exact(encode: Callable, decode: Callable) -> bool:
+    """Whether the pair says that x_hat = x, see `exactly`."""
+    return all(getattr(function, "exact", False) for function in (encode, decode))
+
+
 class Quantizer(NamedTuple):
     """A map without memory: f32[d] -> `Message` -> f32[d].
 
@@ -162,6 +177,12 @@ class Quantizer(NamedTuple):
     schedule: Callable[[jax.Array | int], "Quantizer"] | None = None
     choose: Callable[[jax.Array | int, jax.Array | int], "Quantizer"] | None = None
     warm_up: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether x_hat = x, bit for bit, for any x, so that nobody need make a message
+        to know what is heard, see `exactly`."""
+        return both_exact(self.encode, self.decode)
 
     def at(
         self, round_index: jax.Array | int, choice: jax.Array | int = 0

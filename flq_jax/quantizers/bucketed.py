@@ -6,6 +6,7 @@ from math import prod
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_instance, require_integer
 from flq_jax.quantizers.base import (
     Layout,
     Message,
@@ -24,13 +25,13 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
     own length. (For unequal pieces, the tensors of a model, there is `segmented`.)
 
     Args:
-        quantizer: one that makes n codes of n coordinates, by a grid of its own and the
+        quantizer: a `Quantizer`, else TypeError, that makes n codes of n coordinates, by a grid of its own and the
             same in each round, with codes of one width for `size` of them; ValueError
             otherwise, and for a `one_of` or a `warm_up`, which go around it.
         size: coordinates of a bucket, 1 or more; ValueError otherwise.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"bucketed: size must be an integer, 1 or more, got {size=}")
+    require_instance("bucketed", "quantizer", quantizer, Quantizer)
+    require_integer("bucketed", "size", size, 1)
     if quantizer.choose is not None:
         raise ValueError("bucketed: takes no choice; choose among bucketed ones")
     require_measured("bucketed", quantizer)

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.arguments import require_choice, shown
 from flq_jax.quantizers.base import Layout, Message, Quantizer
-from flq_jax.quantizers.densities import of_source, require_levels
+from flq_jax.quantizers.densities import SOURCES, of_source, require_levels
 from flq_jax.quantizers.lloyd import design
 from flq_jax.quantizers.ranges import mean_magnitude, rms
 
@@ -39,6 +40,7 @@ def lloyd_max(
     if source is not None:
         if start is not None:
             raise ValueError(f"lloyd_max: {source=} is designed once, without a start")
+        require_choice("lloyd_max", "source", source, SOURCES)  # what has no hash, too
         return codebook(of_source(source, levels), f"lloyd-{source}{levels}")
     bits = (levels - 1).bit_length()
 
@@ -82,7 +84,12 @@ def codebook(values: Sequence[float] | np.ndarray, name: str = "codebook") -> Qu
         A `Quantizer` on f32[d]. A message is u8[d] codes and f32[1] side = rms(x) =
         ||x|| / sqrt(d); it costs ceil(log2 k) d + 32 bits. x = 0 decodes to exactly 0.
     """
-    table = np.asarray(values, np.float32)
+    try:
+        table = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"codebook: values must be numbers, got values={shown(values)}"
+        ) from None
     if table.ndim != 1 or not 2 <= table.size <= 256:
         raise ValueError(f"codebook: values must be 2 to 256, got shape {table.shape}")
     if not np.isfinite(table).all() or (np.diff(table) <= 0).any():

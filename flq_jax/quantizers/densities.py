@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from flq_jax.arguments import require_choice, require_integer
 from flq_jax.quantizers.normal import ndtr, ndtri
 
 
@@ -21,12 +22,9 @@ def of_source(source: str, levels: int) -> np.ndarray:
     Returns:
         The levels in ascending order, f64[k].
     """
-    if source not in _SOURCES:
-        raise ValueError(
-            f"of_source: source must be 'gaussian' or 'laplace', got {source=}"
-        )
+    require_choice("of_source", "source", source, SOURCES)
     require_levels("of_source", levels)
-    density, below, first_below, start = _SOURCES[source]
+    density, below, first_below, start = SOURCES[source]
     c = start((np.arange(levels) + 0.5) / levels)
     for _ in range(50):
         t = np.concatenate([[-np.inf], (c[1:] + c[:-1]) / 2, [np.inf]])
@@ -52,12 +50,7 @@ def of_source(source: str, levels: int) -> np.ndarray:
 
 def require_levels(where: str, levels: int) -> None:
     """Raises ValueError unless `levels` is an integer in 2..256."""
-    if (
-        isinstance(levels, bool)
-        or not isinstance(levels, int)
-        or not 2 <= levels <= 256
-    ):
-        raise ValueError(f"{where}: levels must be an integer in 2..256, got {levels=}")
+    require_integer(where, "levels", levels, 2, 256)
 
 
 def _normal(t: np.ndarray) -> np.ndarray:
@@ -80,7 +73,7 @@ def _laplace_start(u: np.ndarray) -> np.ndarray:
 
 
 # source: density, its integral, that of x times it, quantiles of density^(1/3)
-_SOURCES = {
+SOURCES = {
     "gaussian": (
         _normal,
         ndtr,

@@ -19,11 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.arguments import require_flag
 from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.densities import of_source
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.ranges import normalised
 from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
+from flq_jax.single import single
 
 _TWO_MEANS_STEPS = 3
 
@@ -42,6 +44,7 @@ def drive(unbiased: bool = True) -> Quantizer:
         A `Quantizer` on f32[d]. A message is d folded codes of n bits in all, n the next
         power of two, and f32[1] side = S; n + 32 bits. x = 0 decodes to exactly 0.
     """
+    require_flag("drive", "unbiased", unbiased)
     name = f"drive-{_scale_name(unbiased)}"
 
     def encode(key, x):
@@ -76,6 +79,7 @@ def drive_plus(unbiased: bool = True) -> Quantizer:
         A `Quantizer` on f32[d]. A message is d folded codes of n bits in all and f32[2]
         side, the scaled means; n + 64 bits. x = 0 decodes to exactly 0.
     """
+    require_flag("drive_plus", "unbiased", unbiased)
     name = f"drive_plus-{_scale_name(unbiased)}"
 
     def encode(key, x):
@@ -121,8 +125,9 @@ def eden(bits: float, unbiased: bool = True) -> Quantizer:
         message is d folded codes of b n + max(1, round((bits - b) n)) bits in all, and
         f32[1] side = S, with 32 bits more. x = 0 decodes to exactly 0.
     """
-    if isinstance(bits, bool) or not 0.0 < bits <= 8.0:
+    if not 0.0 < single(bits) <= 8.0:
         raise ValueError(f"eden: bits must be a number in (0, 8], got {bits=}")
+    require_flag("eden", "unbiased", unbiased)
     name = f"eden{float(bits)}-{_scale_name(unbiased)}"
     low = math.ceil(bits) - 1  # the last of the widths is `low` only where bits is not
 

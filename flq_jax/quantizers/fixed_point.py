@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 
@@ -25,10 +26,7 @@ def fixed_point(bits: int, fraction: int) -> Quantizer:
         costs bits * d bits. x = 0 decodes to exactly 0.
     """
     require_bits("fixed_point", bits, low=2)
-    if fraction not in range(-100, 101):
-        raise ValueError(
-            f"fixed_point: fraction must be an integer in -100..100, got {fraction=}"
-        )
+    require_integer("fixed_point", "fraction", fraction, -100, 100)
     eps, half = 2.0**-fraction, 2 ** (bits - 1)
 
     def layout(d):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from flq_jax.quantizers.base import Layout, Message, Quantizer
+from flq_jax.quantizers.base import Layout, Message, Quantizer, exactly
 
 
 def identity() -> Quantizer:
@@ -17,11 +17,13 @@ def identity() -> Quantizer:
     def layout(d):
         return Layout.of("identity", 32, d, 0, floats=True)
 
+    @exactly
     def encode(key, x):
         del key  # deterministic
         codes = jax.lax.bitcast_convert_type(x, jnp.uint32)
         return Message(codes, jnp.zeros(0), jnp.int32(layout(x.size).length))
 
+    @exactly
     def decode(key, message):
         del key
         return jax.lax.bitcast_convert_type(message.codes, jnp.float32)

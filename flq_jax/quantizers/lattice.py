@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.arguments import require_choice
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, never, require_bits
 from flq_jax.quantizers.lattices import LATTICES, Lattice, times
@@ -57,10 +58,7 @@ def uveqfed(
         A `Quantizer` on f32[d]. A message is u8[d] codes, coordinates in the lattice's
         basis modulo q, and f32[1] side = s; bits d + 32 bits. x = 0 decodes to exactly 0.
     """
-    if lattice not in LATTICES:
-        raise ValueError(
-            f"uveqfed: lattice must be one of {', '.join(LATTICES)}, got {lattice=}"
-        )
+    require_choice("uveqfed", "lattice", lattice, LATTICES)
     require_bits("uveqfed", bits, low=2)
     if reach is not None and not 0.0 < single(reach) < math.inf:
         raise ValueError(f"uveqfed: reach must be positive and finite, got {reach=}")

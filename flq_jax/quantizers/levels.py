@@ -5,10 +5,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_choice, require_integer
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_bits
 from flq_jax.quantizers.least_variance import least_variance
-from flq_jax.quantizers.stochastic import NORMS, require_norm
+from flq_jax.quantizers.stochastic import NORMS
 
 _FEW = 32  # up to so many levels a pass of compares outruns a search and look-ups
 
@@ -29,7 +30,7 @@ def nuqsgd(bits: int, norm: str = "l2") -> Quantizer:
         side = ||x||; it costs bits * d + 32 bits. x = 0 decodes to exactly 0.
     """
     require_bits("nuqsgd", bits, low=2)
-    require_norm("nuqsgd", norm)
+    require_choice("nuqsgd", "norm", norm, NORMS)
     top = 2 ** (bits - 1) - 1
     levels = jnp.exp2(jnp.arange(-top, 1, dtype=jnp.float32)).at[0].set(0.0)
     return _rounding(f"nuqsgd{bits}-{norm}", bits, norm, 1, lambda r: levels)
@@ -66,9 +67,8 @@ def alq(bits: int, norm: str = "l2", sweeps: int = 10) -> Quantizer:
         ||x|| and the inner levels; it costs bits * d + 32 s bits. x = 0 decodes to 0.
     """
     require_bits("alq", bits, low=2)
-    require_norm("alq", norm)
-    if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
-        raise ValueError(f"alq: sweeps must be an integer, 1 or more, got {sweeps=}")
+    require_choice("alq", "norm", norm, NORMS)
+    require_integer("alq", "sweeps", sweeps, 1)
     top = 2 ** (bits - 1) - 1
 
     def levels(r):

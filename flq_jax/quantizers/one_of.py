@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_instance
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 
 
@@ -20,7 +21,7 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
     The decoder is told nothing: a message's length says which option made it.
 
     Args:
-        options: two or more quantizers with one code a coordinate, without schedules and
+        options: two or more of type `Quantizer`, else TypeError, with one code a coordinate, without schedules and
             options of their own; ValueError otherwise.
 
     Returns:
@@ -29,7 +30,14 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
         which are not sent. Without a choice the last option is taken. `layout` raises
         ValueError for a d at which two options are equally long.
     """
+    if not isinstance(options, list | tuple) or isinstance(options, Quantizer):
+        raise TypeError(
+            "one_of: options must be a sequence of quantizers, got a "
+            f"{type(options).__name__}"
+        )
     options = tuple(options)
+    for number, option in enumerate(options):
+        require_instance("one_of", f"options[{number}]", option, Quantizer)
     if len(options) < 2:
         raise ValueError(f"one_of: needs two options or more, got {len(options)}")
     if any(o.schedule is not None or o.choose is not None for o in options):

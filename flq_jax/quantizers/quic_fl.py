@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flq_jax.quantizers.base import Message, Quantizer, require_bits
+from flq_jax.arguments import require_integer
+from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtr
 from flq_jax.quantizers.ranges import normalised
@@ -45,7 +46,7 @@ def quic_fl(shared_bits: int = 6) -> Quantizer:
         power of two, and f32[1] side, the standard deviation; n + 32 bits. x = 0 decodes
         to exactly 0.
     """
-    require_bits("quic_fl", shared_bits)
+    require_integer("quic_fl", "shared_bits", shared_bits, 1, 8)
     cells = 2**shared_bits
 
     # `jax.random`, which stores its words: see `draws`.

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_instance
 from flq_jax.quantizers.base import Message, Quantizer, never, require_one_length
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
@@ -14,13 +15,14 @@ def rotated(quantizer: Quantizer) -> Quantizer:
     `rotated(sign())` is DRIVE with the scale of least error.
 
     Args:
-        quantizer: applied to f32[n], n the next power of two, with codes of one width w
+        quantizer: a `Quantizer`, else TypeError, applied to f32[n], n the next power of two, with codes of one width w
             each, 16 at most, and without overload, schedule or choice, which would have to
             be told of R x; ValueError otherwise.
 
     Returns:
         A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
     """
+    require_instance("rotated", "quantizer", quantizer, Quantizer)
     require_one_length("rotated", quantizer, 2)
     inner = quantizer.layout(2)
     width = inner.widest

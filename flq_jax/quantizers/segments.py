@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_instance, require_integers
 from flq_jax.quantizers.base import (
     Layout,
     Message,
@@ -20,7 +21,8 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
     The segments' codes and sides follow one another in the message.
 
     Args:
-        quantizer: applied to f32[sizes[i]], each with a key of its own.
+        quantizer: a `Quantizer`, else TypeError; applied to f32[sizes[i]], each with a
+            key of its own.
         sizes: lengths of the segments, each 1 or more; ValueError otherwise. They must
             add up to the length of x.
 
@@ -28,9 +30,9 @@ def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
         ValueError: also for a `one_of`, whose segments' lengths are not sent, and for a
             prescribed radius, which is that of all of x.
     """
+    require_instance("segmented", "quantizer", quantizer, Quantizer)
+    require_integers("segmented", "sizes", sizes)
     sizes = tuple(int(size) for size in sizes)
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"segmented: sizes must be 1 or more each, got {sizes=}")
     if quantizer.choose is not None:
         raise ValueError("segmented: takes no choice; choose among segmented ones")
     require_measured("segmented", quantizer)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.quantizers.base import (
     Layout,
     Message,
@@ -132,7 +133,9 @@ def rand_k(k: int | float, d: int) -> Quantizer:
 
 def _number(where: str, k: int | float, d: int) -> int:
     """How many of d coordinates k is."""
-    require_indices(where, "coordinates", d)
+    if isinstance(d, int):
+        require_indices(where, "coordinates", d)
+    require_integer(where, "d", d, 1)
     if isinstance(k, float) and 0.0 < k <= 1.0:
         return max(1, round(k * d))
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= d:

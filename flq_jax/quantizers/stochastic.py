@@ -2,17 +2,12 @@
 
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_choice, require_integer
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes
 from flq_jax.quantizers.ranges import l2_norm
 
 NORMS = {"l2": l2_norm, "max": lambda x: jnp.max(jnp.abs(x))}
-
-
-def require_norm(where: str, norm: str) -> None:
-    """Raises ValueError unless `norm` is one of `NORMS`."""
-    if norm not in NORMS:
-        raise ValueError(f"{where}: norm must be 'l2' or 'max', got {norm=}")
 
 
 def stochastic(levels: int, norm: str = "l2") -> Quantizer:
@@ -35,15 +30,8 @@ def stochastic(levels: int, norm: str = "l2") -> Quantizer:
         and f32[1] side = N; it costs ceil(log2(2s + 1)) d + 32 bits. x = 0 decodes to
         exactly 0.
     """
-    if (
-        isinstance(levels, bool)
-        or not isinstance(levels, int)
-        or not 1 <= levels <= 127
-    ):
-        raise ValueError(
-            f"stochastic: levels must be an integer in 1..127, got {levels=}"
-        )
-    require_norm("stochastic", norm)
+    require_integer("stochastic", "levels", levels, 1, 127)
+    require_choice("stochastic", "norm", norm, NORMS)
     code_bits = (2 * levels).bit_length()
 
     def layout(d):

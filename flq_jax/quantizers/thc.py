@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.arguments import require_integer
 from flq_jax.quantizers.base import Message, Quantizer, require_bits
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.normal import ndtri
@@ -105,7 +106,7 @@ def homomorphic_thc(
         granularity: g, an integer, 2**bits - 1 to 255; ValueError otherwise.
         norm: N > 0; ValueError otherwise.
         outside: share of entries that are clipped, in (0, 1); ValueError otherwise.
-        seed: of the rotation, which all clients and rounds share.
+        seed: of the rotation, which all clients and rounds share, 0 to 2**32 - 1.
 
     Returns:
         `Homomorphic`; a message is d folded codes of bits n in all, n the next power of
@@ -197,6 +198,7 @@ class _Grid(NamedTuple):
 def _checked(bits: int, granularity: int, outside: float, seed: int) -> _Grid:
     """The grid of valid parameters."""
     require_bits("thc", bits)
+    require_integer("thc", "seed", seed, 0, 2**32 - 1)
     whole = isinstance(granularity, int) and not isinstance(granularity, bool)
     if not whole or not 2**bits - 1 <= granularity <= 255:
         raise ValueError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_callable
 from flq_jax.quantizers.base import Layout, Message, Quantizer, as_bytes, require_bits
 from flq_jax.single import single
 
@@ -31,7 +32,8 @@ def uniform(
         bits: bits per coordinate, 1 to 8; ValueError otherwise. A prescribed radius
             needs 2 or more: with one bit the error bound is the radius itself, so that
             no shrinking sequence of grids can follow x.
-        radius: round index i32[] -> R f32[], see `geometric`; None measures it. Its
+        radius: round index i32[] -> R f32[], see `geometric`, else TypeError; None
+            measures it. Its
             `__name__` is a part of the scheme's name.
 
     Returns:
@@ -43,6 +45,7 @@ def uniform(
     require_bits("uniform", bits)
     if radius is None:
         return _measured(bits)
+    require_callable("uniform", "radius", radius)
     if bits == 1:
         raise ValueError(
             "uniform: a prescribed radius needs bits >= 2 (at 1 bit the error bound "

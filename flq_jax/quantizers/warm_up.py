@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_instance, require_integer
 from flq_jax.quantizers.base import Quantizer
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.one_of import one_of
@@ -14,13 +15,15 @@ def warm_up(quantizer: Quantizer, rounds: int) -> Quantizer:
     the choice made by the round; a message tells by its length which of them it is.
 
     Args:
-        quantizer: one with a code a coordinate and messages that are not as long as the
+        quantizer: a `Quantizer`, else TypeError, with a code a coordinate and messages that are not as long as the
             floats, see `one_of`; ValueError otherwise.
         rounds: 1 or more; ValueError otherwise.
     """
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+    require_instance("warm_up", "quantizer", quantizer, Quantizer)
+    require_integer("warm_up", "rounds", rounds, 1)
+    if quantizer.schedule is not None or quantizer.choose is not None:
         raise ValueError(
-            f"warm_up: rounds must be an integer, 1 or more, got {rounds=}"
+            "warm_up: takes no grid with a prescribed radius, and no choice or warm-up"
         )
     both = one_of((quantizer, identity()))
 

@@ -48,6 +48,11 @@ def count(params: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+def num_broadcast(client: LocalUpdate, params: Any) -> int:
+    """d, the numbers that a broadcast to such clients holds, see `LocalUpdate`."""
+    return count(jax.eval_shape(client.broadcast, params))
+
+
 def require_client(
     client: LocalUpdate, loss: Loss, params: Any, given: Examples
 ) -> int:
@@ -56,7 +61,7 @@ def require_client(
     Returns:
         The rows of each client's arrays.
     """
-    require_kind("client", client, LocalUpdate)
+    require_kind("client", client, LocalUpdate, "Simulation")
     sizes = [len(part) for part in given.parts]
     longest = padded_length(sizes, client.reads_all)
     shard = shard_of(given.inputs, given.targets, longest)
@@ -91,6 +96,7 @@ def require_loss(loss: Loss, params: Any, shard: ClientData) -> None:
 def require_update(work: LocalUpdate, params: Any, shard: ClientData) -> None:
     """Raises ValueError unless a client gives what a `LocalUpdate` says."""
     hint = "it must be (key, params, shard, memory) -> (loss, update, memory)"
+    params = jax.eval_shape(work.broadcast, params)
     memory = _shapes("client.init", "it must be params -> memory", work.init, params)
     found = _shapes("client.update", hint, work.update, _key(), params, shard, memory)
     if not isinstance(found, tuple) or len(found) != 3:
@@ -133,7 +139,10 @@ def require_metrics(
 
         value = _shapes(where, hint, found, params, test)
         rows = test.labels.shape[0]
-        if not _is(value, (rows,)):
+        allowed = [(rows,)]
+        if getattr(metric, "of_mean", None) is not None:
+            allowed.append((rows, *getattr(value, "shape", ())[1:2]))
+        if not any(_is(value, shape) for shape in allowed):
             raise ValueError(
                 f"Simulation: {where}: {hint}, [{rows}], got {_types(value)}"
             )

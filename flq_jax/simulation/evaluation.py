@@ -12,21 +12,22 @@ from jax.sharding import Mesh
 from flq_jax import federated, keys
 from flq_jax.data import ClientData, clients
 from flq_jax.federated import Federation, Loss, State
+from flq_jax.simulation.metric import figure
 
 AT_ONCE = 1000  # examples
-# (params, inputs [b, ...], targets [b, ...]) -> a value of each example, [b]
-Metric = Callable[..., jax.Array]
+# (params, inputs [b, ...], targets [b, ...]) -> a value of each example, see `Metric`
+Judge = Callable[..., jax.Array]
 
 
 def heard_params(
     federation: Federation, root: jax.Array, state: State, round_index: jax.Array | int
 ) -> Any:
-    """The params as the clients would hear them in that round, see `evaluation`."""
+    """The model's params as the clients would hear them in that round, see `evaluation`."""
     key = keys.init_key(root)
     sent = federated.heard(
         federation.downlink, key, state.params, state.downlink, round_index
     )
-    return federation.unravel(sent.model)
+    return federation.local_update.model(federation.unravel(sent.model))
 
 
 def evaluation(
@@ -53,19 +54,21 @@ def evaluation(
         key = keys.init_key(root)
         words = jax.random.key_data(key)
 
-        def local_loss(shard):
-            # On several devices both sides of the choice below are computed, and JAX's
-            # checker of keys takes choosing between two for a use.
-            again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
-            return loss(params, *federated.whole(shard), again)
-
-        def part_losses(shards):
+        def part_losses(params, words, shards):
             """Nothing is computed for a part that is padding alone."""
+
+            def local_loss(shard):
+                # On several devices both sides of the choice below are computed, and
+                # JAX's checker of keys takes choosing between two for a use.
+                again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
+                return loss(params, *federated.whole(shard), again)
+
             some = jnp.any(shards.sizes > 0)
             return jax.lax.cond(some, jax.vmap(local_loss), no_losses, shards)
 
         shards = clients.divided(data, AT_ONCE)
-        losses = federated.in_groups(1, mesh)(part_losses)(shards)
+        by_part = federated.in_groups(1, mesh)
+        losses = by_part(part_losses, params, words)(shards)
         said = (
             judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
             if test
@@ -79,7 +82,7 @@ def evaluation(
     return evaluate
 
 
-def totals(metrics: Mapping[str, Metric]) -> Callable[..., dict[str, jax.Array]]:
+def totals(metrics: Mapping[str, Judge]) -> Callable[..., dict[str, jax.Array]]:
     """Each metric summed over all examples: a `judge`, see `evaluation`.
 
     What is counted, bool or integers, is summed in i32, and exact.
@@ -91,7 +94,8 @@ def totals(metrics: Mapping[str, Metric]) -> Callable[..., dict[str, jax.Array]]
 
             def total(metric):
                 values = metric(params, inputs, targets)
-                return jnp.sum(jnp.where(weights > 0.0, values, jnp.zeros_like(values)))
+                there = (weights > 0.0).reshape(-1, *[1] * (values.ndim - 1))
+                return jnp.sum(jnp.where(there, values, jnp.zeros_like(values)), axis=0)
 
             return {name: total(metric) for name, metric in metrics.items()}
 
@@ -103,9 +107,15 @@ def totals(metrics: Mapping[str, Metric]) -> Callable[..., dict[str, jax.Array]]
 
 
 def judged(
-    loss: np.ndarray, sums: Mapping[str, np.ndarray], count: int
+    loss: np.ndarray,
+    sums: Mapping[str, np.ndarray],
+    count: int,
+    metrics: Mapping[str, Judge] | None = None,
 ) -> dict[str, float | None]:
     """An evaluation as a line of figures has it: the loss, None if it is not finite, and
-    each metric's mean over the `count` test examples."""
-    means = {name: np.asarray(total).item() / count for name, total in sums.items()}
-    return {"train_loss": float(loss) if math.isfinite(loss) else None, **means}
+    each metric's `figure` of the `count` test examples; the mean where none is given."""
+    by_name = metrics or {}
+    figures = {
+        name: figure(by_name.get(name), total, count) for name, total in sums.items()
+    }
+    return {"train_loss": float(loss) if math.isfinite(loss) else None, **figures}

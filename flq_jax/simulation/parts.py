@@ -1,13 +1,23 @@
 """A caller's parts as a federation: what is left out is what it most often is."""
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import optax
 from jax.sharding import Mesh
 
 from flq_jax import federated
 from flq_jax.compressors import Compressor, direct
-from flq_jax.federated import Aggregate, Downlink, Federation, LocalUpdate, Network
+from flq_jax.federated import (
+    Aggregate,
+    Downlink,
+    Federation,
+    Grouping,
+    LocalUpdate,
+    Network,
+)
 from flq_jax.federated.network import require_clients
 from flq_jax.federated.onebit_adam import OneBitAdam
 from flq_jax.quantizers import Quantizer, identity
@@ -20,18 +30,27 @@ def federation_of(
     clients: int,
     mesh: Mesh,
     *,
-    uplink: Compressor | None,
-    downlink: Downlink | None,
-    network: Network | None,
-    aggregate: Aggregate,
-    step: float | None,
+    uplink: Compressor | Quantizer | None = None,
+    downlink: Downlink | Compressor | Quantizer | None = None,
+    network: Network | None = None,
+    aggregate: Aggregate = federated.WEIGHTED_MEAN,
+    step: float | jax.Array | None = None,
+    grouping: Grouping | None = None,
+    sizes: Sequence[int] | None = None,
 ) -> Federation:
-    """The federation of these parts, see `Simulation`; ValueError if they don't fit."""
-    uplink = direct(identity()) if uplink is None else uplink
+    """The federation of these parts; ValueError if they don't fit.
+
+    Args:
+        params: the initial model, or its shapes.
+        client, server, uplink, downlink, network, aggregate, step: see `Simulation`.
+        clients: M.
+        mesh: the devices that the clients are spread over.
+        grouping: how many clients compute at the same time; None for `suited`.
+        sizes: examples of each client, as `suited` takes them.
+    """
+    uplink = uplink_of(identity() if uplink is None else uplink)
     network = federated.everyone(clients) if network is None else network
-    require_kind("uplink", uplink, Compressor)
-    if downlink is not None:
-        require_kind("downlink", downlink, Downlink)
+    require_kind("client", client, LocalUpdate)
     require_kind("server", server, optax.GradientTransformation)
     require_kind("network", network, Network)
     require_clients(network, clients)
@@ -47,39 +66,52 @@ def federation_of(
         tensors,
         network,
         step_size=_step(server, step, uplink, params),
-        downlink=downlink,
-        grouping=federated.suited(client, params, mesh),
+        downlink=downlink_of(identity() if downlink is None else downlink),
+        grouping=grouping or federated.suited(client, params, mesh, sizes),
         aggregate=aggregate,
     )
 
 
-def require_kind(name: str, part: Any, kind: type) -> None:
+def uplink_of(part: Compressor | Quantizer) -> Compressor:
+    """The compressor itself, or `direct` of a quantizer; ValueError otherwise."""
+    part = direct(part) if isinstance(part, Quantizer) else part
+    require_kind("uplink", part, Compressor)
+    return part
+
+
+def downlink_of(part: Downlink | Compressor | Quantizer) -> Downlink:
+    """The downlink itself, or `compressed` of what makes one; ValueError otherwise."""
+    part = direct(part) if isinstance(part, Quantizer) else part
+    part = federated.compressed(part) if isinstance(part, Compressor) else part
+    require_kind("downlink", part, Downlink)
+    return part
+
+
+def require_kind(name: str, part: Any, kind: type, where: str = "federation") -> None:
     """Raises ValueError unless the part is of that kind."""
     if isinstance(part, kind):
         return
-    hint = ""
-    if kind is Compressor and isinstance(part, Quantizer):
-        hint = "; direct(...) makes one of a quantizer"
-    if kind is Downlink and isinstance(part, Compressor):
-        hint = "; compressed(...) makes one of a compressor"
+    ours = inspect.isfunction(part) and part.__module__.startswith("flq_jax.")
+    hint = f" {part.__name__}: call it" if ours else ""
     raise ValueError(
-        f"Simulation: {name} must be of type {kind.__name__}, got {type(part).__name__}{hint}"
+        f"{where}: {name} must be of type {kind.__name__}, got "
+        f"{type(part).__name__}{hint}"
     )
 
 
 def _step(
     server: optax.GradientTransformation,
-    step: float | None,
+    step: float | jax.Array | None,
     uplink: Compressor,
     params: Any,
-) -> float:
+) -> float | jax.Array:
     """What movements are measured in: the server's step on the mean update."""
     if step is not None or not uplink.history:
         return 1.0 if step is None else step
     found = federated.step_along(server, params)
     if found is None:
         raise ValueError(
-            "Simulation: a lazy uplink compares with the model's movements in the server's "
+            "federation: a lazy uplink compares with the model's movements in the server's "
             "step, and this optimizer has no one step for all gradients; give step=, such "
             "as its learning rate"
         )

@@ -12,7 +12,7 @@ from flq_jax import federated
 from flq_jax.data import ClientData
 from flq_jax.federated import Federation, Loss, State
 from flq_jax.simulation import checks, evaluation, intervals
-from flq_jax.simulation.evaluation import Metric
+from flq_jax.simulation.evaluation import Judge
 from flq_jax.simulation.examples import Examples, Pair, held_out
 from flq_jax.simulation.intervals import Piece
 from flq_jax.simulation.progress import FIGURES, Progress
@@ -20,10 +20,10 @@ from flq_jax.simulation.progress import FIGURES, Progress
 
 def judging(
     test: Pair | None,
-    evaluate: Mapping[str, Metric] | None,
+    evaluate: Mapping[str, Judge] | None,
     params: Any,
     given: Examples,
-) -> tuple[tuple, dict[str, Metric]]:
+) -> tuple[tuple, dict[str, Judge]]:
     """The test examples, on the device, and what is asked of them; both may be none.
 
     ValueError if one is there without the other, or they do not fit the params.
@@ -44,7 +44,7 @@ def judging(
 def programs(
     federation: Federation,
     loss: Loss,
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, Judge],
     state: State,
     mesh: Mesh,
 ) -> tuple[Callable, Callable]:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from flq_jax import federated, ledger
 from flq_jax.compressors import Compressor
 from flq_jax.federated import Aggregate, Downlink, LocalUpdate, Loss, Network
+from flq_jax.quantizers import Quantizer
 from flq_jax.simulation import checks, evaluation, intervals, resuming, start
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.examples import Pair, examples
@@ -41,16 +42,17 @@ class Simulation:
         clients: so many, who share the examples as they follow one another.
         owners: for each example the name of its client, [n].
         client: what a client computes: None for one gradient of all its examples, see
-            `gradient`, `local_epochs`, `LocalUpdate`.
-        uplink: a `Compressor`; None for `direct(identity())`, floats.
-        downlink: a `Downlink`; None for `exact()`, floats.
+            `gradient`, `local_epochs`, `scaffold`, `LocalUpdate`.
+        uplink: a `Compressor`, or a `Quantizer` for `direct` of it; None for floats.
+        downlink: a `Downlink`, or a `Compressor` for `compressed` of it, or a `Quantizer`
+            for `compressed(direct(...))`; None for `exact()`, floats.
         network: who takes part; None for `everyone(...)`.
         aggregate: `WEIGHTED_MEAN` or `MAJORITY_VOTE`.
         step: the server's step on the mean update, in which lazy clients measure the
             model's movements; None where SGD tells it, or nobody is lazy.
         test: a pair (inputs, targets), for `evaluate`.
         evaluate: name -> (params, inputs, targets) -> a number for each example, of which
-            a line of figures has the mean.
+            a line of figures has the mean; or a `Metric`.
         seed: of all that is random, 0 to 2^32 - 1.
 
     Raises:
@@ -73,19 +75,19 @@ class Simulation:
         clients: int | None = None,
         owners: ArrayLike | None = None,
         client: LocalUpdate | None = None,
-        uplink: Compressor | None = None,
-        downlink: Downlink | None = None,
+        uplink: Compressor | Quantizer | None = None,
+        downlink: Downlink | Compressor | Quantizer | None = None,
         network: Network | None = None,
         aggregate: Aggregate = federated.WEIGHTED_MEAN,
         step: float | None = None,
         test: Pair | None = None,
-        evaluate: Mapping[str, evaluation.Metric] | None = None,
+        evaluate: Mapping[str, evaluation.Judge] | None = None,
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
-        count, mesh = len(given.parts), federated.client_mesh(len(given.parts))
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
+        mesh = federated.suited_mesh(client, params, count := len(given.parts))
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)
         made = self.federation = federation_of(
@@ -99,10 +101,14 @@ class Simulation:
             network=network,
             aggregate=aggregate,
             step=step,
+            sizes=[len(part) for part in given.parts],
         )
-        self.links, self.rows = start.links(made, checks.count(params)), []
+        self.rows = []
+        self.links = start.links(made, checks.num_broadcast(client, params))
         self._of = resuming.identity(seed, given, params, self.links)
-        self.data = start.spread(*given[:3], mesh, batch=client.batch, longest=longest)
+        lie = {"batch": client.batch, "longest": longest}
+        everyone = made.network.everyone
+        self.data = start.spread(*given[:3], mesh, **lie, everyone=everyone)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
         self._progress = Progress(0, state)
         self._rounds, self._evaluate = programs(made, loss, self._metrics, state, mesh)
@@ -121,7 +127,8 @@ class Simulation:
     def params(self) -> Any:
         """The server's model, as the params that it began with."""
         theta = jnp.asarray(np.asarray(self._progress.state.params))
-        return self.federation.unravel(theta)
+        held = self.federation.unravel(theta)
+        return self.federation.local_update.model(held)
 
     @property
     def heard_params(self) -> Any:
@@ -193,7 +200,7 @@ class Simulation:
         loss, sums = jax.device_get(found)
         count = len(self._test[1]) if self._test else 0
         in_order = {name: sums[name] for name in self._metrics}
-        said = evaluation.judged(loss, in_order, count)
+        said = evaluation.judged(loss, in_order, count, self._metrics)
         costs = self.federation.network.costs
         return line(self._progress, self.links, said, costs)
 

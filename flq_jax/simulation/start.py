@@ -12,6 +12,8 @@ from flq_jax.data.clients import ClientData, client_data
 from flq_jax.federated import Federation, State
 from flq_jax.ledger import Links
 
+MOST_EVERYWHERE = 10**9  # bytes of examples on all of a CPU's devices together
+
 
 def initial_state(
     federation: Federation,
@@ -50,6 +52,7 @@ def spread(
     *,
     batch: int,
     longest: int,
+    everyone: bool = True,
 ) -> ClientData:
     """The clients' examples, on their devices; a process makes its own clients' alone.
 
@@ -61,6 +64,9 @@ def spread(
         batch: examples of one gradient; 0 is all of a client's, and bytes are scaled
             here and now.
         longest: see `padded_length`.
+        everyone: whether all clients work in each round. Where some do, the examples
+            of any may be wanted on any device: a CPU's devices all have them, if that
+            fits `MOST_EVERYWHERE`, lest every round move some.
     """
     data = client_data(
         inputs,
@@ -69,7 +75,10 @@ def spread(
         dtype=np.float32 if inputs.dtype == np.uint8 and not batch else None,
         longest=longest,
     )
-    return federated.from_local(mesh, data)
+    held = sum(leaf.nbytes for leaf in data) * mesh.size
+    near = mesh.devices.flat[0].platform == "cpu" and jax.process_count() == 1
+    everywhere = near and not everyone and held <= MOST_EVERYWHERE
+    return federated.from_local(mesh, data, len(parts), everywhere)
 
 
 def padded_length(sizes: Sequence[int], reads_all: bool) -> int:

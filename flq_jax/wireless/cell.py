@@ -109,7 +109,9 @@ def draw_fading(key: jax.Array, cell: Cell, rician_factor: float = 0.0) -> Fadin
     return Fading(uplink, downlink)
 
 
-def downlink_latency_s(cell: Cell, fading: Fading, num_bits: jax.Array) -> jax.Array:
+def downlink_latency_s(
+    cell: Cell, fading: Fading, num_bits: jax.Array | float
+) -> jax.Array:
     """When each client has received a rateless broadcast of num_bits, f[m].
 
     For one at a fixed rate, the slowest listener's, take the maximum over who listens.

@@ -24,7 +24,12 @@ def noise_w(
     return from_db(density_dbm_per_hz) * 1e-3 * bandwidth_hz
 
 
-def disk(key: jax.Array, num_clients: int, inner_m: float, outer_m: float) -> jax.Array:
+def disk(
+    key: jax.Array,
+    num_clients: int,
+    inner_m: float | jax.Array,
+    outer_m: float | jax.Array,
+) -> jax.Array:
     """Positions of equal density in a ring around the server.
 
     Args:
@@ -55,7 +60,7 @@ def distance_m(position_m: jax.Array) -> jax.Array:
 
 
 def power_law_gain(
-    distance_m: jax.Array, exponent: float, reference_gain: float = 1.0
+    distance_m: jax.Array, exponent: float, reference_gain: float | jax.Array = 1.0
 ) -> jax.Array:
     """reference_gain d^-exponent, with the gain at 1 m."""
     return reference_gain * jnp.power(distance_m, -exponent)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 
 def training_bit_operations(
-    macs: jax.Array, weight_bits: int, activation_bits: int, gradient_bits: int
-) -> jax.Array:
+    macs: jax.Array | int, weight_bits: int, activation_bits: int, gradient_bits: int
+) -> jax.Array | float:
     """Bit operations of one example's forward and backward pass.
 
     A product of an M-bit and a K-bit number is M K ands (or xnors) with their popcounts

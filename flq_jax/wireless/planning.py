@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_choice, require_takes
 from flq_jax.single import single
 from flq_jax.wireless.assignment import (
     NO_BLOCK,
@@ -20,7 +21,7 @@ from flq_jax.wireless.link import packet_error, snr_for_error
 from flq_jax.wireless.power import pace_for_deadline
 from flq_jax.wireless.scheduling import Candidates, Scheduler
 
-BLOCKS = ("hungarian", "random")
+ASSIGNMENTS = ("hungarian", "random")
 EFFORTS = ("least", "budget", "full")
 
 
@@ -28,7 +29,7 @@ class Policy(NamedTuple):
     """How a server plans; made and explained by `policy`."""
 
     scheduler: Scheduler
-    blocks: str
+    assignment: str
     effort: str
     thrift: float
     most_loss: float
@@ -36,16 +37,19 @@ class Policy(NamedTuple):
 
 def policy(
     scheduler: Scheduler,
-    blocks: str = "hungarian",
+    assignment: str = "hungarian",
     effort: str = "least",
     thrift: float = 0.0,
     most_loss: float = 1.0,
+    *,
+    where: str = "policy",
 ) -> Policy:
     """How a server plans its rounds.
 
     Args:
-        scheduler: who takes part, of those who can.
-        blocks: who gets which block: "hungarian", for the most examples expected to
+        scheduler: who takes part, of those who can; TypeError unless it takes (key,
+            candidates).
+        assignment: who gets which block: "hungarian", for the most examples expected to
             arrive (Chen et al. 2021), or "random". ValueError otherwise.
         effort: how hard they work: "least", CPU and power for the least energy in time;
             "budget", full clock and the most power that the budget allows, for the
@@ -57,16 +61,16 @@ def policy(
         most_loss: the packet error that is accepted, in (0, 1]; ValueError otherwise. No
             message is planned for a lower power than that takes. Where packets err, 1
             is no choice for "least": what costs least is then hardly ever received.
+        where: whose arguments they are, for error messages.
     """
-    if blocks not in BLOCKS:
-        raise ValueError(f"policy: blocks must be one of {BLOCKS}, got {blocks=}")
-    if effort not in EFFORTS:
-        raise ValueError(f"policy: effort must be one of {EFFORTS}, got {effort=}")
+    require_takes(where, "scheduler", scheduler, "key", "candidates")
+    require_choice(where, "assignment", assignment, ASSIGNMENTS)
+    require_choice(where, "effort", effort, EFFORTS)
     if not 0.0 <= single(thrift) < 1.0:
-        raise ValueError(f"policy: thrift must be in [0, 1), got {thrift=}")
+        raise ValueError(f"{where}: thrift must be in [0, 1), got {thrift=}")
     if not 0.0 < single(most_loss) <= 1.0:
-        raise ValueError(f"policy: most_loss must be in (0, 1], got {most_loss=}")
-    return Policy(scheduler, blocks, effort, thrift, most_loss)
+        raise ValueError(f"{where}: most_loss must be in (0, 1], got {most_loss=}")
+    return Policy(scheduler, assignment, effort, thrift, most_loss)
 
 
 class _Room(NamedTuple):
@@ -91,11 +95,12 @@ def plan_round(
     value: jax.Array,
     news: jax.Array | None = None,
     widths: tuple[int, ...] = WIDTHS,
+    able: jax.Array | bool = True,
 ) -> Plan:
     """Plans a round before its messages are known.
 
     1. On each block, each client's widest message within deadline and budget, if it
-       computes at full clock. Who has none on any block is not eligible.
+       computes at full clock. Who has none on any block, or is not able, is not eligible.
     2. The scheduler chooses among the eligible.
     3. They get their blocks, and with them their widths.
     4. Clock and power follow from the policy's effort.
@@ -115,6 +120,7 @@ def plan_round(
             examples; above 0.
         news: f[m], what it is worth to the scheduler; `value` if None.
         widths: k ascending integers.
+        able: bool[m], who has anything to say.
     """
     room = _room(policy, cell, state, cycles, downlink_s)
 
@@ -134,9 +140,10 @@ def plan_round(
     edges = jax.vmap(widest_on)(fading.uplink_snr_per_w, room, cell.power_max_w)
     news = value if news is None else news
     candidates = _candidates(cell, state, fading, edges, room, news, round_index)
+    candidates = candidates._replace(eligible=candidates.eligible & able)
     key_select, key_blocks = jax.random.split(key)
     selected = policy.scheduler(key_select, candidates)
-    if policy.blocks == "random":
+    if policy.assignment == "random":
         block = random_blocks(key_blocks, selected, cell.interference_w.size)
     else:
         block = _best_blocks(

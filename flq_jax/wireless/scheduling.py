@@ -53,7 +53,7 @@ def highest(
     return jnp.zeros(order.shape, bool).at[order].set(first) & eligible
 
 
-def everyone() -> Scheduler:
+def all_eligible() -> Scheduler:
     """All the eligible."""
 
     def select(key, candidates):

@@ -5,7 +5,10 @@ import pytest
 from flq_jax import data
 from flq_jax.benchmarks import products
 from flq_jax.configs import default
+from flq_jax.experiments.assembly.build import build
 from flq_jax.models import MLP, Logistic
+
+EPOCHS = "local_epochs(optimizer=optax.sgd(0.1), batch=5, epochs=2)"
 
 
 @pytest.mark.parametrize(
@@ -24,17 +27,18 @@ def test_a_gradient_is_two_or_three_products_a_layer(model, operations):
 @pytest.mark.parametrize(
     "options, examples",
     [
-        ({"client.batch": 5}, 10 * 5),
-        ({"client.batch": 5, "client.epochs": 2}, 2 * 120),
-        ({"client.batch": 5, "client.epochs": 2, "sampled": 3}, 2 * 36),
+        ({"client": "gradient(batch=5)"}, 10 * 5),
+        ({"client": EPOCHS}, 2 * 120),
+        ({"client": EPOCHS, "network": "sampled(3)"}, 2 * 36),
     ],
 )
 def test_a_round_has_a_gradient_of_each_example(options, examples):
     config = default.get_config()
     config.clients = 10
-    config.update_from_flattened_dict(options)
+    config.update(options)
     dataset = data.synthetic(train=120, test=10)
-    one = products.round_operations(dataset, config) // examples
+    one = products.round_operations(dataset, config, build(config, dataset))
+    one //= examples
     inputs = dataset.train_inputs[0].size
     assert one == 2 * 2 * inputs * dataset.num_classes
 

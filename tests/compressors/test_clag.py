@@ -57,3 +57,18 @@ def test_a_client_at_rest_speaks_until_nothing_is_left_to_say(key):
 def test_links_that_make_no_sense_say_why(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_zeta_may_be_traced(key):
+    """As many runs of one program are: of 0 all is said, of 1e9 nothing after the first."""
+    x, moved = jnp.arange(4.0), jnp.arange(4.0) + 0.5
+
+    def lengths(zeta):
+        link = clag(innovation(sign()), zeta)
+        first, memory = link.encode(key, x, link.init(4)[0], Broadcast(0))
+        again, _ = link.encode(key, moved, memory, Broadcast(1))
+        return first.num_bits, again.num_bits
+
+    first, again = jax.vmap(lengths)(jnp.array([0.0, 1e9]))
+    np.testing.assert_array_equal(first, [36, 36])
+    np.testing.assert_array_equal(again, [36, 0])

@@ -147,6 +147,11 @@ def test_ef21_sgdm_is_momentum_around_an_innovation(key):
         (lambda: lazy(innovation(sign(), rate=0.5)), ValueError, "remembers each"),
         (lambda: compressed(innovation(sign(), rate=0.5)), ValueError, "whole steps"),
         (lambda: direct(innovation(sign())), TypeError, "direct: needs a quantizer"),
+        (
+            lambda: direct(sign),
+            TypeError,
+            r"got the function sign: sign\(...\) calls it",
+        ),
         (lambda: error_feedback(innovation(sign())), TypeError, "count twice"),
         (lambda: error_feedback(direct(sign())), TypeError, "as in error_feedback"),
         (lambda: innovation(error_feedback(sign())), TypeError, "same error again"),

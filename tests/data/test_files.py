@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flq_jax import data as sets
 from flq_jax.data.errors import DataError
 from flq_jax.data.files import IDX_FILES, NPZ_ARRAYS, load_folder, load_idx, load_npz
 from flq_jax.data.idx import read_idx
@@ -54,6 +55,24 @@ def test_idx_files_are_read(tmp_path, ending):
     assert (data.name, data.num_classes) == ("own", 3)
 
 
+def test_a_folder_and_a_file_are_data_sets_by_their_names(tmp_path):
+    folder, path = tmp_path / "folder", tmp_path / "mine.npz"
+    folder.mkdir()
+    write_idx(folder)
+    path.write_bytes(npz_bytes())
+    for found, name in (sets.idx(folder), "folder"), (sets.npz(str(path)), "mine"):
+        assert_is_arrays(found)
+        assert found.name == name
+
+
+@pytest.mark.parametrize("path", [0, None, ["a"], 1.5])
+@pytest.mark.parametrize("of", ["idx", "npz", "mnist"])
+def test_what_is_no_path_is_refused(of, path):
+    """0 is the standard input, which would be waited for."""
+    with pytest.raises(DataError, match=f"^{of}: must be the path of files, got"):
+        getattr(sets, of)(path)
+
+
 @pytest.mark.parametrize("names", [np.array(["b", "a", "c"]), np.array([7, -2, 9])])
 def test_users_are_read_and_numbered_in_their_order(names, tmp_path):
     users = names[np.arange(12) % 3]
@@ -80,6 +99,20 @@ def test_users_are_read_and_numbered_in_their_order(names, tmp_path):
 def test_users_that_are_none_are_refused(users, match, tmp_path):
     path = tmp_path / "own.npz"
     np.savez(path, train_users=users, **dict(zip(NPZ_ARRAYS, ARRAYS)))
+    with pytest.raises(DataError, match=match):
+        load_npz("own", path)
+
+
+def test_users_of_both_halves_may_be_called_clients(tmp_path):
+    train, test = np.arange(12) % 3 + 5, np.arange(6) % 2 + 6
+    path = tmp_path / "own.npz"
+    arrays = dict(zip(NPZ_ARRAYS, ARRAYS))
+    np.savez(path, train_clients=train, test_users=test, **arrays)
+    data = load_npz("own", path)
+    np.testing.assert_array_equal(data.train_users, train - 5)
+    np.testing.assert_array_equal(data.test_users, test - 5)
+    np.savez(path, train_clients=train, train_users=train, **arrays)
+    match = "must hold one of train_users and train_clients, got both"
     with pytest.raises(DataError, match=match):
         load_npz("own", path)
 

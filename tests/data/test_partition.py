@@ -200,6 +200,25 @@ def test_summary_counts_by_client_and_label():
     assert came.histogram.tolist() == [[2, 0, 1], [0, 0, 0]]
 
 
+NO_CLASSES = [
+    np.zeros(4, np.float32),
+    np.zeros((4, 2), np.int32),
+    np.zeros((4, 3), "u1"),
+]
+
+
+@pytest.mark.parametrize("labels", NO_CLASSES, ids=lambda labels: str(labels.dtype))
+def test_targets_that_are_no_classes_are_dealt_by_their_number_alone(labels):
+    for deal in contiguous, iid:
+        came = partition.summary(deal(labels, 2), labels)
+        assert came.histogram.tolist() == [[2], [2]] and came.sizes.tolist() == [2, 2]
+    match = rf"labels must be classes, integers\[n\], .*got {labels.dtype}\[4"
+    with pytest.raises(ValueError, match=f"shards: {match}"):
+        shards(labels, 2)
+    with pytest.raises(ValueError, match=f"dirichlet: {match}"):
+        dirichlet(labels, 2, alpha=1.0)
+
+
 def test_digest_tells_partitions_apart():
     labels = np.zeros(4, np.int32)
     partitions = [[0, 1], [2, 3]], [[0], [1, 2, 3]], [[2, 3], [0, 1]], [[0, 1, 2, 3]]

@@ -34,15 +34,13 @@ def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, for
     monkeypatch.setattr(dispatch, "choose", lambda platform, shape: backend)
     config = default.get_config()
     options = {
-        "clients": 2, "client.batch": 4, "model.name": "cnn", "model.channels": (2, 3),
-        "model.weight_bits": 1, "model.activation_bits": 2, "model.gradient_bits": 6,
-        "model.quantize_edges": True, "model.packed": True,
-        "compressor.quantizer": "sign", "compressor.memory": "error_feedback",
-        "downlink.quantizer": "uniform",
+        "clients": 2, "client": "gradient(batch=4)", "packed": True,
+        "model": "CNN((2, 3), bits=Bits(1, 2, 6), edge_bits=Bits(1, 2, 6))",
+        "uplink": "error_feedback(sign())", "downlink": "direct(segmented(uniform(8)))",
     }  # fmt: skip
     config.update_from_flattened_dict(options)
     run = build(config, data.synthetic(train=20, test=8))
-    evaluate = run.assemble(Arrays(run.root, run.data, None, {})).evaluate
+    evaluate = run.assemble(Arrays(run.root, run.data, None, run.numbers)).evaluate
 
     def program(state, clients, test):
         def step(state, k):

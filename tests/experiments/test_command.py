@@ -11,6 +11,9 @@ import time
 import pytest
 from running import ROOT, call, command, results
 
+from flq_jax.configs import default
+from flq_jax.experiments.options.names import flatten
+
 
 def run(*args):
     return call(command(*args))
@@ -160,15 +163,19 @@ def test_a_broken_checkpoint_is_told_and_the_one_before_is_used(
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--config.compresor.bits=3"], "did you mean --config.compressor.bits?"),
+        (["--config.cel.blocks=3"], "did you mean --config.cell.blocks?"),
         (["--config.rounds=abc"], "invalid literal for int() with base 10: 'abc'"),
         (
-            ["--config.compressor.bits=9"],
-            "config.compressor.bits: must be an integer in",
+            ["--config.uplink=direct(uniform(9))"],
+            "config.uplink: uniform(9): bits must be an integer in",
         ),
-        (["--config.server.learning_rate=-1"], "a finite number above 0, got -1.0"),
-        (["--config.clients=2001"], "training examples (2000), got 2001"),
-        (["--config.data.name=mnist", "--config.data.dir=/nowhere"], "/nowhere/train"),
+        (["--config.uplink=direct(unifrm(8))"], "did you mean uniform?"),
+        (["--config.step=-1"], "finite and above 0, got step_size=-1"),
+        (
+            ["--config.clients=2001"],
+            "1..2000, the number of examples, got clients=2001",
+        ),
+        (["--config.data=mnist('/nowhere')"], "/nowhere/train"),
         (["--workdir=/proc/nowhere"], "--workdir: can't use /proc/nowhere"),
         (["--wrkdir=x"], "did you mean workdir?"),
         (["--config=configs/mnist_sgdd.py"], "did you mean configs/mnist_sgd.py?"),
@@ -189,7 +196,7 @@ def test_bad_input_is_one_line_before_any_work(options, message, tmp_path):
 def test_a_run_moves_from_one_device_to_five(tmp_path, monkeypatch):
     """Innovations in floats, for a sum in another order could tip a rounding."""
     alone, moved = tmp_path / "alone", tmp_path / "moved"
-    floats = "--config.compressor.memory=innovation"
+    floats = "--config.uplink=innovation(identity())"
     run("mnist_sgd", alone, floats, "--config.rounds=60")
     run("mnist_sgd", moved, floats, "--config.rounds=30")
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=5")
@@ -212,5 +219,7 @@ def test_a_workdir_of_another_config_is_refused(unbroken):
 def test_help_lists_every_option_with_its_comment():
     finished = call([sys.executable, "-m", "experiments.main", "--config_help"])
     assert finished.returncode == 0
-    assert "--config.compressor.lazy_weight=0.8" in finished.stdout
-    assert "xi, the sum of the weights xi_d in (7a)" in finished.stdout
+    assert "--config.cell.deadline_s=0.5" in finished.stdout
+    assert "of a round, from the start of its broadcast" in finished.stdout
+    for option in flatten(default.get_config()):
+        assert f"--config.{option}=" in finished.stdout

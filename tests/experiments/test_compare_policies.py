@@ -12,10 +12,9 @@ from flq_jax.experiments.reading import figures
 from flq_jax.experiments.reading.results import Group, Result
 
 
-def group(name, *runs, quantizer="sign"):
+def group(name, *runs, uplink="innovation(sign())"):
     """A group of runs, each a list of (accuracy, seconds, joules)."""
-    config = {"clients": 15, "data.partition": "iid"}
-    config["compressor.quantizer"] = quantizer
+    config = {"clients": 15, "split": "iid()", "uplink": uplink}
     keys = "test_accuracy", "seconds", "joules"
     rows = [
         [dict(zip(keys, row, strict=True)) | {"uploads": row[1] > 0} for row in run]
@@ -43,7 +42,7 @@ def test_costs_and_accuracies_at_equal_time_and_energy():
 
 
 def test_another_link_sets_no_budget():
-    floats = group("floats", [(0.3, 0.1, 0.1)], quantizer="identity")
+    floats = group("floats", [(0.3, 0.1, 0.1)], uplink="innovation(identity())")
     both = compare_policies.compared([FAST, FRUGAL], 0.85)
     assert compare_policies.compared([FAST, FRUGAL, floats], 0.85)[:3] == both
     assert compare_policies.compared([floats], 0.85)[1][6:] == ["30.00", "30.00"]
@@ -76,7 +75,8 @@ def test_every_policy_link_and_size_is_a_valid_run_of_its_own():
     for config in found.values():
         validation.validate(config)
     one = found["50-dirichlet-equal-8bit-seed1"]
-    assert (one.seed, one.clients, one.network.blocks) == (1, 50, 12)
+    assert (one.seed, one.clients, one.cell.blocks) == (1, 50, 12)
+    assert one.split == "dirichlet(alpha=0.1)" and "uniform(8)" in one.uplink
 
 
 @pytest.mark.parametrize(

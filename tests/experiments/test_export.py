@@ -17,9 +17,9 @@ def run(tmp_path_factory):
     """The folder of a finished run of a W1A2 network."""
     config, folder = default.get_config(), tmp_path_factory.mktemp("run")
     options = {
-        "rounds": 4, "clients": 2, "data.name": "synthetic", "client.batch": 10,
-        "model.name": "cnn", "model.channels": (2, 4), "model.weight_bits": 1,
-        "model.activation_bits": 2, "downlink.quantizer": "uniform",
+        "rounds": 4, "clients": 2, "data": "synthetic()", "client": "gradient(batch=10)",
+        "model": "CNN((2, 4), bits=Bits(1, 2))",
+        "downlink": "direct(segmented(uniform(8)))",
         "log.every": 2, "log.checkpoint_every": 4,
     }  # fmt: skip
     config.update_from_flattened_dict(options)
@@ -86,7 +86,7 @@ def test_checkpoints_of_another_config_are_refused_and_stay(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     config = json.loads((folder / "config.json").read_text())
-    config["model"]["channels"] = [3, 4]
+    config["model"] = config["model"].replace("(2, 4)", "(3, 4)")
     (folder / "config.json").write_text(json.dumps(config))
     before = sorted(folder.rglob("*"))
     with pytest.raises(ConfigError, match="is not this run's: .params is float32"):
@@ -106,8 +106,55 @@ def test_a_damaged_config_is_refused_in_one_line(text, tmp_path):
 
 def test_options_that_the_run_did_not_know_have_their_defaults(run, tmp_path):
     written = json.loads((run / "config.json").read_text())
-    del written["server"]["schedule"]
+    del written["server"]
     (tmp_path / "config.json").write_text(json.dumps(written))
     config = export.written_config(tmp_path)
-    assert config.server.schedule == "constant"
-    assert config.model.channels == (2, 4) and config.model.activation_bits == 2
+    assert config.server == "optax.sgd(step)"
+    assert config.model.startswith("CNN(channels=(2, 4), ")
+
+
+@pytest.mark.parametrize(
+    "option, text, told",
+    [
+        ("model", "pathlib.Path('x')", "config.model: pathlib.Path: a file from"),
+        ("model", "mine_of_export.Net()", "may name parts of flq_jax and optax alone"),
+        ("data", "mine_of_export.data()", "config.data: mine_of_export.data: a file"),
+        (
+            "server",
+            "optax.os(step)",
+            "config.server: optax.os: no public name of optax",
+        ),
+        ("uplink", "nosuch()", "config.uplink: nosuch: no such name"),
+    ],
+)
+def test_a_config_of_anybody_s_runs_no_code_of_its_own(
+    option, text, told, run, tmp_path, monkeypatch
+):
+    imported = "import pathlib\npathlib.Path('x').touch()\n"
+    (tmp_path / "mine_of_export.py").write_text(imported)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    written = json.loads((run / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(written | {option: text}))
+    with pytest.raises(ConfigError, match=told) as error:
+        export.exported(tmp_path, tmp_path / "model.npz", None)
+    assert "\n" not in str(error.value) and not (tmp_path / "x").exists()
+
+
+def test_an_own_module_s_digest_is_no_option(run, tmp_path):
+    written = json.loads((run / "config.json").read_text())
+    assert written["own_modules"] == {}
+    (tmp_path / "config.json").write_text(
+        json.dumps(written | {"own_modules": {"mine": 64 * "0"}})
+    )
+    assert export.written_config(tmp_path) == export.written_config(run)
+
+
+def test_a_run_of_an_earlier_version_is_told_in_one_line(tmp_path):
+    earlier = {"rounds": 5, "seed": 0, "compressor": {"quantizer": "sign"}}
+    (tmp_path / "config.json").write_text(json.dumps(earlier))
+    with pytest.raises(
+        ConfigError, match="config.json: is an earlier version's"
+    ) as end:
+        export.exported(tmp_path, tmp_path / "model.npz", None)
+    assert "\n" not in str(end.value)

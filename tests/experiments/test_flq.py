@@ -13,6 +13,7 @@ from flq_jax import experiments
 from flq_jax.experiments import command
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.process import signals
+from flq_jax.experiments.process.typed import command as command_line_typed
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_command_is_run_as_its_module_runs_itself(name, typed):
     assert ast.unparse(last) == (
         f"app.run(main, flags_parser=command_line.{how['flags_parser'].__name__})"
     )
-    assert command_line.command() == f"flq {name} '--workdir=a b'"
+    assert command_line_typed() == f"flq {name} '--workdir=a b'"
 
 
 @pytest.mark.parametrize("args", [(), ("--help",), ("-h",)])
@@ -99,6 +100,6 @@ def test_errors_and_the_way_to_go_on_name_what_was_typed(typed, capsys):
         command_line.parse(["flq"])
     assert "; usage: flq run --config=FILE [--workdir=" in capsys.readouterr().err
     typed("run", "--config=mnist_laq")
-    with pytest.raises(SystemExit), signals.ending(command_line.command()):
+    with pytest.raises(SystemExit), signals.ending(command_line_typed()):
         raise signals.Interrupted(signal.SIGTERM.name)
     assert "go on with: flq run --config=mnist_laq\n" in capsys.readouterr().out

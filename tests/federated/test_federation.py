@@ -38,10 +38,10 @@ def made(**changes):
             "downlink": federated.compressed(innovation(sign())),
             "network": federated.sampled(M, M),
         },
-        {"compressor": lazy(innovation(sign())), "network": federated.sampled(M, 2)},
+        {"compressor": lazy(innovation(sign())), "network": federated.sampled(2, M)},
         {"compressor": WIDTHS, "network": SEVERAL},
         {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.9)},
-        {"compressor": AVERAGES, "network": federated.sampled(M, 2)},
+        {"compressor": AVERAGES, "network": federated.sampled(2, M)},
         {"server_optimizer": optax.sgd(COSINE)},
         {"step_size": jnp.float32(0.1)},
     ],
@@ -56,7 +56,7 @@ def test_what_fits_is_made(changes):
         (
             {
                 "downlink": federated.compressed(innovation(sign())),
-                "network": federated.sampled(M, 2),
+                "network": federated.sampled(2, M),
             },
             "everyone hears every broadcast",
         ),
@@ -65,18 +65,21 @@ def test_what_fits_is_made(changes):
                 "compressor": lazy(innovation(sign())),
                 "server_optimizer": optax.sgd(COSINE),
             },
-            "a lazy link measures movements in one step size",
+            "a lazy uplink measures movements in one step size",
         ),
         ({"compressor": WIDTHS}, "needs a network that chooses"),
-        ({"compressor": AVERAGES, "network": SEVERAL}, "no link with a warm-up"),
+        (
+            {"compressor": AVERAGES, "network": SEVERAL},
+            "takes no warm-up, of uplink or downlink",
+        ),
         (
             {"compressor": innovation(warm_up(sign(), 3)), "network": SEVERAL},
-            "no link with a warm-up",
+            "takes no warm-up, of uplink or downlink",
         ),
-        ({"server_optimizer": onebit_adam(0.1, 3)}, "send averages, as floats"),
+        ({"server_optimizer": onebit_adam(0.1, 3)}, "an uplink of averages, as floats"),
         (
             {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 4)},
-            "warm_up=4 b1=0.9 needs clients with the same, got warm_up=3",
+            "warm_up=4 b1=0.9 needs an uplink with the same, got warm_up=3",
         ),
         (
             {"compressor": AVERAGES, "server_optimizer": onebit_adam(0.1, 3, 0.8)},
@@ -86,9 +89,25 @@ def test_what_fits_is_made(changes):
             {
                 "compressor": AVERAGES,
                 "server_optimizer": optax.chain(onebit_adam(0.1, 3)),
-                "network": federated.sampled(M, 2),
+                "network": federated.sampled(2, M),
             },
-            "take part in every round",
+            "a network of all clients in every round",
+        ),
+        (
+            {
+                "downlink": federated.compressed(direct(one_of((sign(), uniform(4))))),
+                "network": SEVERAL,
+            },
+            "a downlink takes no choice of widths",
+        ),
+        (
+            {"downlink": federated.tanh_downlink(4, (D - 1,)), "network": SEVERAL},
+            "must add up to the length",
+        ),
+        (
+            {"downlink": federated.compressed(direct(warm_up(sign(), 3)))}
+            | {"network": SEVERAL},
+            "takes no warm-up",
         ),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("nan")}, "step_size=nan"),
@@ -101,7 +120,14 @@ def test_what_does_not_fit_says_why(changes, match):
 
 
 @pytest.mark.parametrize(
-    "name, part", [("local_update", len), ("compressor", sign()), ("network", None)]
+    "name, part",
+    [
+        ("local_update", len),
+        ("compressor", sign()),
+        ("network", None),
+        ("downlink", direct(sign())),
+        ("aggregate", "mean"),
+    ],
 )
 def test_what_is_no_part_is_named(name, part):
     with pytest.raises(TypeError, match=f"{name} must be a"):
@@ -129,6 +155,18 @@ def test_groups_are_to_stay_in_the_cache(monkeypatch, work, shape, size):
     monkeypatch.setattr(federated.grouping, "in_groups", lambda size, mesh: size)
     update = LocalUpdate(None, **work)
     assert suited(update, jax.ShapeDtypeStruct(shape, np.float32)) == size
+
+
+@pytest.mark.parametrize(
+    "sizes, size", [((100, 3000), 1), ((100, 130), 20), ((0, 9, 9), 1), ((7, 7), 20)]
+)
+def test_epochs_of_uneven_clients_go_one_by_one(monkeypatch, sizes, size):
+    """A group lasts as long as its largest client: more than 1.3 times the mean."""
+    monkeypatch.setattr(federated.grouping, "in_groups", lambda size, mesh: size)
+    epochs = LocalUpdate(None, batch=50, epochs=1)
+    assert suited(epochs, jnp.zeros(3), None, sizes) == size
+    steps = LocalUpdate(None, batch=50, steps=2)
+    assert suited(steps, jnp.zeros(3), None, sizes) == 20
 
 
 def test_full_batches_are_computed_together():

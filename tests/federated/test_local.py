@@ -4,7 +4,7 @@ import re
 
 import jax
 import numpy as np
-import optax
+import pytest
 
 from flq_jax import models
 from flq_jax.data.clients import ClientData
@@ -105,20 +105,18 @@ def test_a_fixed_batch_larger_than_the_shard_is_all_of_it():
     np.testing.assert_allclose(ours.weights, [1 / 13] * 13 + [0] * 7, rtol=1e-6)
 
 
-def test_local_epochs_of_a_batch_larger_than_the_shard_cost_the_shard():
-    """Steps of all 13 examples, as with a batch of as many; none of 2^31 rows."""
+@pytest.mark.parametrize("size", [0, 1, 250, 251, 1000])
+def test_a_shuffle_has_each_example_once_whatever_is_sorted(size):
+    """Of 1,000 rows, sorts of 250 and of 1,000 are there to choose from."""
+    order = np.asarray(_shuffle(np.int32(size)))
+    assert sorted(order[:size]) == list(range(size))
+    assert sorted(order) == list(range(1000))
+    assert size < 2 or (np.diff(order[:size]) < 0).any()
 
-    def loss(params, inputs, labels, weights, key):
-        del labels, key
-        assert inputs.shape[0] == 20
-        return weights @ jax.numpy.square(inputs[:, 0, 0] - params)
 
-    def ended(batch):
-        update = local.local_epochs(loss, optax.sgd(0.1), batch, epochs=3)
-        shard = _shard(13, capacity=20)
-        return jax.jit(update.update)(jax.random.key(0), 1.0, shard, ())[:2]
-
-    np.testing.assert_array_equal(ended(2**31 - 1), ended(20))
+@jax.jit
+def _shuffle(size):
+    return local.shuffled(jax.random.key(0), size, 1000)
 
 
 def _shard(size, capacity):

@@ -212,7 +212,7 @@ def test_the_networks_state_is_carried():
 
 
 @pytest.mark.parametrize(
-    "make", [federated.everyone, lambda m: federated.sampled(m, 2)]
+    "make", [federated.everyone, lambda m: federated.sampled(2, m)]
 )
 def test_the_ideal_networks_lose_nothing_and_cost_nothing(make):
     _, log = run(innovation(sign()), (), 3, network=make(M))
@@ -221,12 +221,12 @@ def test_the_ideal_networks_lose_nothing_and_cost_nothing(make):
         assert np.count_nonzero(metrics.uplink_bits) == metrics.listeners
 
 
-@pytest.mark.parametrize("network", [federated.everyone(5), federated.sampled(9, 2)])
+@pytest.mark.parametrize("network", [federated.everyone(5), federated.sampled(2, 9)])
 def test_a_network_of_other_clients_is_refused(network):
     """Rows that are not there would be read as the last one's."""
     made = federated.federation(
         jnp.zeros(D),
-        federated.stateless(None),
+        federated.stateless(lambda key, params, shard: (0.0, params)),
         direct(identity()),
         optax.sgd(1.0),
         network,

@@ -162,7 +162,7 @@ def test_only_empty_clients_move_nothing():
 
 def test_sampled_clients_alone_speak_and_remember():
     data = clients(sizes=(1,) * 6)
-    fed = federation(error_feedback(sign()), federated.sampled(6, 2))
+    fed = federation(error_feedback(sign()), federated.sampled(2, 6))
     state, log = run(fed, data, rounds=1, theta=(1.0, 2.0, 4.0))
     spoke = log[0].uplink_bits > 0
     assert spoke.sum() == 2 and log[0].listeners == 2
@@ -172,7 +172,7 @@ def test_sampled_clients_alone_speak_and_remember():
 
 def test_those_not_sampled_count_with_their_last_estimate():
     data = clients(sizes=(1,) * 4)
-    fed = federation(innovation(identity()), federated.sampled(4, 1), step=0.0)
+    fed = federation(innovation(identity()), federated.sampled(1, 4), step=0.0)
     state, log = run(fed, data, rounds=60)
     # With a step of 0 all are heard in time: the references are their gradients.
     expected = -np.arange(4.0)[:, None] * np.ones(D)
@@ -186,7 +186,7 @@ def test_a_round_takes_memory_for_the_sampled_alone():
     d = 1000
 
     def temporary(clients):
-        fed = federation(lazy(innovation(sign())), federated.sampled(clients, 4))
+        fed = federation(lazy(innovation(sign())), federated.sampled(4, clients))
         shapes = jax.eval_shape(
             lambda: (
                 federated.init(fed, jnp.zeros(d), clients),
@@ -341,8 +341,8 @@ def test_a_model_of_a_billion_parameters_has_a_state():
 @pytest.mark.parametrize(
     "make, match",
     [
-        (lambda: federated.sampled(4, 5), "count=5"),
-        (lambda: federated.sampled(4, 0), r"count must be in 1..4"),
+        (lambda: federated.sampled(5, 4), "count=5"),
+        (lambda: federated.sampled(0, 4), r"count must be an integer in 1..4"),
         (lambda: federated.gradient(quadratic, -1), "batch=-1"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 0, 1), "batch=0"),
         (lambda: federated.local_epochs(quadratic, optax.sgd(1.0), 1, 0), "epochs=0"),

@@ -112,6 +112,13 @@ def test_what_clients_remember_lies_where_they_are():
     assert placed.params.sharding.is_fully_replicated
 
 
+def test_clients_that_cannot_be_shared_out_lie_everywhere():
+    mesh = jax.sharding.Mesh(jax.devices()[:2], ("clients",))
+    lies = federated.over_clients(mesh, {"odd": np.zeros((7, D)), "even": np.zeros(6)})
+    assert lies["odd"].is_fully_replicated and not lies["even"].is_fully_replicated
+    assert list(federated.local_clients(mesh, 7)) == list(range(7))
+
+
 @pytest.mark.parametrize("name", ["lazy 1-bit", more("error feedback")])
 def test_any_number_of_devices_gives_the_same_rounds(name):
     results = []
@@ -194,42 +201,7 @@ def test_a_mesh_takes_as_many_devices_as_divide_the_clients(clients, devices, us
     assert mesh.size == used and mesh.axis_names == ("clients",)
 
 
-@pytest.mark.parametrize("devices", [None, 1, 2, 4])
-@pytest.mark.parametrize("size", [1, 3, 5, 100])
-def test_groups_give_the_rows_of_vmap(size, devices):
-    mesh = devices and federated.client_mesh(12, jax.devices()[:devices])
-    x, y = np.arange(24, dtype=np.float32).reshape(12, 2), np.arange(12)
-
-    def function(x, y):
-        return x * y["y"], (jnp.sum(x), y, jnp.zeros(0))
-
-    grouped = federated.in_groups(size, mesh)(jax.vmap(function))
-    found = jax.jit(grouped)(x, {"y": y})
-    rows = x * y[:, None], (x.sum(axis=1), {"y": y}, np.zeros((12, 0)))
-    jax.tree.map(np.testing.assert_array_equal, found, rows)
-
-
-def test_groups_of_none_are_refused():
-    with pytest.raises(
-        ValueError, match="in_groups: size must be 1 or more, got size=0"
-    ):
-        federated.in_groups(0)
-
-
 @pytest.mark.parametrize("name", ["lazy 1-bit", more("error feedback")])
 def test_groups_exchange_no_more(name):
     program, _ = compiled(16, 8, name, size=1)
     assert_one_sum(program)
-
-
-@pytest.mark.parametrize(
-    "size, devices, groups",
-    [(100, 1, 1), (3, 1, 4), (100, 4, 1), (2, 4, 12), (1, 4, 12)],
-)
-def test_a_sum_over_a_group_is_one_row(size, devices, groups):
-    mesh = federated.client_mesh(12, jax.devices()[:devices])
-    x = np.arange(24, dtype=np.float32).reshape(12, 2)
-    grouped = federated.in_groups(size, mesh)(lambda x: jnp.sum(x, 0)[None])
-    sums = np.asarray(jax.jit(grouped)(x))
-    assert len(sums) == groups
-    np.testing.assert_array_equal(sums.sum(axis=0), x.sum(axis=0))

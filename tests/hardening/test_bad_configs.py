@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import test_configs
+import test_wrong_expressions
 from running import ROOT, call, command
 
 from flq_jax.configs import default
@@ -83,29 +84,82 @@ def unknown_names():
 
 def combinations():
     for option, value, _ in test_configs.BAD:
-        options = option if isinstance(option, dict) else {option: value}
-        texts = {
-            k: ",".join(map(str, v)) if isinstance(v, tuple) else v
-            for k, v in options.items()
-        }
-        texts = {"log.every": 50, "log.checkpoint_every": 200} | texts
-        yield [f"--config.{name}={text}" for name, text in texts.items()], "config."
+        options = {"log.every": 50, "log.checkpoint_every": 200, option: value}
+        yield [f"--config.{name}={text}" for name, text in options.items()], option
+
+
+def expressions():
+    """Every tenth of the wrong ones; those of own modules and of `let` need files."""
+    cases = [
+        (options, named)
+        for options, named in test_wrong_expressions.WRONG
+        if not any(
+            "let." in f"{name}" or "own" in f"{text}" for name, text in options.items()
+        )
+    ]
+    for options, named in cases[::10]:
+        yield [f"--config.{name}={text}" for name, text in options.items()], named
+
+
+def former_options():
+    """Those of configs before expressions."""
+    for option in (
+        "compressor.bits", "compressor.quantizer", "downlink.bits", "client.batch", "l2",
+        "data.name", "data.alpha", "model.name", "network.name", "server.learning_rate",
+        "sampled", "warm_up", "network.blocks",
+    ):  # fmt: skip
+        yield [f"--config.{option}=3"], f"config.{option}: no such option"
 
 
 def of_the_data():
     """What is found once the examples are read."""
     for option, value, named in (
-        ("clients", 2001, "config.clients"),
-        ("client.batch", 10**6, "config.client.batch"),
-        ("data.name", "minst", "name"),
-        ("data.dir", "/nowhere", "/nowhere"),
-        ("data.min_size", 10**6, "min_size"),
-        ("model.name", "svhn", "config.model"),
-        ("model.hidden", 10**9, "config.model"),
+        ("clients", 2001, "config.split"),
+        ("client", "gradient(batch=10 ** 6)", "config.client"),
+        ("data", "minst()", "config.data"),
+        ("data", "idx('/nowhere')", "/nowhere"),
+        ("split", "dirichlet(alpha=0.1, min_size=10 ** 6)", "config.split"),
+        ("split", "natural()", "config.split"),
+        ("model", "SVHNNet()", "config.model"),
+        ("model", "MLP((10 ** 9,))", "config.model"),
     ):
-        more = {"data.min_size": ["--config.data.partition=dirichlet"]}
-        more["model.hidden"] = ["--config.model.name=mlp"]
-        yield [f"--config.{option}={value}", *more.get(option, [])], named
+        yield [f"--config.{option}={value}"], named
+
+
+OWN = (
+    "def stops():\n    raise SystemExit(0)\n", "def stops():\n    return 1 / 0\n",
+    "def stops():\n    return 7\n", "import flax.linen as nn\n\n\nstops = 7\n",
+    "def stops(needed):\n    return needed\n", "stops = None\n",
+)  # fmt: skip
+NAMED = GOOD.replace(
+    "return default.get_config()",
+    "config = default.get_config()\n    config.{0} = {1!r}\n    return config",
+)
+LETS = (
+    ("uniform", 4), ("clients", 4), ("step", 4), ("_x", 4), ("lambda", 4), ("optax", 4),
+    ("xi", float("nan")), ("q", "uniform("), ("model", "Logistic()"),
+)  # fmt: skip
+
+
+def own_files(folder):
+    """Configs with constructors and names of their own."""
+    for number, text in enumerate(OWN):
+        for option in ("uplink", "model", "data", "split", "server", "network"):
+            path = folder / f"own{number}_{option}.py"
+            path.write_text(text + NAMED.format(option, "stops()"))
+            yield [f"--config={path}"], f"config.{option}: "
+    for name, value in LETS:
+        path = folder / f"let_{name}.py"
+        shown = 'float("nan")' if value != value else repr(value)
+        option = f"let['{name}']"
+        path.write_text(
+            GOOD.replace(
+                "return default.get_config()",
+                f"config = default.get_config()\n    config.{option} = {shown}\n"
+                "    return config",
+            )
+        )
+        yield [f"--config={path}"], f"config.let.{name}"
 
 
 def files(folder):
@@ -219,18 +273,28 @@ def faults(found, named):
     return [fault for fault, held in holds.items() if not held]
 
 
+def line(runs, options):
+    """The command; without overrides where the options are another config file."""
+    if options[0].startswith("--config="):
+        return [*command("mnist_sgd", runs)[:3], *options, f"--workdir={runs}"]
+    return command("mnist_sgd", runs, *options)
+
+
 def test_bad_configs_are_one_line_each_and_leave_no_folder(tmp_path):
     kinds = {
         "wrong type": wrong_types(),
         "out of range": out_of_range(),
         "unknown name": unknown_names(),
         "combination": combinations(),
+        "expression": expressions(),
+        "former option": former_options(),
         "of the data": of_the_data(),
+        "own": own_files(tmp_path),
         "file": bad_files(tmp_path),
     }
     cases = [(kind, *case) for kind, found in kinds.items() for case in found]
     runs = tmp_path / "runs"
-    commands = [command("mnist_sgd", runs, *options) for _, options, _ in cases]
+    commands = [line(runs, options) for _, options, _ in cases]
     chosen = range(0, len(cases), len(cases) // 25)
     ends = [*forked(commands, tmp_path), *called(commands[i] for i in chosen)]
     cases += [cases[i] for i in chosen]

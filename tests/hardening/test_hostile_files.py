@@ -23,12 +23,12 @@ from flq_jax import data
 from flq_jax.configs import default
 from flq_jax.data.files import IDX_FILES, NPZ_ARRAYS
 from flq_jax.experiments import export
-from flq_jax.experiments.assembly import build
 from flq_jax.experiments.engine import optimum, sweep
 from flq_jax.experiments.folder.checkpoints import Checkpoints, NotThisRuns
 from flq_jax.experiments.options import submitted
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.reading import packed_model, page, results
+from flq_jax.models import CNN, Bits
 
 pytestmark = pytest.mark.repro
 
@@ -178,12 +178,13 @@ def test_hostile_data_are_data_errors_or_the_examples(kind, tmp_path, rng):
 
 
 def test_hostile_models_are_value_errors_or_the_model(tmp_path, rng, drawn):
-    config = default.get_config().model
-    config.update({"name": "cnn", "channels": (3, 4), "activation_bits": 2})
-    config.weight_bits = 2
-    params = drawn(build.classifier(config, 5), np.zeros((1, 12, 12, 1), np.float32))
+    text, model = (
+        "CNN((3, 4), bits=Bits(2, 2))",
+        CNN((3, 4), num_classes=5, bits=Bits(2, 2)),
+    )
+    params = drawn(model, np.zeros((1, 12, 12, 1), np.float32))
     path = tmp_path / "model.npz"
-    packed_model.save(path, config, params["params"], 5, (12, 12, 1))
+    packed_model.save(path, text, model, params["params"], 5, (12, 12, 1))
     good = path.read_bytes()
     with np.load(path) as file:
         arrays = dict(file)
@@ -253,7 +254,7 @@ def test_of_damaged_checkpoints_the_newest_whole_one_is_taken(tmp_path, rng):
 def test_a_hostile_optimum_is_solved_anew_or_the_very_one(tmp_path, rng):
     path, of = (
         tmp_path / "optimum.json",
-        {"data": "ab", "l2": 0.01, "model": {"a": [3]}},
+        {"data": "ab", "task": "classification(l2=0.01)", "model": "MLP((3,))"},
     )
     ends, times = collections.Counter(), []
     for _ in range(300):
@@ -277,7 +278,7 @@ def test_a_hostile_optimum_is_solved_anew_or_the_very_one(tmp_path, rng):
 def test_hostile_submissions_are_config_errors_or_whole(tmp_path, rng):
     """Named after what they hold, as whoever may write there would have it."""
     config = default.get_config()
-    whole = submitted.Submission("about", "python", {"a": config}, {"a": "ab"})
+    whole = submitted.Submission("about", "python", "a.py", {"a": config}, {"a": "ab"})
     good = submitted.write(whole, tmp_path).read_bytes()
     ends, times = collections.Counter(), []
     for i in range(300):
@@ -301,7 +302,7 @@ def test_hostile_submissions_are_config_errors_or_whole(tmp_path, rng):
 def quick(seed):
     config = default.get_config()
     options = {
-        "seed": seed, "clients": 2, "data.name": "synthetic", "client.batch": 10,
+        "seed": seed, "clients": 2, "data": "synthetic(seed=0)", "client": "gradient(batch=10)",
         "rounds": 6, "log.every": 2, "log.checkpoint_every": 2,
     }  # fmt: skip
     config.update_from_flattened_dict(options)

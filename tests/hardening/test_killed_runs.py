@@ -18,7 +18,7 @@ BEING_WRITTEN = "*orbax-checkpoint-tmp*"
 
 def asked(name, workdir):
     """The command of the run, given over and over."""
-    whole = ["--config.client.batch=0"] if name == "mnist_laq" else []
+    whole = ["--config.client=gradient(batch=0)"] if name == "mnist_laq" else []
     return command(name, workdir, ROUNDS, *whole)
 
 

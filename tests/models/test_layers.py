@@ -56,9 +56,14 @@ def test_full_precision_adds_no_operation(drawn, x):
     variables = drawn(layer, x)
     params = variables["params"]
     text = str(jax.make_jaxpr(lambda v, x: layer.apply(v, x))(variables, x))
-    plain = str(
-        jax.make_jaxpr(lambda p, x: x @ p["kernel"].T + p["bias"][None])(params, x)
-    )
+
+    def by_hand(p, x):
+        return (
+            jax.lax.dot_general(x, p["kernel"], (((1,), (1,)), ((), ())))
+            + (p["bias"][None])
+        )
+
+    plain = str(jax.make_jaxpr(by_hand)(params, x))
     assert text.count(" = ") == plain.count(" = ")
 
 
@@ -154,7 +159,7 @@ def test_empty_ranges_are_refused(input_range):
 @pytest.mark.parametrize(
     "x, came",
     [
-        (np.zeros((2, 3, 4), np.float32), r"float32\[2, 3, 4\]"),
+        (np.zeros(3, np.float32), r"float32\[3\]"),
         (np.zeros((2, 3), np.uint8), r"uint8\[2, 3\]"),
     ],
     ids=["rank", "bytes"],
@@ -162,6 +167,40 @@ def test_empty_ranges_are_refused(input_range):
 def test_other_inputs_are_refused(key, x, came):
     with pytest.raises(ValueError, match=f"must be floats .*{came}"):
         QuantDense(4).init(key, x)
+
+
+def test_every_position_of_a_sequence_is_a_row(drawn):
+    layer = QuantDense(4, bits=Bits(2, 2))
+    x = np.random.default_rng(1).random((2, 3, 9), np.float32)
+    variables = drawn(layer, x)
+    apply = jax.jit(layer.apply)
+    rows = np.stack([apply(variables, row) for row in x])
+    np.testing.assert_allclose(apply(variables, x), rows, rtol=1e-6)
+    packed = jax.jit(layer.clone(packed=True).apply)(variables, x)
+    np.testing.assert_allclose(packed, rows, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "bits, levels", [(1, [-2, -2, 2, 2]), (2, [-2, -2 / 3, 2 / 3, 2])]
+)
+def test_signed_inputs_have_levels_on_both_sides(bits, levels):
+    """R = 2; what lies outside is clipped, and has no gradient."""
+    layer = QuantDense(1, bits=Bits(activations=bits), input_range=2.0, signed=True)
+    x = np.float32([[-5.0], [-0.9], [0.9], [1.9]])
+    params = {"params": {"kernel": np.ones((1, 1), np.float32), "bias": np.zeros(1)}}
+    found, vjp = jax.vjp(lambda x: layer.apply(params, x), x)
+    np.testing.assert_allclose(found[:, 0], levels, rtol=1e-6)
+    np.testing.assert_allclose(vjp(np.ones_like(x))[0][:, 0], [0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("bits", [Bits(1, 1), Bits(2, 3)])
+def test_packed_signed_inputs_give_the_float_product(drawn, bits):
+    x = np.random.default_rng(1).standard_normal((6, 9)).astype(np.float32)
+    layer = QuantDense(4, bits=bits, signed=True, input_range=1.5)
+    variables = drawn(layer, x)
+    floats = jax.jit(layer.apply)(variables, x)
+    packed = jax.jit(layer.clone(packed=True).apply)(variables, x)
+    np.testing.assert_allclose(packed, floats, rtol=1e-5, atol=1e-5)
 
 
 def test_flatten_keeps_the_examples():

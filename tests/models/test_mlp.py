@@ -69,5 +69,5 @@ def test_too_few_bits_are_refused(key):
 
 
 def test_empty_hidden_range_is_refused(key):
-    with pytest.raises(ValueError, match="input_range=0"):
+    with pytest.raises(ValueError, match="hidden_range=0"):
         jax.eval_shape(MLP((5,), hidden_range=0.0).init, key, np.zeros((1, 4)))

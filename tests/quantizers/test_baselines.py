@@ -149,7 +149,7 @@ def test_what_is_left_over_is_a_bucket_of_its_own_length(key):
     "make, match",
     [
         (lambda: nuqsgd(1), "nuqsgd: bits must be an integer in 2..8, got bits=1"),
-        (lambda: nuqsgd(3, "l1"), "nuqsgd: norm must be 'l2' or 'max', got norm='l1'"),
+        (lambda: nuqsgd(3, "l1"), "nuqsgd: norm must be one of l2, max, got norm='l1'"),
         (lambda: alq(9), "bits=9"),
         (lambda: alq(3, "l3"), "norm='l3'"),
         (lambda: alq(3, sweeps=0), "sweeps=0"),

@@ -41,7 +41,10 @@ def test_there_is_no_error_to_feed_back_before(key):
     [
         (lambda: warm_up(sign(), 0), "rounds=0"),
         (lambda: warm_up(sign(), 1.5), "rounds=1.5"),
-        (lambda: warm_up(warm_up(sign(), 1), 1), "no schedule or choice"),
+        (
+            lambda: warm_up(warm_up(sign(), 1), 1),
+            "no grid with a prescribed radius, and no choice",
+        ),
         (lambda: warm_up(top_k(1, 3), 1).layout(3), "3 codes each"),
         (lambda: warm_up(identity(), 1).layout(3), "must differ in length"),
     ],

@@ -12,9 +12,7 @@ from jax.flatten_util import ravel_pytree
 import flq_jax as flq
 from flq_jax import data, models
 from flq_jax.configs import mnist_flq_binary
-from flq_jax.experiments.assembly.build import classifier
-from flq_jax.experiments.assembly.device_loop import advancing, measuring
-from flq_jax.experiments.assembly.stacked_runs import stacked
+from flq_jax.experiments.assembly.stacked_runs import looping, stacked
 from flq_jax.simulation import intervals
 from flq_jax.simulation import simulation as module
 from flq_jax.simulation.progress import Progress
@@ -176,15 +174,17 @@ WRONG = [
     ({"params": {"w": np.full(3, np.nan)}}, r"params\['w'\] must be finite"),
     ({"params": {"w": np.zeros(2), "b": 0.0}}, "loss does not take .*dot_general"),
     ({"data": (X, Y[1:])}, "as many targets as inputs"),
-    ({"uplink": flq.sign()}, "uplink must be of type Compressor, .*; direct"),
+    ({"uplink": flq.sign}, "federation: uplink must be .* got function sign: call it"),
+    ({"uplink": 4}, "federation: uplink must be of type Compressor, got int"),
+    ({"downlink": "exact()"}, "federation: downlink must be of type Downlink, got str"),
+    ({"downlink": flq.lazy(flq.innovation(flq.sign()))}, "compressed: a broadcast can"),
     (
-        {"downlink": flq.direct(flq.sign())},
-        "downlink must be of type Downlink, .*compressed",
+        {"server": 0.1},
+        "federation: server must be of type GradientTransformation, got float",
     ),
-    ({"server": 0.1}, "server must be of type GradientTransformation, got float"),
     ({"client": loss}, "client must be of type LocalUpdate, got function"),
     ({"network": 4}, "network must be of type Network"),
-    ({"network": flq.sampled(9, 2)}, "network: must be that of the 4 clients"),
+    ({"network": flq.sampled(2, 9)}, "network: must be that of the 4 clients"),
     ({"aggregate": "mean"}, "aggregate must be of type Aggregate"),
     ({"client": flq.LocalUpdate(wrong_update)}, "as its update"),
     (
@@ -225,6 +225,17 @@ def test_what_cannot_be_is_one_line_before_anything_is_compiled(
     assert str(told.value).count("\n") == 0
 
 
+def test_a_quantizer_stands_for_the_simplest_link_of_it():
+    alone = make(uplink=flq.sign(), downlink=flq.uniform(8))
+    said = make(
+        uplink=flq.direct(flq.sign()),
+        downlink=flq.compressed(flq.direct(flq.uniform(8))),
+    )
+    half = make(uplink=flq.sign(), downlink=flq.direct(flq.uniform(8)))
+    assert [*alone.run(3)] == [*said.run(3)] == [*half.run(3)]
+    assert alone.links == said.links == half.links
+
+
 def test_it_sends_what_the_command_sends():
     """Lazy signs of minibatches up, eight bits down, in groups and with a penalty."""
     config = mnist_flq_binary.get_config()
@@ -232,23 +243,21 @@ def test_it_sends_what_the_command_sends():
         "clients": 4,
         "rounds": 6,
         "log.every": 3,
-        "client.batch": 5,
-        "compressor.lazy_weight": 300.0,
+        "client": "gradient(batch=5)",
+        "let.xi": 300.0,
     }
-    config.update_from_flattened_dict(changes | {"l2": 0.01})
+    config.update_from_flattened_dict(changes)
     dataset = data.synthetic(train=42, test=10)
-    stack = stacked([config], dataset)
-    advance, measure = advancing(stack, [-np.inf]), measuring(stack)
-    (run,) = stack.runs
+    stack, (run,) = stacked([config], dataset)
+    advance, measure = looping(stack, [config], [-np.inf])
     params = run.federation.unravel(np.asarray(run.state.params))
     wanted, progress = [], [Progress(0, run.state)]
     for _ in range(2):
         progress = advance(progress)
         wanted += measure(progress)
 
-    model = classifier(config.model, dataset.num_classes)
+    model = models.Logistic(dataset.num_classes)
     shipped = models.classification_loss(model, 0.01)
-    options = config.compressor
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     sim = flq.Simulation(
         params,
@@ -258,13 +267,13 @@ def test_it_sends_what_the_command_sends():
         client=flq.gradient(shipped, batch=5),
         uplink=flq.lazy(
             flq.innovation(flq.sign()),
-            history=options.lazy_history,
-            weight=options.lazy_weight,
-            max_silence=options.lazy_max_silence,
-            error_weight=options.lazy_error_weight,
+            history=10,
+            weight=300.0,
+            max_silence=100,
+            error_weight=0.0,
         ),
         downlink=flq.uniform_downlink(8, sizes),
-        server=optax.sgd(config.server.learning_rate * 4),
+        server=optax.sgd(0.02 * 4),
         test=dataset[2:4],
         evaluate={"test_accuracy": lambda *a: models.predict(model, *a[:2]) == a[2]},
         seed=config.seed,

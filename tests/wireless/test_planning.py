@@ -15,9 +15,11 @@ LENGTHS = np.asarray(bitwidth.message_lengths(P))
 TOO_LONG = [2 * 10**9] * 4  # the other widths, where one is to be fixed
 BINARY, FLOATS = [np.asarray([n, *TOO_LONG], np.int32) for n in LENGTHS[[0, -1]]]
 POLICIES = {
-    "chen": planning.policy(scheduling.everyone(), "hungarian", "budget"),
-    "frugal": planning.policy(scheduling.everyone(), "hungarian", "least", thrift=0.5),
-    "reliable": planning.policy(scheduling.everyone(), most_loss=0.2),
+    "chen": planning.policy(scheduling.all_eligible(), "hungarian", "budget"),
+    "frugal": planning.policy(
+        scheduling.all_eligible(), "hungarian", "least", thrift=0.5
+    ),
+    "reliable": planning.policy(scheduling.all_eligible(), most_loss=0.2),
     "random": planning.policy(scheduling.random(R), "random", "least"),
     "all_out": planning.policy(scheduling.random(R), "random", "full"),
 }
@@ -217,10 +219,15 @@ def test_batteries_run_out_over_the_rounds():
 
 @pytest.mark.parametrize(
     "field, value",
-    [("blocks", "hamming"), ("effort", "most"), ("thrift", 1.0), ("most_loss", 0.0)],
+    [
+        ("assignment", "hamming"),
+        ("effort", "most"),
+        ("thrift", 1.0),
+        ("most_loss", 0.0),
+    ],
 )
 def test_policy_names_what_it_does_not_know(field, value):
     with pytest.raises(
         ValueError, match=f"policy: {field} must be .*{field}={value!r}"
     ):
-        planning.policy(scheduling.everyone(), **{field: value})
+        planning.policy(scheduling.all_eligible(), **{field: value})

@@ -41,7 +41,7 @@ def over_seeds(scheduler, axis=0):
 
 
 SCHEDULERS = {
-    "everyone": (scheduling.everyone(), M),
+    "all_eligible": (scheduling.all_eligible(), M),
     "random": (scheduling.random(NUM), NUM),
     "round_robin": (scheduling.round_robin(NUM), NUM),
     "best_channel": (scheduling.best_channel(NUM), NUM),
@@ -64,7 +64,7 @@ def test_takes_only_the_eligible_and_no_more_than_it_may(scheduler, most):
     np.testing.assert_array_equal(one, selected[7])
 
 
-@pytest.mark.parametrize("name", [n for n in SCHEDULERS if n != "everyone"])
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if n != "all_eligible"])
 def test_refuses_nothing_to_do_and_more_than_32_bits(name):
     with pytest.raises(ValueError, match=f"{name}: .*num=0"):
         getattr(scheduling, name)(0)

@@ -54,23 +54,28 @@ def test_processes_that_were_started_differently_end_in_one_line(change, told, o
 
 def test_a_number_that_is_written_otherwise_is_the_same(other):
     whole, real = config(), config()
-    del whole["l2"]  # as of a config file that makes its own
-    whole.l2, real.l2 = 1, 1.0
+    del whole.stop["optimum"]  # as of a config file that makes its own
+    whole.stop.optimum, real.stop.optimum = 1, 1.0
     agreement.require_same_options(**ASKED | {"configs": {"": whole}})
     agreement.require_same_options(**ASKED | {"configs": {"": real}})
 
 
 def test_processes_that_read_other_examples_end_in_one_line(other):
-    where = "idx", "/data"
+    where = "idx('/data')"
     agreement.require_same_data({where: data.synthetic(train=20, test=10)})
     with pytest.raises(
-        ConfigError, match="got data idx /data '[0-9a-f]{16}' in process 0"
+        ConfigError, match=r"got data idx\('/data'\) '[0-9a-f]{16}' in process 0"
     ):
         agreement.require_same_data({where: data.synthetic(train=30, test=10)})
 
 
 def test_runs_of_one_config_are_told(capsys):
-    same = {"a": config(), "b": config(seed=1), "c": config(), "d": config(l2=0.5)}
+    same = {
+        "a": config(),
+        "b": config(seed=1),
+        "c": config(),
+        "d": config(task="classification(l2=0.5)"),
+    }
     agreement.tell_repeats(same)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("runs of one config") and line.endswith(": a = c")

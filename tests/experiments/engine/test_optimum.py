@@ -17,15 +17,17 @@ from flq_jax.experiments.folder.record import Job
 
 def test_no_loss_is_below_it_and_its_gradient_vanishes():
     config = mnist_gd.get_config()
-    config.clients, config.data.name = 3, "synthetic"  # 2,000 examples: uneven clients
-    run = build(config, data.load("synthetic"))
+    config.clients, config.data = 3, "synthetic()"  # 2,000 examples: uneven clients
+    run = build(config, data.synthetic())
     least = least_loss(run)
 
     def loss(theta):
         params = run.federation.unravel(theta)
         local = [
-            run.loss(
-                params, *federated.whole(jax.tree.map(lambda x, m=m: x[m], run.data))
+            run.task.loss(
+                params,
+                *federated.whole(jax.tree.map(lambda x, m=m: x[m], run.data)),
+                None,
             )
             for m in range(3)
         ]
@@ -39,7 +41,7 @@ def test_no_loss_is_below_it_and_its_gradient_vanishes():
     for _ in range(300):
         theta = theta - np.float32(0.1) * np.asarray(gradient)
         value, gradient = slope(theta)
-    slack = np.sum(np.square(gradient)) / (2 * config.l2)
+    slack = np.sum(np.square(gradient)) / (2 * 0.01)
     assert -1e-6 <= float(value) - least <= slack + 1e-6
     assert np.isfinite(least) and least < float(start)
 
@@ -84,7 +86,11 @@ def test_another_models_optimum_is_not_taken(tmp_path, monkeypatch):
     for _ in range(2):
         assert host_loop.stop_at(job, run) == 0.5 + config.stop.residual
     assert len(solved) == 1
-    for option, value in (("l2", 0.5), ("model.bias", not config.model.bias)):
-        config.update_from_flattened_dict({option: value})
-        host_loop.stop_at(job, run)
+    config.task = "classification( l2 = 0.01 )"  # as it was
+    host_loop.stop_at(job, run)
+    assert len(solved) == 1
+    config.task = "classification(l2=0.5)"
+    host_loop.stop_at(job, run)
+    config.model = "Logistic(use_bias=False)"
+    host_loop.stop_at(job, run)
     assert len(solved) == 3

@@ -13,6 +13,7 @@ from running import sweep_of_seeds
 
 from flq_jax import data
 from flq_jax.configs import default
+from flq_jax.experiments.assembly import setting
 from flq_jax.experiments.engine import host_loop, sweep
 from flq_jax.experiments.folder import claim
 from flq_jax.experiments.folder.record import Record
@@ -25,7 +26,7 @@ SWEEP = sweep_of_seeds("Does a seed matter?", "sgd-seed")
 
 def quick(**options):
     config = default.get_config()
-    config.data.name, config.rounds = "synthetic", 10
+    config.data, config.rounds = "synthetic(seed=0)", 10
     config.update_from_flattened_dict(options)
     return config
 
@@ -101,12 +102,14 @@ def test_what_another_process_began_by_another_config_is_not_gone_on_with(
 ):
     """Both prepared the folder, and the other one was there first."""
     runs = sweep.prepared({name: quick()}, tmp_path)
-    (other,) = sweep.prepared({name: quick(l2=0.5)}, tmp_path)
+    (other,) = sweep.prepared({name: quick(task="classification(l2=0.5)")}, tmp_path)
     (other.folder / "checkpoints/10").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="holds a run of another config .*l2: 0.5"):
+    with pytest.raises(ConfigError, match="holds a run of another config .*l2=0.5"):
         sweep.run_all(runs)
     assert trained == []
-    assert json.loads((other.folder / "config.json").read_text())["l2"] == 0.5
+    assert json.loads((other.folder / "config.json").read_text())["task"] == (
+        "classification(l2=0.5)"
+    )
 
 
 def test_if_another_process_has_all_runs_it_ends_in_one_line(trained, tmp_path):
@@ -248,51 +251,59 @@ def test_a_signal_at_a_run_s_end_begins_no_other(names, goes_on, monkeypatch, tm
 def test_the_data_are_read_once(monkeypatch, tmp_path):
     names = []
 
-    def load(*where):
-        names.append(where)
-        return data.load(*where)
+    def dataset_of(config):
+        names.append(config.data)
+        return setting.dataset_of(config)
 
-    monkeypatch.setattr(sweep, "load", load)
+    monkeypatch.setattr(sweep, "dataset_of", dataset_of)
     sweep.prepared({"a": quick(), "b": quick(seed=1)}, tmp_path)
-    assert names == [("synthetic", "")]
+    sweep.prepared({"c": quick(data="synthetic(0)")}, tmp_path)
+    assert names == ["synthetic(seed=0)", "synthetic(0)"]
+
+
+def test_data_that_ask_for_the_seed_are_each_seed_s_own(tmp_path):
+    configs = {name: quick(seed=int(name), data="synthetic()") for name in "01"}
+    one, other = sweep.prepared(configs, tmp_path)
+    assert one.dataset.digest == data.synthetic(seed=0).digest
+    assert other.dataset.digest == data.synthetic(seed=1).digest
 
 
 @pytest.mark.parametrize(
-    "options, match",
+    "split, match",
     [
-        ({"partition": "shards", "shards": 300}, "at most the 2000 examples"),
-        ({"partition": "dirichlet", "min_size": 300}, "got min_size=300 clients=10"),
+        ("shards(shards_per_client=300)", "at most the 2000 examples"),
+        ("dirichlet(alpha=0.1, min_size=300)", "got min_size=300 clients=10"),
     ],
 )
 def test_a_split_that_the_examples_do_not_allow_leaves_no_folder(
-    options, match, tmp_path
+    split, match, tmp_path
 ):
-    config = quick()
-    config.data.update(options)
-    with pytest.raises(ConfigError, match=f"config.data.partition: .*{match}") as error:
-        sweep.prepared({"a": config}, tmp_path / "runs")
+    with pytest.raises(ConfigError, match=f"config.split: .*{match}") as error:
+        sweep.prepared({"a": quick(split=split)}, tmp_path / "runs")
     assert "\n" not in str(error.value) and not (tmp_path / "runs").exists()
 
 
 def test_a_model_without_numbers_for_its_parameters_leaves_no_folder(tmp_path):
-    large = quick(**{"model.name": "mlp", "model.hidden": (2**20, 2**12)})
+    large = quick(model="MLP((2**20, 2**12))")
     with pytest.raises(
-        ConfigError, match="config.model.name: mlp of 5,118,.* 2\\*\\*31"
+        ConfigError, match=r"config.model: MLP\(.*\) of 5,118,.* 2\*\*31"
     ):
         sweep.prepared({"a": quick(), "b": large}, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_model_that_takes_no_such_images_leaves_no_folder(tmp_path):
-    configs = {"a": quick(), "b": quick(**{"model.name": "svhn"})}
-    with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
+    configs = {"a": quick(), "b": quick(model="SVHNNet()")}
+    with pytest.raises(ConfigError, match=r"config.model: SVHNNet\(\) must take"):
         sweep.prepared(configs, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_minibatch_that_no_client_has_leaves_no_folder(tmp_path):
-    with pytest.raises(ConfigError, match="config.client.batch: .*200 .*, got 1000000"):
-        sweep.prepared({"a": quick(**{"client.batch": 10**6})}, tmp_path / "runs")
+    with pytest.raises(
+        ConfigError, match="config.client: .* batch .*200 .*, got 1000000"
+    ):
+        sweep.prepared({"a": quick(client="gradient(batch=10**6)")}, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 

@@ -26,8 +26,8 @@ ORIGIN = {
 def built():
     """A config of six rounds, its data, its run."""
     config, dataset = default.get_config(), data.synthetic(train=100, test=10)
-    config.clients, config.client.batch, config.rounds = 2, 20, 6
-    config.data.name = "synthetic"
+    config.clients, config.rounds, config.client = 2, 6, "gradient(batch=20)"
+    config.data = "synthetic()"
     return config, dataset, build.build(config, dataset)
 
 

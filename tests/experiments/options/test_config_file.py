@@ -29,6 +29,14 @@ def test_a_file_says_what_it_is_about(tmp_path):
         ("c.py", "import sys\nsys.exit(0)", "c.py: SystemExit: 0"),
         ("c.py", "def get_config():\n    raise SystemExit", "c.py: SystemExit: "),
         ("c.py", "", "get_config"),
+        (
+            "c.py",
+            (
+                "from flq_jax.configs import default\n\n\ndef get_config():\n"
+                "    config = default.get_config()\n    config.compressor.bits = 3\n"
+            ),
+            "'compressor'.*; --config_help lists the options$",
+        ),
         ("c.py", "def get_config():\n    return 3", "must return a ConfigDict"),
         (
             "c.py",

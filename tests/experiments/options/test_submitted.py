@@ -14,11 +14,13 @@ from flq_jax.experiments.process.errors import ConfigError
 def submission(**options):
     config = default.get_config()
     config.update_from_flattened_dict(options)
-    return submitted.Submission("Why?", "python x", {"a": config}, {"a": "0123"})
+    config.let.bits = 4
+    configs = {"a": config}
+    return submitted.Submission("Why?", "python x", "c.py", configs, {"a": "0123"})
 
 
 def test_it_comes_back_as_it_was(tmp_path):
-    given = submission(**{"seed": 3, "model.channels": (2, 4), "l2": 0.1})
+    given = submission(**{"seed": 3, "model": "CNN((2, 4))", "cell.blocks": 3})
     path = submitted.write(given, tmp_path)
     assert path.parent == tmp_path / submitted.FOLDER
     assert submitted.read(str(path)) == given
@@ -41,7 +43,7 @@ def test_a_file_that_was_changed_since_is_refused(damage, tmp_path):
 @pytest.mark.parametrize("damage", [{"configs": [1]}, {"digests": 1}, {"more": 1}])
 def test_a_file_of_another_form_is_refused_though_its_name_is_right(damage, tmp_path):
     text = json.dumps(
-        {"about": "", "command": "", "configs": {}, "digests": {}} | damage
+        {"about": "", "command": "", "file": "", "configs": {}, "digests": {}} | damage
     )
     path = tmp_path / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     path.write_text(text)
@@ -51,7 +53,11 @@ def test_a_file_of_another_form_is_refused_though_its_name_is_right(damage, tmp_
 
 @pytest.mark.parametrize(
     "text",
-    [b'{"configs": []}', b'{"a": ' * 100_000, b'{"configs": {"a": {"l2": 1%s}}}'],
+    [
+        b'{"configs": []}',
+        b'{"a": ' * 100_000,
+        b'{"configs": {"a": {"cell": {"power_w": 1%s}}}}',
+    ],
 )
 def test_what_is_json_but_no_submission_is_one_line(text, tmp_path):
     """Named after what it holds."""

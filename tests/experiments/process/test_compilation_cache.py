@@ -22,7 +22,7 @@ def run(cache, workdir):
     kept.pop("JAX_COMPILATION_CACHE_DIR", None)
     command = [
         sys.executable, "-m", "experiments.main", "--config=configs/mnist_sgd.py",
-        "--config.data.name=synthetic", "--config.client.batch=5", "--config.rounds=3",
+        "--config.data=synthetic()", "--config.client=gradient(batch=5)", "--config.rounds=3",
         f"--workdir={workdir}",
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=kept)

@@ -17,7 +17,8 @@ import pytest
 
 from flq_jax import data
 from flq_jax.configs import mnist_flq_binary
-from flq_jax.experiments.assembly.build import build, require_clients_for_each
+from flq_jax.experiments.assembly.build import build
+from flq_jax.experiments.engine.agreement import require_clients_for_each
 from flq_jax.experiments.process import meeting, peers, signals
 from flq_jax.experiments.process.errors import ConfigError
 
@@ -30,8 +31,8 @@ def start(workdir, *extra):
         [
             sys.executable, "-m", "experiments.main",
             "--config=configs/mnist_lag.py", "--config.stop.residual=0", f"--workdir={workdir}",
-            "--config.server.learning_rate=0.001",
-            "--config.data.name=synthetic", "--config.client.batch=20",
+            "--config.step=0.001 * clients",
+            "--config.data=synthetic()", "--config.client=gradient(batch=20)",
             "--config.log.every=5", "--config.log.checkpoint_every=10", *extra,
         ],
         cwd=ROOT,

@@ -27,7 +27,7 @@ NOT_HEEDED = {
 def run(folder, **variables):
     args = [
         sys.executable, "-m", "experiments.main", "--config=configs/mnist_flq_binary.py",
-        f"--workdir={folder}", "--config.rounds=3", "--config.data.name=synthetic",
+        f"--workdir={folder}", "--config.rounds=3", "--config.data=synthetic()",
     ]  # fmt: skip
     return subprocess.run(
         args,

@@ -20,8 +20,8 @@ def test_totals_by_hand():
 
 def test_a_model_that_takes_no_such_images_is_told():
     config = default.get_config()
-    config.data.name, config.model.name = "synthetic", "svhn"
-    with pytest.raises(ConfigError, match="config.model.name: svhn must take"):
+    config.data, config.model = "synthetic()", "SVHNNet()"
+    with pytest.raises(ConfigError, match=r"config.model: SVHNNet\(\) must take"):
         model_costs.show([config])
 
 

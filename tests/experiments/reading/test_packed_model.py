@@ -10,16 +10,18 @@ import jax
 import numpy as np
 import pytest
 
-from flq_jax.configs import default
-from flq_jax.experiments.assembly import build
 from flq_jax.experiments.reading import packed_model
+from flq_jax.models import CNN, Bits
 
 
-@pytest.fixture
-def config():
-    model = default.get_config().model
-    model.update({"name": "cnn", "channels": (3, 4), "activation_bits": 2})
-    return model
+def network(weights, edges=False):
+    """(expression, what it makes) of a network of five classes."""
+    bits = Bits(weights, 2)
+    text = f"CNN((3, 4), bits=Bits({weights}, 2))"
+    if edges:
+        text = f"{text[:-1]}, edge_bits=Bits({weights}, 2))"
+    edge_bits = bits if edges else Bits()
+    return text, CNN((3, 4), num_classes=5, bits=bits, edge_bits=edge_bits)
 
 
 @pytest.fixture
@@ -28,14 +30,11 @@ def images():
 
 
 @pytest.mark.parametrize("bits, edges", [(1, False), (3, True)])
-def test_file_holds_every_weight_at_its_width(
-    drawn, config, images, tmp_path, bits, edges
-):
-    config.update({"weight_bits": bits, "quantize_edges": edges})
-    model = build.classifier(config, 5)
+def test_file_holds_every_weight_at_its_width(drawn, images, tmp_path, bits, edges):
+    text, model = network(bits, edges)
     params = drawn(model, images)["params"]
     path = tmp_path / "model.npz"
-    counts = packed_model.save(path, config, params, 5, (12, 12))
+    counts = packed_model.save(path, text, model, params, 5, (12, 12))
     inner, outer, biases = 9 * 3 * 4, 9 * 3 + 36 * 5, 3 + 4 + 5
     low = inner + edges * outer
     assert counts == {bits: low, 32: inner + outer + biases - low}
@@ -53,18 +52,18 @@ def test_file_holds_every_weight_at_its_width(
 def test_another_file_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(
-        ValueError, match="must be an intact 'flq_jax packed model 1', got .* None"
+        ValueError, match="must be an intact 'flq_jax packed model 2', got .* None"
     ):
         packed_model.load(tmp_path / "other.npz")
 
 
 @pytest.fixture
-def written(drawn, config, images, tmp_path):
+def written(drawn, images, tmp_path):
     """(path, header, arrays) of a model with kernels of three bits."""
-    config.update({"weight_bits": 3})
-    params = drawn(build.classifier(config, 5), images)["params"]
+    text, model = network(3)
+    params = drawn(model, images)["params"]
     path = tmp_path / "model.npz"
-    packed_model.save(path, config, params, 5, (12, 12))
+    packed_model.save(path, text, model, params, 5, (12, 12))
     with np.load(path) as file:
         arrays = dict(file)
     return path, json.loads(arrays.pop("header").tobytes()), arrays
@@ -98,9 +97,12 @@ def changed(*path, to):
         changed("num_classes", to=None),
         changed("num_classes", to=2**40),
         changed("model", to=[]),
-        changed("model", "name", to="other"),
-        changed("model", "weight_bits", to=9),
-        changed("model", "no_option", to=9),
+        changed("model", to="other((3, 4))"),
+        changed("model", to="CNN((3, 4), bits=Bits(9, 2))"),
+        changed("model", to="CNN((3, 4), bits=Bits(3, 2), no_option=9)"),
+        changed("model", to="CNN((3, 4), hidden=(2**40,), bits=Bits(3, 2))"),
+        changed("model", to="sys.exit(0)"),
+        changed("model", to="optax.os.abort()"),
         changed("tensors", to={}),
         changed("tensors", "conv_1/kernel", "bits", to=32),
         changed("tensors", "conv_1/kernel", "range", to=float("nan")),
@@ -165,9 +167,8 @@ def test_damaged_files_are_value_errors(written, count):
             packed_model.load(path)
 
 
-def test_program_names_every_platform(drawn, config, images):
-    config.weight_bits = 1
-    model = build.classifier(config, 5).clone(packed=True)
+def test_program_names_every_platform(drawn, images):
+    model = network(1)[1].clone(packed=True)
     params = drawn(model, images)["params"]
     program = packed_model.stablehlo(model, params, (1, 12, 12))
     assert program.startswith(b"ML\xefR")  # MLIR bytecode

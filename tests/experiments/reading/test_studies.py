@@ -17,8 +17,8 @@ from flq_jax.experiments.reading.studies import Watched
 @pytest.fixture(scope="module")
 def config():
     config = fig3.get_config()
-    config.clients, config.client.batch, config.rounds = 2, 20, 6
-    config.data.name = "synthetic"
+    config.clients, config.rounds, config.client = 2, 6, "gradient(batch=20)"
+    config.data = "synthetic()"
     return config
 
 

@@ -1,0 +1,151 @@
+"""Whether the parts of a config fit one another and its data, before anything is computed."""
+
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from flq_jax import federated
+from flq_jax.data.clients import ClientData
+from flq_jax.data.dataset import Dataset
+from flq_jax.expressions.modules import digests
+from flq_jax.federated import LocalUpdate
+from flq_jax.quantizers.base import require_indices
+from flq_jax.simulation import start
+
+from ..options.parts import trees
+from ..process.errors import ConfigError
+from .composition import require_free
+from .programs import Arrays, Parts, assembled
+from .setting import cell_of, initial, setting, sizes_of
+
+# Examples drawn at once, as a multiple of those that there are.
+MOST_DRAWS = 10
+# Of a task's metrics the one that console, tables, figures and reports read.
+JUDGED = "test_accuracy"
+
+
+def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> None:
+    """Raises `ConfigError` unless the config can be run on these data. Cheap.
+
+    Every part is made once as its expression says, of shapes alone. Of a config that
+    names modules of its own a whole round is traced as well, for what they hold may do
+    anything.
+
+    Args:
+        config: whose options are good, each by itself.
+        dataset: what it works on.
+        sizes: how many examples each client has.
+    """
+    require_free(config)
+    found, sizes = setting(config, dataset), tuple(sizes)
+    mesh = federated.client_mesh(config.clients)
+    found = found._replace(mesh=mesh, shares=sizes)
+    if config.packed and not hasattr(found.model, "packed"):
+        raise ConfigError(
+            f"config.packed: must be False for a model without packed integers, got "
+            f"{config.packed} and {config.model}"
+        )
+    parts = trees(config)
+
+    def look(root, data):
+        cell = cell_of(config, root)
+        made = assembled(found, parts, Arrays(root, data, cell, {}))
+        _require_judged(config, made)
+        sent = sizes_of(made.federation.local_update, found.shapes)
+        _require_countable(config, made, sum(sent))
+        _require_batch(config, made.federation.local_update, sizes)
+        _require_convex(config, made)
+        _require_watched(config, made)
+        # Known once they are imported.
+        if own := [option for option, tree in parts.items() if digests([tree])]:
+            where = ", ".join(f"config.{option}: {config[option]}" for option in own)
+            _require_round(where, made, initial(found)(root), root, data)
+        return root
+
+    jax.eval_shape(look, jax.random.key(0), _examples(config, dataset))
+
+
+def _examples(config: ConfigDict, dataset: Dataset) -> ClientData:
+    """The shapes of one example for each client."""
+    inputs, targets = dataset.train_inputs, dataset.train_labels
+    each = config.clients, 1
+    return ClientData(
+        jax.ShapeDtypeStruct((*each, *inputs.shape[1:]), inputs.dtype),
+        jax.ShapeDtypeStruct((*each, *targets.shape[1:]), targets.dtype),
+        jax.ShapeDtypeStruct((config.clients,), jnp.int32),
+    )
+
+
+def _require_round(where: str, made: Parts, params, root, data: ClientData) -> None:
+    try:
+        state = federated.init(made.federation, params, len(data.sizes))
+        federated.round_step(made.federation, root, data, state, jnp.int32(0))
+        made.evaluate(root, state, 0, data, data.inputs[:, 0], data.labels[:, 0])
+    except Exception as error:  # the parts may be anybody's
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{where}: a round can't be traced: {type(error).__name__}: {reason:.500}"
+        ) from error
+
+
+def _require_judged(config: ConfigDict, made: Parts) -> None:
+    metrics = made.task.metrics
+    if JUDGED not in metrics:
+        raise ConfigError(
+            f"config.task: {config.task}: its metrics must have {JUDGED}, which tables and "
+            f"figures show, got {', '.join(metrics) or 'none'}"
+        )
+
+
+def _require_countable(config: ConfigDict, made: Parts, num_params: int) -> None:
+    """Raises `ConfigError` unless all that a run numbers and counts has a number.
+
+    Its parameters are numbered by i32. Messages may be of any length, see `Layout.unit`.
+    """
+    try:
+        require_indices("model", "parameters", num_params)
+        start.links(made.federation, num_params)
+    except ValueError as error:
+        raise ConfigError(
+            f"config.model: {config.model} of {num_params:,} parameters: {error}"
+        ) from error
+
+
+def _require_batch(
+    config: ConfigDict, client: LocalUpdate, sizes: tuple[int, ...]
+) -> None:
+    """Raises `ConfigError` if a minibatch is far larger than every client's share.
+
+    Drawn with replacement it may exceed a share, whose gradient costs less and tells
+    more; beyond `MOST_DRAWS` times the largest that is no choice but a slip, and its
+    cost has no bound. Epochs take what there is, and no more.
+    """
+    largest = max(sizes)
+    if client.steps and client.batch > MOST_DRAWS * largest:
+        raise ConfigError(
+            f"config.client: {config.client}: batch must be at most {MOST_DRAWS} times "
+            f"the {largest} examples of the largest client, or 0 for all that a client "
+            f"has, got {client.batch}"
+        )
+
+
+def _require_convex(config: ConfigDict, made: Parts) -> None:
+    federation = made.federation
+    alone = federation.local_update.full_gradient and federation.network.everyone
+    if config.stop.residual and not (made.task.convex and alone):
+        raise ConfigError(
+            "config.stop.residual: must be 0 unless f* can be solved for: full-batch "
+            "gradients of all clients, gradient(batch=0) and everyone(), of a convex "
+            f"loss, such as Logistic's at full precision; got {config.stop.residual}"
+        )
+
+
+def _require_watched(config: ConfigDict, made: Parts) -> None:
+    network = made.federation.network
+    if config.log.study != "none" and not (network.everyone and not network.costs):
+        raise ConfigError(
+            "config.log.study: must be none where client 0 does not take part in every "
+            f"round, got {config.log.study} with {config.network}"
+        )

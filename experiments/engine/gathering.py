@@ -1,0 +1,94 @@
+"""What runs have in common: their data, what is to be checked of them, their program."""
+
+import ast
+from collections.abc import Sequence
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from flq_jax.data import partition
+from flq_jax.data.dataset import Dataset
+
+from ..assembly.build import client, padded_length, split
+from ..assembly.composition import PROGRAM, asks, composed
+from ..folder.record import Job
+from ..options.names import flatten
+from ..options.parts import PARTS, trees
+from ..process.errors import ConfigError
+
+MOST_BYTES = 8 * 10**9  # of examples that the runs of one program hold
+# Options that a program never sees: what they say is in the arrays that it works on, or
+# in its expressions.
+IN_ARRAYS = ("seed", "let", "cell", *PARTS)
+# Of a cell's options those that shape its arrays, or its program.
+OF_CELLS_PROGRAM = "blocks", "bit_operations_a_cycle"
+
+
+def alike(config: ConfigDict, dataset: Dataset) -> str:
+    """What runs of one program have in common, as a string to compare.
+
+    All options but those of `IN_ARRAYS`, the expressions but for the numbers in them
+    that a program may take as its arguments, the data set, and the length of the
+    clients' arrays, which must have the same shapes.
+    """
+    options = {k: v for k, v in config.items() if k not in IN_ARRAYS}
+    parts = composed(config).parts
+    texts = {name: ast.unparse(tree) for name, tree in parts.items()}
+    if any(asks(name, tree, "seed") for name, tree in parts.items()):
+        options["seed"] = config.seed
+    cell = [config.cell[name] for name in OF_CELLS_PROGRAM]
+    length = padded_length(client(config, dataset), split(config, dataset))
+    same = sorted(flatten(options).items()), texts, cell, dataset.digest, length
+    return repr(same)
+
+
+def most_together(config: ConfigDict, dataset: Dataset) -> int:
+    """How many runs that are alike hold examples of their own in `MOST_BYTES`: 1 or more.
+
+    Each holds them once by itself and once as a row of the stack; runs that share theirs
+    hold nothing, which is so where another seed splits them alike.
+    """
+    update, parts = client(config, dataset), split(config, dataset)
+    if _another_seed_splits_alike(config, dataset, parts):
+        return MOST_BYTES
+    example = dataset.train_inputs[0].nbytes * (1 if update.batch else 4)
+    mine = 2 * len(parts) * padded_length(update, parts) * example
+    return max(1, MOST_BYTES // mine)
+
+
+def _another_seed_splits_alike(
+    config: ConfigDict, dataset: Dataset, parts: partition.Parts
+) -> bool:
+    other = config.copy_and_resolve_references()
+    other.seed = (config.seed + 1) % 2**32
+    try:
+        return all(map(np.array_equal, parts, split(other, dataset)))
+    except ConfigError:  # drawn, but in vain
+        return False
+
+
+def data_text(config: ConfigDict) -> str:
+    """What two configs of one data set have in common."""
+    tree = trees(config)["data"]
+    return ast.unparse(tree) + f" seed={config.seed}" * asks("data", tree, "seed")
+
+
+def without_seed(config: ConfigDict) -> str:
+    """What configs have in common that differ in seeds which no part but arrays sees."""
+    found = trees(config)
+    seeded = any(asks(part, found[part], "seed") for part in PROGRAM)
+    texts = {part: ast.unparse(tree) for part, tree in found.items()}
+    others = {k: v for k, v in config.items() if k not in ("seed", "let", *found)}
+    return repr((texts, sorted(flatten(others).items()), config.seed * seeded))
+
+
+def stacks(runs: Sequence[Job], most: int) -> list[list[Job]]:
+    """The runs gathered by program, at most so many together, in their order."""
+    groups: dict[str, list[Job]] = {}
+    for run in runs:
+        groups.setdefault(alike(run.config, run.dataset), []).append(run)
+    found = []
+    for group in groups.values():
+        fit = min(most, most_together(group[0].config, group[0].dataset))
+        found += [group[i : i + fit] for i in range(0, len(group), fit)]
+    return found

@@ -1,0 +1,119 @@
+"""Uplink and server in one pass over the clients, where nothing stands between them."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from flq_jax.compressors.base import silence
+from flq_jax.data.clients import ClientData
+from flq_jax.federated.rows import put, take
+from flq_jax.federated.serving import decoded, moved, weighed
+from flq_jax.federated.state import Federation, State, Uplink
+from flq_jax.federated.work import Said, Told, asked, client, kept, settled, speaking
+from flq_jax.keys import RoundKeys
+from flq_jax.quantizers import Message
+
+
+def takes_one_pass(federation: Federation) -> bool:
+    """Whether a client's message can be decoded and counted as soon as it is there.
+
+    So it is where all messages arrive, whatever the others say, and where the server has
+    no estimate of clients whom nobody asked.
+    """
+    network, link = federation.network, federation.compressor
+    return network.lossless and (link.estimate is None or network.everyone)
+
+
+def stays_in_tensors(federation: Federation) -> bool:
+    """Whether clients' updates need never be written as vectors f32[d]: of their weighted
+    sum alone is one made."""
+    return federation.compressor.exact and federation.aggregate.linear
+
+
+def one_pass(
+    federation: Federation,
+    keys: RoundKeys,
+    state: State,
+    data: ClientData,
+    round_index: jax.Array,
+) -> tuple[Uplink, State]:
+    """`uplink` and `serve` of a federation that `takes_one_pass`: the same results.
+
+    A group of clients is done with before the next one begins: what they compute, send
+    and are understood to have said stays in the cache, and a sum is all that is kept.
+    The sum is of shares among those who were asked; what is left of them when somebody
+    has nothing to say grows to 1 in the end.
+
+    Returns:
+        (what was sent, without the messages themselves; the state after the round).
+    """
+    begun = asked(federation, keys, state, data, round_index)
+    who, shards, *_ = begun.rows
+    counted = jnp.where(begun.plan.listens, shards.sizes, 0).astype(jnp.float32)
+    most = jnp.sum(counted)
+    shares = counted / jnp.maximum(most, 1.0)
+    steps = None
+    if federation.local_update.normaliser is not None:
+        steps = federation.local_update.normaliser(shards.sizes)
+        shares = shares / steps
+
+    each = partial(heard_at_once, federation)
+    part, (said, memory) = federation.grouping(each, begun.told, sums=True)(
+        begun.plan.listens,
+        shares,
+        take(state.server_memory, who, data.sizes.shape[0]),
+        *begun.rows,
+    )
+    part, _ = ravel_pytree(part)
+    sent = settled(federation, keys, state, begun, said, (said.memory, said.local))
+    weights, total = weighed(federation, data, sent)
+    rest = most / jnp.maximum(total, 1.0)
+    if steps is not None:  # see `aggregation.shares`
+        rest *= jnp.vdot(weights / jnp.maximum(total, 1.0), steps)
+    mean = federation.aggregate.verdict(part * rest)
+    memory = put(state.server_memory, who, memory, data.sizes.shape[0])
+    return sent, moved(federation, state, data, round_index, sent, memory, mean, total)
+
+
+def heard_at_once(
+    federation: Federation,
+    told: Told,
+    listens: jax.Array,
+    shares: jax.Array,
+    server: Any,
+    *rows: Any,
+) -> tuple[jax.Array, tuple[Said, Any]]:
+    """A group of clients works, speaks and is heard.
+
+    Args:
+        told: what all are told.
+        listens: who takes part, bool[g].
+        shares: what each one's estimate counts, f32[g].
+        server: what the server remembers of each, leading axis [g].
+        rows: see `Asked`.
+
+    Returns:
+        (its part of the sum, f32[d] or shaped as the params, (what it said and remembers then, with the
+        messages' lengths alone; what the server remembers then)).
+    """
+    who, shards, memory, local, _ = rows
+    plain = stays_in_tensors(federation)
+    each = partial(client, federation, plain=plain)
+    said = jax.vmap(each, (None, 0, 0, 0, 0, 0))(told, *rows)
+    active = speaking(listens, said, shards)
+    messages = jax.vmap(silence)(said.message, active)
+    if federation.compressor.estimate is None:
+        shares = jnp.where(messages.num_bits > 0, shares, 0.0)
+    if plain:
+        part = jax.tree.map(lambda x: jnp.tensordot(shares, x, 1), messages.codes)
+    else:
+        estimates, server = decoded(
+            federation, told.uplink, told.broadcast, who, messages, server
+        )
+        part = shares @ federation.aggregate.share(estimates)
+    memory, local = kept(said, (memory, local), active, active)
+    length = Message((), (), said.message.num_bits)
+    return part, (said._replace(message=length, memory=memory, local=local), server)
