@@ -18,7 +18,7 @@ from ..options.parts import trees
 from ..process.errors import ConfigError
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
-from .setting import cell_of, initial, setting, sizes_of
+from .setting import cell_of, initial, lengths, sent_shapes, setting
 
 # Examples drawn at once, as a multiple of those that there are.
 MOST_DRAWS = 10
@@ -53,8 +53,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         cell = cell_of(config, root)
         made = assembled(found, parts, Arrays(root, data, cell, {}))
         _require_judged(config, made)
-        sent = sizes_of(made.federation.local_update, found.shapes)
-        _require_countable(config, made, sum(sent))
+        sent = sent_shapes(made.federation.local_update, found.shapes)
+        _require_countable(config, made, lengths(sent)["d"])
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
         _require_watched(config, made)

@@ -68,5 +68,6 @@ def econtrol(quantizer: Quantizer, eta: float) -> Compressor:
         encode=encode,
         overload=overload,
         estimate=lambda memory: memory.reference,
+        mirrored=lambda memory: memory.reference,
         transforms=True,
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.compressors.base import (
     NO_BROADCAST,
     Compressor,
@@ -47,14 +48,21 @@ def marina(quantizer: Quantizer, probability: float, *, seed: int = 0) -> Compre
 
     Args:
         quantizer: with a code a coordinate and messages shorter than the floats, see
-            `one_of`; a `Quantizer`, else TypeError, without a schedule, else ValueError.
+            `one_of`; a `Quantizer`, else TypeError, without a schedule or a choice,
+            else ValueError.
         probability: p, in (0, 1]; ValueError otherwise.
-        seed: of the draws, 0 or more.
+        seed: of the draws, 0 or more; ValueError otherwise.
     """
     require_quantizer("marina", quantizer, "its estimate is built from what is sent")
     require_any_round("marina", quantizer, "x itself does not shrink to zero")
+    if quantizer.choose is not None:
+        raise ValueError(
+            "marina: takes no choice or warm-up: a message's length tells the floats from "
+            "the changes"
+        )
     if not 0.0 < single(probability) <= 1.0:
         raise ValueError(f"marina: probability must be in (0, 1], got {probability=}")
+    require_integer("marina", "seed", seed, 0)
     both = one_of((quantizer, identity()))
 
     def init(d):
@@ -94,5 +102,6 @@ def marina(quantizer: Quantizer, probability: float, *, seed: int = 0) -> Compre
         both.layout,
         overload,
         estimate=lambda memory: memory.reference,
+        mirrored=lambda memory: memory.reference,
         warm_up=1,
     )

@@ -115,4 +115,5 @@ def innovation(quantizer: Quantizer, *, rate: float = 1.0) -> Compressor:
         scheduled=quantizer.schedule is not None,
         warm_up=quantizer.warm_up,
         rate=rate,
+        mirrored=lambda reference: reference,
     )

@@ -1,11 +1,14 @@
 """Local work whose outcome is binary: clients train through the rounding."""
 
+import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_integer
+from flq_jax.federated.descent import batches
 from flq_jax.federated.local import LocalUpdate, Loss, ordered, stateless, taken
 from flq_jax.single import single
 
@@ -72,19 +75,17 @@ def binarized_epochs(
         loss: (params, inputs, labels, weights, key) -> f32[], see `Batch`.
         optimizer: of u and a; its state starts anew each round.
         batch, epochs: see `local_epochs`.
-        rho: how fast alpha learns, 0 or more; ValueError otherwise.
+        rho: how fast alpha learns, 0 or more and finite; ValueError otherwise.
         plain: the share of plain steps, in [0, 1); ValueError otherwise.
 
     Returns:
         The loss is the mean over the steps, the update params - local params.
     """
-    if batch < 1 or epochs < 1:
+    require_integer("binarized_epochs", "epochs", epochs, 1)
+    batches("binarized_epochs", loss, optimizer, batch, epochs, 0)
+    if not 0.0 <= single(rho) < math.inf or not 0.0 <= single(plain) < 1.0:
         raise ValueError(
-            f"binarized_epochs: batch and epochs must be 1 or more, got {batch=} {epochs=}"
-        )
-    if not 0.0 <= single(rho) or not 0.0 <= single(plain) < 1.0:
-        raise ValueError(
-            "binarized_epochs: rho must be 0 or more and plain in [0, 1), got "
+            "binarized_epochs: rho must be finite, 0 or more, and plain in [0, 1), got "
             f"{rho=} {plain=}"
         )
 

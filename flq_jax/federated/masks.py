@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_integer
+from flq_jax.federated.descent import batches
 from flq_jax.federated.local import LocalUpdate, Loss, ordered, stateless, taken
 from flq_jax.single import single
 
@@ -55,10 +57,8 @@ def mask_training(
     Returns:
         The loss is the mean over the steps, the update the mask, 0 or 1 as f32.
     """
-    if batch < 1 or epochs < 1:
-        raise ValueError(
-            f"mask_training: batch and epochs must be 1 or more, got {batch=} {epochs=}"
-        )
+    require_integer("mask_training", "epochs", epochs, 1)
+    batches("mask_training", loss, optimizer, batch, epochs, 0)
 
     def update(key, params, shard):
         capacity = shard.labels.shape[0]
@@ -129,10 +129,7 @@ def mask_server(
             authors' code.
         epsilon: in (0, 0.5); ValueError otherwise. Keeps the scores finite.
     """
-    if isinstance(reset, bool) or not isinstance(reset, int) or reset < 1:
-        raise ValueError(
-            f"mask_server: reset must be an integer, 1 or more, got {reset=}"
-        )
+    require_integer("mask_server", "reset", reset, 1)
     if not 0.0 < single(epsilon) < 0.5:
         raise ValueError(f"mask_server: epsilon must be in (0, 0.5), got {epsilon=}")
 

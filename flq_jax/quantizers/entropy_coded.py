@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from flq_jax import coding
+from flq_jax.arguments import require_instance
 from flq_jax.quantizers.base import Layout, Quantizer
 
 
@@ -22,14 +23,16 @@ def entropy_coded(quantizer: Quantizer) -> Quantizer:
     bits, see `wire`, and needs the package's extra `entropy`.
 
     Args:
-        quantizer: with codes of 12 bits or fewer, or codes that rise; without options, for
-            which its length would have to stand; ValueError otherwise, partly by `layout`.
+        quantizer: a `Quantizer`, else TypeError, with codes of 12 bits or fewer, or codes
+            that rise; without options, for which its length would have to stand;
+            ValueError otherwise, partly by `layout`.
 
     Returns:
         A `Quantizer` on f32[d]. A message has the codes and sides of the quantizer's and
         costs 32 bits a side and those of the codes: at most a bit for each group of codes
         more than before.
     """
+    require_instance("entropy_coded", "quantizer", quantizer, Quantizer)
     if quantizer.choose is not None:
         raise ValueError(
             "entropy_coded: takes no choice or warm-up, whose options are told by their "

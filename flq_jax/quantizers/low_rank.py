@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import is_integer, require_integer, shown
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 
 
@@ -29,7 +31,8 @@ def low_rank(
 
     Args:
         rank: r, 1 or more; ValueError otherwise.
-        shapes: of the tensors whose entries x has, one after another.
+        shapes: of the tensors whose entries x has, one after another, one or more of
+            them and of no length 0; ValueError otherwise.
         iterations: 1 or more; ValueError otherwise.
 
     Returns:
@@ -37,11 +40,13 @@ def low_rank(
         and r (n + m) f32 sides for each matrix, n m for what is sent as it is. x = 0
         decodes to exactly 0.
     """
-    for name, number in (("rank", rank), ("iterations", iterations)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(
-                f"low_rank: {name} must be an integer, 1 or more, got {number!r}"
-            )
+    require_integer("low_rank", "rank", rank, 1)
+    require_integer("low_rank", "iterations", iterations, 1)
+    if not _are_shapes(shapes):
+        raise ValueError(
+            "low_rank: shapes must be a sequence of shapes, of integers, 1 or more each, "
+            f"got shapes={shown(shapes)}"
+        )
     matrices = [_as_matrix(tuple(shape)) for shape in shapes]
     sizes = [n * m for n, m in matrices]
     sent = [_numbers(rank, n, m) for n, m in matrices]
@@ -81,6 +86,15 @@ def low_rank(
         return jnp.concatenate(parts)
 
     return Quantizer(encode, decode, layout)
+
+
+def _are_shapes(shapes: Any) -> bool:
+    if not isinstance(shapes, list | tuple) or not shapes:
+        return False
+    return all(
+        isinstance(shape, list | tuple) and all(is_integer(n) and n >= 1 for n in shape)
+        for shape in shapes
+    )
 
 
 def _as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_flag, shown
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.single import single
@@ -30,7 +31,7 @@ def masked_noise(scale: float, *, signed: bool = True) -> Quantizer:
 
     Args:
         scale: of the noise, above 0 and finite; ValueError otherwise. The updates' order.
-        signed: which masks.
+        signed: which masks; TypeError unless True or False.
 
     Returns:
         A `Quantizer` on f32[d]. A message is u8[d] codes, 1 for m_i = 1, and costs d bits.
@@ -38,8 +39,9 @@ def masked_noise(scale: float, *, signed: bool = True) -> Quantizer:
     """
     if not 0.0 < single(scale) < math.inf:
         raise ValueError(
-            f"masked_noise: scale must be positive and finite, got {scale=}"
+            f"masked_noise: scale must be positive and finite, got scale={shown(scale)}"
         )
+    require_flag("masked_noise", "signed", signed)
     name = f"masked-noise{float(scale)}" + "-unsigned" * (not signed)
 
     def layout(d):

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_choice
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import Layout, Message, Quantizer, never
 from flq_jax.single import single
@@ -42,10 +43,7 @@ def noisy_sign(sigma: float, *, noise: str = "uniform") -> Quantizer:
     """
     if not 0.0 < single(sigma) < math.inf:
         raise ValueError(f"noisy_sign: sigma must be positive and finite, got {sigma=}")
-    if noise not in _SCALES:
-        raise ValueError(
-            f"noisy_sign: noise must be 'uniform' or 'normal', got {noise=}"
-        )
+    require_choice("noisy_sign", "noise", noise, _SCALES)
     size = jnp.float32(_SCALES[noise] * sigma)
     uniform = noise == "uniform"
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from flq_jax.arguments import require_integer
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 
 
@@ -24,7 +25,7 @@ def projected(count: int, d: int) -> Quantizer:
 
     Args:
         count: P, 1 or more; ValueError otherwise.
-        d: length of x, which the decoder cannot tell from a message, below 2**31;
+        d: length of x, 1 or more, which the decoder cannot tell from a message, below 2**31;
             ValueError otherwise.
 
     Returns:
@@ -32,11 +33,10 @@ def projected(count: int, d: int) -> Quantizer:
         32 P bits. x = 0 decodes to exactly 0. The z_p are drawn one after another: memory
         is 2 d, and time P d.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(
-            f"projected: count must be an integer, 1 or more, got {count=}"
-        )
-    require_indices("projected", "coordinates", d)
+    require_integer("projected", "count", count, 1)
+    if isinstance(d, int):
+        require_indices("projected", "coordinates", d)
+    require_integer("projected", "d", d, 1)
     layout = Layout.of(f"projected-{count}-of-{d}", 1, 0, count)
 
     def of(length):

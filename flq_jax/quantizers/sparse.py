@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from flq_jax.arguments import require_integer
+from flq_jax.arguments import require_instance, require_integer
 from flq_jax.quantizers.base import (
     Layout,
     Message,
@@ -33,8 +33,8 @@ def top_k(k: int | float, d: int, *, values: Quantizer | None = None) -> Quantiz
             makes one or more; ValueError otherwise.
         d: length of x, which the decoder cannot tell from a message, below 2**31;
             ValueError otherwise.
-        values: of the k values, without schedule or choice; ValueError otherwise. None
-            sends them as they are, and the coordinates by falling magnitude;
+        values: of the k values, a `Quantizer`, else TypeError, without schedule or choice,
+            else ValueError. None sends them as they are, and the coordinates by falling magnitude;
             `identity()` sends them as they are, too.
 
     Returns:
@@ -64,6 +64,7 @@ def top_k(k: int | float, d: int, *, values: Quantizer | None = None) -> Quantiz
 
 def _top_k_quantized(k: int, d: int, width: int, values: Quantizer) -> Quantizer:
     """Top-k of which the values are quantized, and the indices rise."""
+    require_instance("top_k", "values", values, Quantizer)
     if values.schedule is not None or values.choose is not None:
         raise ValueError("top_k: takes no values with a schedule or a choice")
     require_one_length("top_k", values, k)

@@ -63,7 +63,19 @@ def test_rows_are_no_images(rows):
 def test_expressions_may_use_the_sizes_of_the_tensors(images):
     values = setting(config(model="MLP((3,))"), images).values
     assert sorted(values["sizes"]) == [3, 10, 30, 784 * 3]
+    assert sorted(values["shapes"]) == [(3,), (3, 784), (10,), (10, 3)]
     assert values["d"] == 3 + 10 + 30 + 784 * 3
+
+
+def test_messages_may_be_cut_as_what_is_broadcast_is(images):
+    """SCAFFOLD's broadcast has the control beside the model: twice as many tensors."""
+    options = {"model": "MLP((3,))", "uplink": "error_feedback(low_rank(1))"}
+    fit(images, **options, client="gradient(batch=1)")
+    fit(
+        images,
+        **options,
+        client="scaffold(optimizer=optax.sgd(0.1), batch=1, epochs=1)",
+    )
 
 
 def test_integer_products_that_overflow_are_told(images):
@@ -182,7 +194,9 @@ def own(tmp_path, monkeypatch):
 def test_a_round_of_own_parts_is_traced_and_told_in_one_line(own, images):
     """Also of the first config that names them, before which nothing has imported them."""
     options = {"client": "gradient(batch=1)"}
-    with pytest.raises(ConfigError, match="^config: a round can't be traced") as error:
+    with pytest.raises(
+        ConfigError, match="^config.uplink: own_.* a round can't be"
+    ) as error:
         fit(images, uplink="own_parts_of_check.broken()", **options)
     assert "\n" not in str(error.value)
     fit(images, model="own_parts_of_check.Flat()", **options)
