@@ -9,7 +9,7 @@ import optax
 
 from flq_jax.arguments import require_integer
 from flq_jax.federated.descent import batches
-from flq_jax.federated.local import LocalUpdate, Loss, ordered, stateless, taken
+from flq_jax.federated.local import LocalUpdate, Loss, stateless
 from flq_jax.single import single
 
 LEAST, LARGEST = 5e-4, 5e-2  # of alpha
@@ -82,7 +82,7 @@ def binarized_epochs(
         The loss is the mean over the steps, the update params - local params.
     """
     require_integer("binarized_epochs", "epochs", epochs, 1)
-    batches("binarized_epochs", loss, optimizer, batch, epochs, 0)
+    work = batches("binarized_epochs", loss, optimizer, batch, epochs, 0)
     if not 0.0 <= single(rho) < math.inf or not 0.0 <= single(plain) < 1.0:
         raise ValueError(
             "binarized_epochs: rho must be finite, 0 or more, and plain in [0, 1), got "
@@ -101,58 +101,32 @@ def binarized_epochs(
         return jax.tree.map(binarize, u, jax.tree.map(alpha, start, a), dice)
 
     def update(key, params, shard):
-        capacity = shard.labels.shape[0]
-        size = min(batch, capacity)
-        steps = -(-capacity // size)
-        own_steps = -(-shard.sizes // size)  # in an epoch, those with examples
-        changes = jnp.floor(plain * epochs * own_steps)
+        steps = work.count(shard.sizes)
+        changes = jnp.floor(plain * steps)
 
-        def epoch(carry, number):
-            key_order, key_noise, key_dice = jax.random.split(
-                jax.random.fold_in(key, number), 3
-            )
-            rows, present = ordered(key_order, shard, steps, size)
+        def step(carry, examples, key):
+            (u, a), start, opt_state, total, done = carry
+            noise, dice = jax.random.split(key)
+            now = jax.tree.map(lambda leaf: jnp.mean(jnp.abs(leaf)), u)
+            start = jax.tree.map(partial(jnp.where, done == changes), now, start)
 
-            def step(carry, index):
-                (u, a), start, opt_state, total = carry
-                done = number * own_steps + index
-                start = jax.tree.map(
-                    lambda s, leaf: jnp.where(
-                        done == changes, jnp.mean(jnp.abs(leaf)), s
-                    ),
-                    start,
-                    u,
-                )
-                examples = taken(shard, rows[index], present[index])
-                noise = jax.random.fold_in(key_noise, index)
-                dice = jax.random.fold_in(key_dice, index)
+            def lost(trained):
+                u, a = trained
+                rounded = binary(dice, u, a, start)
+                chosen = jax.tree.map(partial(jnp.where, done >= changes), rounded, u)
+                return loss(jax.tree.map(jnp.add, params, chosen), *examples, noise)
 
-                def lost(trained):
-                    u, a = trained
-                    rounded = binary(dice, u, a, start)
-                    chosen = jax.tree.map(
-                        partial(jnp.where, done >= changes), rounded, u
-                    )
-                    local = jax.tree.map(jnp.add, params, chosen)
-                    return loss(local, *examples, noise)
-
-                value, grads = jax.value_and_grad(lost)((u, a))
-                updates, opt_state = optimizer.update(grads, opt_state, (u, a))
-                trained = optax.apply_updates((u, a), updates)
-                new = trained, start, opt_state, total + value
-                active = jnp.any(present[index])
-                return jax.tree.map(partial(jnp.where, active), new, carry), None
-
-            return jax.lax.scan(step, carry, jnp.arange(steps))
+            value, grads = jax.value_and_grad(lost)((u, a))
+            updates, opt_state = optimizer.update(grads, opt_state, (u, a))
+            trained = optax.apply_updates((u, a), updates)
+            return trained, start, opt_state, total + value, done + 1
 
         u = jax.tree.map(jnp.zeros_like, params)
         a = jax.tree.map(lambda leaf: jnp.float32(0.0), params)
-        trained = u, a
-        start = trained, a, optimizer.init(trained), jnp.float32(0.0)
-        carry, _ = jax.lax.scan(epoch, start, jnp.arange(epochs))
-        (u, a), begun, _, total = carry
+        start = (u, a), a, optimizer.init((u, a)), jnp.float32(0.0), jnp.int32(0)
+        (u, a), begun, _, total, _ = work.fold(step, start, key, shard)
         local = binary(jax.random.fold_in(key, epochs), u, a, begun)
-        mean = total / jnp.maximum(epochs * own_steps, 1)
+        mean = total / jnp.maximum(steps, 1)
         return mean, jax.tree.map(jnp.negative, local)
 
     return stateless(update, batch=batch, epochs=epochs)

@@ -1,6 +1,5 @@
 """FedPM: weights that nobody changes, and how likely each of them is to be there."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from flq_jax.arguments import require_integer
-from flq_jax.federated.descent import batches
-from flq_jax.federated.local import LocalUpdate, Loss, ordered, stateless, taken
+from flq_jax.federated.descent import batches, descended
+from flq_jax.federated.local import LocalUpdate, Loss, stateless
 from flq_jax.single import single
 
 
@@ -58,43 +57,17 @@ def mask_training(
         The loss is the mean over the steps, the update the mask, 0 or 1 as f32.
     """
     require_integer("mask_training", "epochs", epochs, 1)
-    batches("mask_training", loss, optimizer, batch, epochs, 0)
+    work = batches("mask_training", loss, optimizer, batch, epochs, 0)
+
+    def of_scores(scores, inputs, labels, shares, key):
+        noise, draw = jax.random.split(key)
+        masked = jax.tree.map(jnp.multiply, weights, sampled_mask(draw, scores))
+        return loss(masked, inputs, labels, shares, noise)
 
     def update(key, params, shard):
-        capacity = shard.labels.shape[0]
-        size = min(batch, capacity)
-        steps = -(-capacity // size)
-
-        def epoch(carry, number):
-            key_order, key_noise, key_draw = jax.random.split(
-                jax.random.fold_in(key, number), 3
-            )
-            rows, present = ordered(key_order, shard, steps, size)
-
-            def step(carry, index):
-                scores, opt_state, total = carry
-                examples = taken(shard, rows[index], present[index])
-                noise = jax.random.fold_in(key_noise, index)
-                draw = jax.random.fold_in(key_draw, index)
-
-                def lost(scores):
-                    masked = jax.tree.map(
-                        jnp.multiply, weights, sampled_mask(draw, scores)
-                    )
-                    return loss(masked, *examples, noise)
-
-                value, grads = jax.value_and_grad(lost)(scores)
-                updates, opt_state = optimizer.update(grads, opt_state, scores)
-                new = optax.apply_updates(scores, updates), opt_state, total + value
-                active = jnp.any(present[index])
-                return jax.tree.map(partial(jnp.where, active), new, carry), None
-
-            return jax.lax.scan(step, carry, jnp.arange(steps))
-
-        start = params, optimizer.init(params), jnp.float32(0.0)
-        (scores, _, total), _ = jax.lax.scan(epoch, start, jnp.arange(epochs))
-        num_steps = jnp.maximum(epochs * -(-shard.sizes // size), 1)
-        return total / num_steps, sampled_mask(jax.random.fold_in(key, epochs), scores)
+        found = descended(of_scores, optimizer, work, key, params, shard)
+        scores = jax.tree.map(jnp.subtract, params, found.moved)
+        return found.loss, sampled_mask(jax.random.fold_in(key, epochs), scores)
 
     return stateless(update, batch=batch, epochs=epochs)
 
