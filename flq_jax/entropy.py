@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.coding.range_coder import constriction, model, ranks
+
 _HEADER = struct.Struct("<IH")
 _LARGEST_ALPHABET = 2**12
 
@@ -45,7 +47,7 @@ def compress(codes: np.ndarray) -> bytes:
         codes: integers [d], d from 1 and below 2**32, each from 0 and below 4096;
             ValueError otherwise. Needs the package's extra `entropy`, else ImportError.
     """
-    coder, models = _constriction()
+    coder, _ = constriction()
     codes = np.asarray(codes)
     if codes.size >= 2**32:
         raise ValueError(
@@ -61,7 +63,7 @@ def compress(codes: np.ndarray) -> bytes:
     if np.count_nonzero(counts) == 1:
         return header
     encoder = coder.RangeEncoder()
-    encoder.encode(_ranks(counts)[codes].astype(np.int32), _model(models, counts))
+    encoder.encode(ranks(counts)[codes].astype(np.int32), model(counts))
     return header + encoder.get_compressed().astype("<u4").tobytes()
 
 
@@ -77,7 +79,7 @@ def decompress(data: bytes, most: int) -> np.ndarray:
         ValueError: the bytes are not from `compress`, damaged, or of more than `most`
             codes, which is found before any memory is asked for.
     """
-    coder, models = _constriction()
+    coder, _ = constriction()
     _require("length", len(data) >= _HEADER.size, f">= {_HEADER.size} bytes", len(data))
     size, symbols = _HEADER.unpack_from(data)
     _require("number of codes", 1 <= size <= most, f"in 1..{most}", size)
@@ -94,7 +96,7 @@ def decompress(data: bytes, most: int) -> np.ndarray:
         return np.full(size, present[0])
     decoder = coder.RangeDecoder(words)
     try:
-        codes = present[decoder.decode(_model(models, counts), size)]
+        codes = present[decoder.decode(model(counts), size)]
     except AssertionError as error:  # what constriction calls an impossible word
         raise ValueError(
             f"decompress: words must be of a coder, got {error}"
@@ -108,25 +110,3 @@ def decompress(data: bytes, most: int) -> np.ndarray:
 def _require(what: str, holds: bool, must: object, came: object) -> None:
     if not holds:
         raise ValueError(f"decompress: {what} must be {must}, got {came}")
-
-
-def _model(models, counts: np.ndarray):
-    """The symbols that occur, by their counts."""
-    share = counts[counts > 0] / counts.sum()
-    return models.Categorical(share, perfect=False)
-
-
-def _ranks(counts: np.ndarray) -> np.ndarray:
-    """Each symbol's place among those that occur."""
-    return np.cumsum(counts > 0) - 1
-
-
-def _constriction():
-    try:
-        import constriction
-    except ImportError as error:
-        raise ImportError(
-            "flq_jax.entropy: coding needs the extra: pip install 'flq_jax[entropy]'"
-        ) from error
-    stream = constriction.stream  # pyrefly: ignore[missing-attribute] untyped
-    return stream.queue, stream.model

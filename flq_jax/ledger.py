@@ -129,9 +129,7 @@ def downlink_bits(
     total = 0
     for bits, *times in ledger.broadcasts:
         layout = _layout_of(links.downlink, bits)
-        bits += links.threshold_bits
-        if count == "laq":
-            bits = layout.code_bits
+        bits += -32 * layout.num_sides if count == "laq" else links.threshold_bits
         charged = times[DOWNLINKS.index(downlink)]
         total += charged * bits * _widening(layout, float_bits)
     return total

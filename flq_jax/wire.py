@@ -11,7 +11,8 @@ A frame is, little-endian throughout:
 The header's num_bits is the message's, in units of `Layout.unit` bits. The payload is as
 many bits long, rounded up to a byte, and is what every convention counts; header and
 check, OVERHEAD_BYTES together, are counted by none, as in the literature. Silence has no
-payload. Where a layout has options, a frame is that of the option which made the message.
+payload. Where a layout has options, a frame is that of the option which made the message;
+where it is entropy-coded, the codes are as `coding` has them, in as many bits as are left.
 
 Version 3 sends widths that are no power of two field by field; up to version 2 every code
 stood whole, which takes a processor several times as long to read.
@@ -25,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flq_jax import bitstream
+from flq_jax import bitstream, coding
 from flq_jax.quantizers.base import Layout, Message
 
 MAGIC = b"FLQM"
@@ -70,8 +71,7 @@ def pack(message: Message, layout: Layout) -> bytes:
     if length:
         sides, unsent = np.split(sides.astype("<f4"), [sent.num_sides])
         _require("unsent sides", not unsent.view(np.uint32).any(), "zeros", unsent)
-        stream = _packed(codes.astype(_dtype(sent), copy=False), sent.runs)
-        payload = sides.data, np.asarray(stream).data
+        payload = sides.data, _stream(codes, sent, length)
     else:
         empty = not codes.any() and not sides.view(np.uint32).any()
         _require("a silent message", empty, "all zeros", "other codes or sides")
@@ -112,15 +112,45 @@ def unpack(frame: bytes, layout: Layout) -> Message:
     stream = np.frombuffer(payload, np.uint8, offset=4 * sent.num_sides)
     unused = -num_bits % 8
     _require("padding", not unused or not stream[-1] >> 8 - unused, "zeros", "others")
-    codes = _unpacked(stream, sent.runs)
+    codes = _codes(stream, sent, num_bits)
     return _message(jnp.asarray(codes, layout.code_dtype), sides, length)
 
 
 def _told(layout: Layout, length: int) -> Layout:
     """The layout of a message with that `num_bits`; of silence, the given one."""
-    lengths = 0, *layout.lengths
-    _require("num_bits", length in lengths, " or ".join(map(str, lengths)), length)
-    return layout.of_length(length) or layout
+    found = layout.of_length(length)
+    lengths = " or ".join(map(str, (0, *layout.lengths)))
+    if layout.coded:
+        lengths = f"0 or in {32 * layout.num_sides + 1}..{layout.num_bits}"
+    _require("num_bits", not length or found is not None, lengths, length)
+    return found or layout
+
+
+def _stream(codes: np.ndarray, sent: Layout, length: int) -> memoryview:
+    """The codes of a message of `length` bits or units as bytes."""
+    if not sent.coded:
+        stream = _packed(codes.astype(_dtype(sent), copy=False), sent.runs)
+        return np.asarray(stream).data
+    try:
+        bits = coding.write(codes, sent.runs, sent.rising, length - 32 * sent.num_sides)
+    except coding.CodingError as error:
+        raise WireError(f"wire: {error}") from error
+    return np.packbits(bits, bitorder="little").data
+
+
+def _codes(stream: np.ndarray, sent: Layout, num_bits: int) -> np.ndarray:
+    """The codes that `_stream` was given."""
+    if not sent.coded:
+        return np.asarray(_unpacked(stream, sent.runs))
+    length = num_bits - 32 * sent.num_sides
+    bits = np.unpackbits(stream, bitorder="little")[:length]
+    try:
+        codes = coding.read(bits, sent.runs, sent.rising)
+        again = coding.write(codes, sent.runs, sent.rising, length)
+    except coding.CodingError as error:
+        raise WireError(f"wire: {error}") from error
+    _require("stream", np.array_equal(again, bits), "that of its codes", "another")
+    return codes
 
 
 def _message(codes, sides, length: int) -> Message:

@@ -21,6 +21,7 @@ INTEGERS = (*KINDS, 2.0, True, INF, 2**40)
 NUMBERS = (*KINDS, True)
 POSITIVE = (*NUMBERS, 0.0, -1.0, INF, 1e39, 1e-46)
 NOT_NEGATIVE = (*NUMBERS, -1.0, INF, 1e39, 1e-46)
+CHANCE = (*NUMBERS, 0.0, -0.1, 1.1)
 SHARE = (*NUMBERS, -0.1, 1.0, 1 - 1e-9)
 BITS = (*INTEGERS, 0, 9)
 NAMES = ("b", 1, ["l2"], None)
@@ -29,6 +30,7 @@ FUNCTIONS = (500, "a", None)
 FLAGS = ("no", 1, None)
 LABELS = np.arange(12) % 3
 GRID = flq.uniform(8, flq.geometric(1.0, 0.998))
+CODED = flq.entropy_coded(flq.sign())
 SEVERAL = flq.one_of((flq.sign(), flq.identity()))
 
 
@@ -97,7 +99,11 @@ REFUSED = {
     flq.tanh_grid: ({"bits": 4}, {"bits": (*BITS, 1)}),
     flq.top_k: (
         {"k": 2, "d": 9},
-        {"k": (*NUMBERS, 0, 10, 2.0, 0.0), "d": (*INTEGERS, 0)},
+        {
+            "k": (*NUMBERS, 0, 10, 2.0, 0.0),
+            "d": (*INTEGERS, 0),
+            "values": (*without(PARTS, None), GRID, SEVERAL, CODED),
+        },
     ),
     flq.rand_k: (
         {"k": 2, "d": 9},
@@ -143,8 +149,41 @@ REFUSED = {
         {"quantizer": (*PARTS, GRID, SEVERAL), "rounds": (*INTEGERS, 0)},
     ),
     flq.direct: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID)}),
-    flq.error_feedback: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID)}),
-    flq.innovation: ({"quantizer": flq.sign()}, {"quantizer": PARTS}),
+    flq.error_feedback: (
+        {"quantizer": flq.sign()},
+        {"quantizer": (*PARTS, GRID), "decay": (*NUMBERS, -0.1, 1.1)},
+    ),
+    flq.innovation: ({"quantizer": flq.sign()}, {"quantizer": PARTS, "rate": CHANCE}),
+    flq.econtrol: (
+        {"quantizer": flq.top_k(2, 9), "eta": 0.1},
+        {"quantizer": (*PARTS, GRID), "eta": (*NUMBERS, -0.1, 1.1)},
+    ),
+    flq.marina: (
+        {"quantizer": flq.stochastic(1), "probability": 0.1},
+        {
+            "quantizer": (*PARTS, GRID, SEVERAL),
+            "probability": CHANCE,
+            "seed": (*INTEGERS, -1),
+        },
+    ),
+    flq.entropy_coded: (
+        {"quantizer": flq.sign()},
+        {"quantizer": (*PARTS, SEVERAL, flq.warm_up(flq.sign(), 3))},
+    ),
+    flq.noisy_sign: ({"sigma": 0.1}, {"sigma": POSITIVE, "noise": NAMES}),
+    flq.masked_noise: ({"scale": 0.1}, {"scale": POSITIVE, "signed": FLAGS}),
+    flq.projected: (
+        {"count": 2, "d": 9},
+        {"count": (*INTEGERS, 0), "d": (*INTEGERS, 0)},
+    ),
+    flq.low_rank: (
+        {"rank": 1, "shapes": ((2, 3), (3,))},
+        {
+            "rank": (*INTEGERS, 0),
+            "shapes": ((), 5, "ab", None, (2, 3), ((0, 2),), ((2.0,),), ("ab",)),
+            "iterations": (*INTEGERS, 0),
+        },
+    ),
     flq.momentum: (
         {"compressor": flq.direct(flq.sign()), "beta": 0.9},
         {"compressor": (*PARTS, flq.sign(), flq.innovation(GRID)), "beta": SHARE},
@@ -172,7 +211,10 @@ REFUSED = {
             "compressor": (
                 *(*PARTS, flq.sign(), flq.innovation(GRID)),
                 flq.lazy(flq.innovation(flq.sign())),
-            )
+                flq.innovation(flq.sign(), rate=0.5),
+            ),
+            # Of a link without an estimate there is nothing to adopt.
+            "adopted": (*FLAGS, True),
         },
     ),
     flq.uniform_downlink: (
@@ -199,6 +241,18 @@ REFUSED = {
     flq.local_steps: (
         STEPS | {"steps": 2},
         WRONG_STEPS | {"steps": (*INTEGERS, 0)},
+    ),
+    flq.binarized_epochs: (
+        STEPS | {"epochs": 1},
+        WRONG_STEPS | {"epochs": (*INTEGERS, 0), "rho": NOT_NEGATIVE, "plain": SHARE},
+    ),
+    flq.mask_training: (
+        STEPS | {"epochs": 1, "weights": jnp.ones(3)},
+        WRONG_STEPS | {"epochs": (*INTEGERS, 0)},
+    ),
+    flq.mask_server: (
+        {},
+        {"reset": (*INTEGERS, 0), "epsilon": (*NUMBERS, 0.0, 0.5, -1.0)},
     ),
     flq.fedprox: (
         STEPS | {"mu": 0.1, "epochs": 1},
@@ -421,6 +475,7 @@ OTHERS = {
         "Simulation",
     ),
     *("drawn", "one_of_fixed", "whole", "exact", "identity", "natural", "two_means"),
+    "zero_one",
     *("cell", "triggered", "zooming"),  # cell: tests/networks
 }
 

@@ -19,7 +19,7 @@ from ..process.errors import ConfigError
 from ..process.metric_text import TAKEN
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
-from .setting import cell_of, initial, setting, sizes_of
+from .setting import cell_of, initial, lengths, sent_shapes, setting
 
 MOST_DRAWS = 10  # examples drawn at once, as a multiple of those that there are
 
@@ -49,8 +49,8 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
     def look(root, data):
         made = assembled(found, parts, Arrays(root, data, cell_of(config, root), {}))
         _require_judged(config, dataset, found.shapes, made)
-        sent = sizes_of(made.federation.local_update, found.shapes)
-        _require_countable(config, made, sum(sent))
+        sent = sent_shapes(made.federation.local_update, found.shapes)
+        _require_countable(config, made, lengths(sent)["d"])
         _require_batch(config, made.federation.local_update, sizes)
         _require_convex(config, made)
         _require_watched(config, made)

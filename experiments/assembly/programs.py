@@ -17,7 +17,7 @@ from flq_jax.wireless.cell import Cell
 
 from ..options.parts import Trees
 from .composition import blaming, made
-from .setting import Setting, sizes_of
+from .setting import Setting, lengths, sent_shapes
 
 
 class Arrays(NamedTuple):
@@ -66,8 +66,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
     values |= {"loss": task.loss}
     found = {"client": made(parts, "client", values)}
     # Messages are shaped like what is broadcast.
-    values["sizes"] = sizes_of(found["client"], setting.shapes)
-    values["d"] = sum(values["sizes"])
+    values |= lengths(sent_shapes(found["client"], setting.shapes))
     found |= {name: made(parts, name, values) for name in (*LINKS[1:], *SERVER)}
     with blaming(parts, "uplink"):
         found["uplink"] = uplink_of(found["uplink"])

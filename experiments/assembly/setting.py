@@ -29,7 +29,7 @@ class Setting(NamedTuple):
         model: what the clients train.
         example: one input, [1, ...].
         shapes: of the model's params, see `jax.eval_shape`.
-        values: what the expressions may name, the model and its `d` and `sizes` among it.
+        values: what the expressions may name, the model and its `lengths` among it.
         mesh: the devices that the clients are spread over.
         shares: examples of each client; None before they are known.
     """
@@ -59,8 +59,7 @@ def setting(config: ConfigDict, dataset: Dataset) -> Setting:
             f"config.model: {config.model} must take the examples of {dataset.name}, "
             f"{example.shape[1:]}: {reason:.500}"
         ) from error
-    sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
-    values |= {"model": model, "d": sum(sizes), "sizes": sizes}
+    values |= {"model": model, **lengths(shapes)}
     return Setting(config, model, example, shapes, values)
 
 
@@ -73,10 +72,16 @@ def known(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def sizes_of(update: LocalUpdate, shapes: Any) -> list[int]:
-    """The lengths of what is broadcast, tensor by tensor: the model's, or more."""
-    leaves = jax.tree.leaves(jax.eval_shape(update.broadcast, shapes))
-    return [leaf.size for leaf in leaves]
+def sent_shapes(update: LocalUpdate, shapes: Any) -> Any:
+    """The shapes of what is broadcast: the model's, or more."""
+    return jax.eval_shape(update.broadcast, shapes)
+
+
+def lengths(shapes: Any) -> dict[str, Any]:
+    """How long it is, `d`, and its tensors' `sizes` and `shapes`, one after another."""
+    leaves = jax.tree.leaves(shapes)
+    sizes = [leaf.size for leaf in leaves]
+    return {"d": sum(sizes), "sizes": sizes, "shapes": [leaf.shape for leaf in leaves]}
 
 
 def initial(found: Setting) -> Callable[[jax.Array], Any]:

@@ -17,7 +17,7 @@ PARTS = (
 # What a run supplies to expressions, by name.
 SUPPLIED = (
     "clients", "seed", "rounds", "step", "labels", "users", "num_classes", "model", "loss",
-    "d", "sizes", "place", "work",
+    "d", "sizes", "shapes", "place", "work",
 )  # fmt: skip
 
 Trees = dict[str, ast.expr]

@@ -2,7 +2,9 @@
 
 from flq_jax.compressors.base import Broadcast, Compressor, direct
 from flq_jax.compressors.clag import clag
+from flq_jax.compressors.econtrol import econtrol
 from flq_jax.compressors.lazy import lazy
+from flq_jax.compressors.marina import marina
 from flq_jax.compressors.memory import error_feedback, innovation
 from flq_jax.compressors.momentum import momentum
 from flq_jax.compressors.resuming import resuming
@@ -16,9 +18,11 @@ __all__ = [
     "Zooming",
     "clag",
     "direct",
+    "econtrol",
     "error_feedback",
     "innovation",
     "lazy",
+    "marina",
     "momentum",
     "resuming",
     "triggered",

@@ -64,6 +64,10 @@ class Compressor(NamedTuple):
         silent: whether a client may have nothing to say, by a rule of its own.
         warm_up: rounds at the start in which it sends floats, see `Quantizer`.
         beta: of the average of x that it sends, see `momentum`; 0 where it sends x.
+        rate: of the steps by which a reference follows x, see `innovation`; 1 where there
+            is none.
+        mirrored: the client's memory -> what the server remembers of it, which decoding
+            takes; None where that is nothing.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -78,6 +82,8 @@ class Compressor(NamedTuple):
     silent: bool = False
     warm_up: int = 0
     beta: float = 0.0
+    rate: float = 1.0
+    mirrored: Callable[[Memory], Memory] | None = None
 
     @property
     def exact(self) -> bool:
@@ -116,6 +122,7 @@ def echo(
     compressor: Compressor,
     key: jax.Array,
     message: Message,
+    before: Memory,
     memory: Memory,
     broadcast: Broadcast,
 ) -> jax.Array:
@@ -125,13 +132,14 @@ def echo(
         compressor: the link.
         key: the encoder's, cloned.
         message: what `encode` gave.
+        before: the client's memory with which it was made.
         memory: the client's, afterwards.
         broadcast: what it was told.
     """
     if compressor.estimate is not None:
         return compressor.estimate(memory)
-    # A server without estimates remembers nothing that decoding needs.
-    x_hat, _ = compressor.decode(key, message, (), broadcast)
+    server = () if compressor.mirrored is None else compressor.mirrored(before)
+    x_hat, _ = compressor.decode(key, message, server, broadcast)
     return x_hat
 
 

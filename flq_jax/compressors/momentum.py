@@ -63,6 +63,9 @@ def momentum(compressor: Compressor, beta: float) -> Compressor:
     made = compressor._replace(
         init=init, encode=encode, overload=overload, transforms=True, beta=beta
     )
+    if compressor.mirrored is not None:
+        mirrored = compressor.mirrored
+        made = made._replace(mirrored=lambda memory: mirrored(memory.inner))
     if compressor.estimate is None:
         return made
     return made._replace(estimate=lambda memory: compressor.estimate(memory.inner))

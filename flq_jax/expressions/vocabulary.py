@@ -42,7 +42,7 @@ class Part(NamedTuple):
 _RUN = "clients", "seed"
 _DATA = *_RUN, "labels", "users", "num_classes"
 _MODEL = *_DATA, "model"
-_LOSS = *_MODEL, "loss", "d", "sizes"
+_LOSS = *_MODEL, "loss", "d", "sizes", "shapes"
 LINKS = quantizers, compressors
 PARTS = {
     "data": Part((Dataset,), (data,), ()),

@@ -6,6 +6,7 @@ from flq_jax.federated.aggregation import (
     Aggregate,
 )
 from flq_jax.federated.augmentation import augmented, crop_and_flip
+from flq_jax.federated.binarized import binarized_epochs
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -32,6 +33,7 @@ from flq_jax.federated.local import (
 )
 from flq_jax.federated.local_steps import local_epochs, local_steps
 from flq_jax.federated.loop import run_rounds
+from flq_jax.federated.masks import mask_server, mask_training
 from flq_jax.federated.mean_loss import mean_of
 from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
@@ -63,6 +65,7 @@ __all__ = [
     "Plan",
     "State",
     "augmented",
+    "binarized_epochs",
     "by_tensor",
     "client_mesh",
     "compressed",
@@ -82,6 +85,8 @@ __all__ = [
     "local_clients",
     "local_epochs",
     "local_steps",
+    "mask_server",
+    "mask_training",
     "mean_of",
     "one_of_fixed",
     "onebit_adam",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.arguments import require_instance, require_integers
+from flq_jax.arguments import require_flag, require_instance, require_integers
 from flq_jax.compressors import Broadcast, Compressor, direct
 from flq_jax.quantizers import Message, identity, segmented, tanh_grid, uniform
 from flq_jax.quantizers.base import require_bits
@@ -22,10 +22,13 @@ class Downlink(NamedTuple):
             remember of earlier ones is the same.
         pullback: (theta, g) -> f32[d], the gradient at theta for a gradient g at the
             clients' model: straight through the rounding.
+        adopted: whether the server steps on from the model that the clients heard, not
+            from its own; then what a broadcast left out is gone.
     """
 
     compressor: Compressor
     pullback: Callable[[jax.Array, jax.Array], jax.Array]
+    adopted: bool = False
 
 
 class DownlinkState(NamedTuple):
@@ -57,7 +60,7 @@ class Heard(NamedTuple):
     state: DownlinkState
 
 
-def compressed(compressor: Compressor) -> Downlink:
+def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
     """Broadcasts by any compressor; gradients pass straight through.
 
     With `innovation(Q)` the clients' model w follows theta (Sun et al. 2022, TWO-LAQ):
@@ -66,19 +69,37 @@ def compressed(compressor: Compressor) -> Downlink:
 
     That is error feedback on the server's updates (Tang et al. 2019), in other words:
     what theta is ahead of w is the sum of all updates less all that was broadcast, the
-    e of `error_feedback`.
+    e of `error_feedback`. Where it is adopted, theta <- w before each step and nothing is
+    fed back: w <- w + Q(step) then, which is the broadcast of Artemis (Philippenko and
+    Dieuleveut 2020; read in the authors' public code, philipco/artemis-bidirectional-
+    compression, GradientUpdateMethod.py) with `innovation(Q, rate=a)` on the uplink.
 
     Args:
-        compressor: a `Compressor`, else TypeError; neither lazy nor with a prescribed radius, ValueError: theta moves
-            in every round, by steps that nobody has agreed upon in advance.
+        compressor: a `Compressor`, else TypeError. Neither lazy nor with a prescribed
+            radius, ValueError: theta moves in every round, by steps that nobody has agreed
+            upon in advance. Its reference takes whole steps, ValueError: what a smaller
+            one keeps back is an average of models, which no client has.
+        adopted: see `Downlink`; TypeError unless True or False. Needs a compressor with
+            an estimate, such as `innovation`, ValueError otherwise.
     """
     require_instance("compressed", "compressor", compressor, Compressor)
+    require_flag("compressed", "adopted", adopted)
     if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
             "radius: theta moves in every round, by steps not agreed upon in advance"
         )
-    return Downlink(compressor, lambda theta, g: g)
+    if compressor.rate != 1.0:
+        raise ValueError(
+            "compressed: a broadcast's reference takes whole steps, innovation(...) without "
+            f"a rate, got rate={compressor.rate}"
+        )
+    if adopted and compressor.estimate is None:
+        raise ValueError(
+            "compressed: only what the server knows of the clients' model can be adopted: "
+            "needs a compressor with an estimate, such as innovation(...)"
+        )
+    return Downlink(compressor, lambda theta, g: g, adopted)
 
 
 def exact() -> Downlink:
@@ -131,6 +152,16 @@ def downlink_state(downlink: Downlink, theta: jax.Array) -> DownlinkState:
     # A copy: a state is donated to its round, and no buffer can be donated twice.
     origin = jnp.copy(theta) if remembers else jnp.zeros_like(theta)
     return DownlinkState(server, clients, origin)
+
+
+def stepped_from(
+    downlink: Downlink, theta: jax.Array, state: DownlinkState
+) -> jax.Array:
+    """The model f32[d] from which the server steps, after the broadcast of theta."""
+    if not downlink.adopted:
+        return theta
+    # pyrefly: ignore[not-callable] `compressed` has seen that it has one
+    return state.origin + downlink.compressor.estimate(state.server)
 
 
 def heard(

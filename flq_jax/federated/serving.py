@@ -11,6 +11,7 @@ from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import aggregation
 from flq_jax.federated.clock import waited
+from flq_jax.federated.downlink import stepped_from
 from flq_jax.federated.rows import per_client, put, select, take
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
@@ -126,10 +127,11 @@ def moved(
         server_memory: of all clients, as it is now.
     """
     optimizer = optax.with_extra_args_support(federation.server_optimizer)
+    theta = stepped_from(federation.downlink, state.params, sent.downlink)
     updates, opt_state = optimizer.update(
-        federation.downlink.pullback(state.params, mean),
+        federation.downlink.pullback(theta, mean),
         state.opt_state,
-        state.params,
+        theta,
         round_index=round_index,
         heard=total / jnp.maximum(jnp.sum(data.sizes.astype(jnp.float32)), 1.0),
     )
@@ -137,7 +139,7 @@ def moved(
     movement = jnp.sum(jnp.square(updates)) / federation.step_size**2
     params, opt_state, movement = select(
         total > 0.0,
-        (optax.apply_updates(state.params, updates), opt_state, movement),
+        (optax.apply_updates(theta, updates), opt_state, movement),
         (state.params, waited(state.opt_state, opt_state), jnp.zeros_like(movement)),
     )
     return State(

@@ -211,7 +211,7 @@ def client(
         overload = compressor.overload(x, memory, broadcast)
         if work.settle is not None:
             again = jax.random.clone(key)
-            x_hat = echo(compressor, again, message, new_memory, broadcast)
+            x_hat = echo(compressor, again, message, memory, new_memory, broadcast)
             new_local = work.settle(new_local, federation.unravel(x_hat))
     moves = x
     if compressor.estimate is not None:

@@ -1,6 +1,6 @@
 """What crosses the link, and the pair of functions that makes and reads it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from flq_jax.arguments import require_instance, require_integers
+from flq_jax import coding
 
 
 class Message(NamedTuple):
@@ -42,6 +42,10 @@ class Layout(NamedTuple):
             32 bits and others with 64.
         options: if there are any, each message has one of these layouts instead, told by
             its length, see `one_of`; the fields above hold the largest of them.
+        rising: how many codes at the front, a run of them or more, are each larger than
+            the one before: indices in order.
+        coded: whether codes are sent by an entropy code, see `entropy_coded`: a message
+            has then a length of its own, which those below are the bounds of.
     """
 
     scheme: str
@@ -49,6 +53,8 @@ class Layout(NamedTuple):
     num_sides: int = 0
     floats: bool = False
     options: tuple["Layout", ...] = ()
+    rising: int = 0
+    coded: bool = False
 
     @classmethod
     def of(
@@ -79,10 +85,11 @@ class Layout(NamedTuple):
 
     @property
     def num_bits(self) -> int:
-        """Length of a message that is sent: codes and sides; of options, the longest."""
+        """Length of a message that is sent: codes and sides; of several, the longest."""
         if self.options:
             return max(option.num_bits for option in self.options)
-        return self.code_bits + 32 * self.num_sides
+        flags = len(coding.groups(self.runs, self.rising)) if self.coded else 0
+        return self.code_bits + 32 * self.num_sides + flags
 
     @property
     def unit(self) -> int:
@@ -106,13 +113,17 @@ class Layout(NamedTuple):
 
     def of_length(self, length: int) -> "Layout | None":
         """The layout of messages with that `num_bits`, itself or an option, or None."""
+        if self.coded:
+            return self if 32 * self.num_sides < length <= self.num_bits else None
         found = zip(self.lengths, self.options or (self,))
         return dict(found).get(int(length))
 
     def bits_of(self, length: int) -> int:
         """The bits, however many, of a message with that `num_bits`."""
         sent = self.of_length(length)
-        return sent.num_bits if sent else int(length) * self.unit
+        if sent is None or sent.coded:
+            return int(length) * self.unit
+        return sent.num_bits
 
 
 def joined(runs: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -199,6 +210,15 @@ def require_indices(where: str, what: str, count: int) -> None:
         )
 
 
+def require_one_length(where: str, quantizer: Quantizer, d: int) -> None:
+    """Raises ValueError if messages about f32[d] have lengths of their own."""
+    if quantizer.layout(d).coded:
+        raise ValueError(
+            f"{where}: takes no entropy-coded part, whose length is not sent: code the "
+            f"whole, entropy_coded({where}(...))"
+        )
+
+
 def require_measured(where: str, quantizer: Quantizer) -> None:
     """Raises ValueError if the grid shrinks on a schedule: pieces would not follow it."""
     if quantizer.schedule is not None:
@@ -216,69 +236,3 @@ def as_bytes(whole: jax.Array) -> jax.Array:
     """
     word = lax.bitcast_convert_type(whole + np.float32(2**23), jnp.uint32)
     return word.astype(jnp.uint8)
-
-
-def segmented(quantizer: Quantizer, sizes: Sequence[int]) -> Quantizer:
-    """Applies `quantizer` to each segment of x: one range per tensor of a model.
-
-    The segments' codes and sides follow one another in the message.
-
-    Args:
-        quantizer: a `Quantizer`, else TypeError; applied to f32[sizes[i]], each with a key of its own.
-        sizes: lengths of the segments, each 1 or more; ValueError otherwise. They must
-            add up to the length of x.
-
-    Raises:
-        ValueError: also for a `one_of`, whose segments' lengths are not sent, and for a
-            prescribed radius, which is that of all of x.
-    """
-    require_instance("segmented", "quantizer", quantizer, Quantizer)
-    require_integers("segmented", "sizes", sizes)
-    sizes = tuple(int(size) for size in sizes)
-    if quantizer.choose is not None:
-        raise ValueError("segmented: takes no choice; choose among segmented ones")
-    require_measured("segmented", quantizer)
-    layouts = [quantizer.layout(size) for size in sizes]
-    total = Layout(
-        f"{layouts[0].scheme}/{','.join(map(str, sizes))}",
-        tuple(run for layout in layouts for run in layout.runs),
-        sum(layout.num_sides for layout in layouts),
-        layouts[0].floats,
-    )
-
-    def layout(d):
-        if d != sum(sizes):
-            raise ValueError(f"segmented: {sizes=} must add up to the length, got {d=}")
-        return total
-
-    def encode(key, x):
-        layout(x.size)
-        keys = jax.random.split(key, len(sizes))
-        parts = [quantizer.encode(k, part) for k, part in zip(keys, _split(x, sizes))]
-        return Message(
-            jnp.concatenate([part.codes for part in parts]),
-            jnp.concatenate([part.side for part in parts]),
-            jnp.int32(total.length),
-        )
-
-    def decode(key, message):
-        keys = jax.random.split(key, len(sizes))
-        codes = _split(message.codes, [layout.num_codes for layout in layouts])
-        sides = _split(message.side, [layout.num_sides for layout in layouts])
-        return jnp.concatenate(
-            [
-                quantizer.decode(k, Message(c, s, message.num_bits))
-                for k, c, s in zip(keys, codes, sides)
-            ]
-        )
-
-    def overload(x):
-        parts = [quantizer.overload(part) for part in _split(x, sizes)]
-        return jnp.any(jnp.stack(parts))
-
-    return Quantizer(encode, decode, layout, overload)
-
-
-def _split(x: jax.Array, sizes: Sequence[int]) -> list[jax.Array]:
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    return [x[end - size : end] for end, size in zip(ends, sizes)]

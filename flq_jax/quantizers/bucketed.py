@@ -14,6 +14,7 @@ from flq_jax.quantizers.base import (
     joined,
     never,
     require_measured,
+    require_one_length,
 )
 
 
@@ -34,6 +35,7 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
     if quantizer.choose is not None:
         raise ValueError("bucketed: takes no choice; choose among bucketed ones")
     require_measured("bucketed", quantizer)
+    require_one_length("bucketed", quantizer, size)
     one = quantizer.layout(size)
     if one.num_codes != size or len(one.runs) != 1:
         raise ValueError(

@@ -45,6 +45,10 @@ def one_of(options: Sequence[Quantizer]) -> Quantizer:
 
     def layout(d):
         parts = tuple(option.layout(d) for option in options)
+        if any(part.coded for part in parts):
+            raise ValueError(
+                "one_of: options must not be entropy-coded: their lengths tell"
+            )
         if any(part.num_codes != d for part in parts):
             codes = [part.num_codes for part in parts]
             raise ValueError(f"one_of: options must have {d} codes each, got {codes=}")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.arguments import require_instance
-from flq_jax.quantizers.base import Message, Quantizer, never
+from flq_jax.quantizers.base import Message, Quantizer, never, require_one_length
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
 
@@ -23,6 +23,7 @@ def rotated(quantizer: Quantizer) -> Quantizer:
         A `Quantizer` on f32[d] whose messages are those about f32[n], folded; d codes.
     """
     require_instance("rotated", "quantizer", quantizer, Quantizer)
+    require_one_length("rotated", quantizer, 2)
     inner = quantizer.layout(2)
     width = inner.widest
     if len(inner.runs) > 1 or width > 16:

@@ -220,9 +220,10 @@ def _check_options(
 
 
 def _check_bits(layout: Layout, where: str, message: Message) -> None:
-    """As long as the layout, or one of its options: the default's need not be longest."""
+    """As long as the layout, or an option, or within what an entropy code may take."""
     must, sent = " or ".join(map(str, layout.lengths)), int(message.num_bits)
-    require("bits", sent in layout.lengths, where, must, sent)
+    must = f"at most {must}" if layout.coded else must
+    require("bits", layout.of_length(sent) is not None, where, must, sent)
 
 
 def _check_estimate(

@@ -6,9 +6,11 @@ import pytest
 from flq_jax.compressors import (
     clag,
     direct,
+    econtrol,
     error_feedback,
     innovation,
     lazy,
+    marina,
     momentum,
     resuming,
 )
@@ -43,6 +45,11 @@ LINKS = {
         levels_of,
         jnp.zeros(4),
     ),
+    "diana": innovation(stochastic(1), rate=0.2),
+    "sparseloco": error_feedback(top_k(3, 23, values=stochastic(1)), decay=0.95),
+    "ef21_sgdm": momentum(innovation(top_k(3, 23)), 0.9),
+    "econtrol": econtrol(top_k(3, 23), 0.1),
+    "marina": marina(stochastic(1), 0.2),
     "lazy_momentum": momentum(lazy(innovation(uniform(4))), 0.5),
 }
 
@@ -50,3 +57,17 @@ LINKS = {
 @pytest.mark.parametrize("name", LINKS)
 def test_both_ends_agree_through_a_hundred_messages_with_random_silence(name):
     check_compressor(LINKS[name])
+
+
+@pytest.mark.parametrize(
+    "name, follows",
+    [
+        ("econtrol", 1e-3),
+        # p = 0.2: a constant x has no changes to send, and x itself came first.
+        ("marina", 0.0),
+        # The mean of 100 unbiased estimates, whose reference has come near by then.
+        ("diana", 0.2),
+    ],
+)
+def test_it_follows_an_x_that_does_not_change(name, follows):
+    check_compressor(LINKS[name], follows=follows)

@@ -13,6 +13,8 @@ LINKS = {
     "common randomness": direct(eden(1)),
     "error feedback": error_feedback(sign()),
     "innovation": innovation(sign()),
+    "small steps": innovation(stochastic(1), rate=0.25),
+    "small steps of momentum": momentum(innovation(stochastic(1), rate=0.25), 0.5),
     "momentum": momentum(direct(sign()), 0.5),
 }
 
@@ -24,10 +26,11 @@ def test_an_echo_is_what_the_server_decodes(link):
 
     @jax.jit
     def once(key, x, client, server):
-        message, client = link.encode(key, x, client)
+        message, after = link.encode(key, x, client)
         decoded, server = link.decode(jax.random.clone(key), message, server)
         again = jax.random.clone(key)
-        return echo(link, again, message, client, NO_BROADCAST), decoded, client, server
+        told = echo(link, again, message, client, after, NO_BROADCAST)
+        return told, decoded, after, server
 
     for seed in range(2):
         x = np.random.default_rng(seed).standard_normal(6).astype(np.float32)

@@ -4,8 +4,16 @@ import jax
 import numpy as np
 import pytest
 
-from flq_jax.compressors import Broadcast, direct, error_feedback, innovation, lazy
-from flq_jax.quantizers import geometric, sign, uniform
+from flq_jax.compressors import (
+    Broadcast,
+    direct,
+    error_feedback,
+    innovation,
+    lazy,
+    momentum,
+)
+from flq_jax.federated import compressed
+from flq_jax.quantizers import geometric, identity, sign, stochastic, top_k, uniform
 
 D = 23
 
@@ -70,9 +78,74 @@ def test_a_zooming_grid_follows_what_it_was_made_for(key):
     assert overload(xs[-1] + np.float32(1.0), reference, Broadcast(np.int32(20)))
 
 
+def _heard(link, xs, key):
+    """Each round's x_hat, of x f32[2]."""
+    client, server = link.init(2)
+    for k, x in enumerate(np.float32(xs)):
+        each, broadcast = jax.random.fold_in(key, k), Broadcast(np.int32(k))
+        message, client = link.encode(each, x, client, broadcast)
+        each = jax.random.clone(each)
+        x_hat, server = link.decode(each, message, server, broadcast)
+        yield np.asarray(x_hat)
+
+
+def test_what_waits_fades_by_the_decay(key):
+    """(3, 2) sends 3 and keeps 2, of which half is left when nothing is added."""
+    link = error_feedback(top_k(1, 2), decay=0.5)
+    heard = _heard(link, [(3, 2), (0, 0), (0, 0)], key)
+    np.testing.assert_array_equal(list(heard), [(3, 0), (0, 1), (0, 0)])
+
+
+def test_sparseloco_by_hand(key):
+    """e = (3, -2) sends the sign of 3 at its size; then 0.5 (0, -2) + (1, 0) sends -1."""
+    link = error_feedback(top_k(1, 2, values=sign()), decay=0.5)
+    heard = _heard(link, [(3, -2), (0.5, 0)], key)
+    np.testing.assert_array_equal(list(heard), [(3, 0), (0, -1)])
+
+
+def test_a_reference_goes_half_of_the_way(key):
+    """r = (.5, -.5), (1, -1), then x - r = (2, 0), of which sign makes (1, 1)."""
+    heard = _heard(innovation(sign(1.0), rate=0.5), [(3, -1)] * 3, key)
+    np.testing.assert_array_equal(list(heard), [(1, -1), (1.5, -1.5), (2, 0)])
+
+
+def test_dianas_reference_comes_to_x_where_whole_steps_circle_it(key):
+    """QSGD with one level has w <= sqrt(d) = 4.8, and 1 / (1 + w) = 0.17."""
+    x = np.random.default_rng(0).standard_normal(D, np.float32)
+    off = {}
+    for rate in (1.0, 0.17):
+        link = innovation(stochastic(1), rate=rate)
+        *_, (_, _, reference) = _transmit(link, [x] * 200, key)
+        off[rate] = np.linalg.norm(reference - x) / np.linalg.norm(x)
+    assert off[0.17] < 1e-3 and off[1.0] > 0.1
+
+
+def test_a_silent_client_of_a_damped_reference_counts_for_nothing(key):
+    link = innovation(identity(), rate=0.5)
+    message, _ = link.encode(key, np.float32([4, 4]), *link.init(2)[:1])
+    assert link.estimate is None and link.rate == 0.5
+    reference = np.float32([1, 2])
+    key = jax.random.clone(key)
+    silent = jax.tree.map(np.zeros_like, message)
+    x_hat, after = link.decode(key, silent, reference)
+    np.testing.assert_array_equal(x_hat, 0)
+    np.testing.assert_array_equal(after, reference)
+
+
+def test_ef21_sgdm_is_momentum_around_an_innovation(key):
+    """v = (2, 1), (3, 1.5): C(v - h) sends 2, and then 1.5 at the second place."""
+    link = momentum(innovation(top_k(1, 2)), 0.5)
+    heard = _heard(link, [(4, 2), (4, 2)], key)
+    np.testing.assert_array_equal(list(heard), [(2, 0), (2, 1.5)])
+
+
 @pytest.mark.parametrize(
     "make, error, match",
     [
+        (lambda: error_feedback(sign(), decay=1.1), ValueError, "decay=1.1"),
+        (lambda: innovation(sign(), rate=0.0), ValueError, "rate=0.0"),
+        (lambda: lazy(innovation(sign(), rate=0.5)), ValueError, "remembers each"),
+        (lambda: compressed(innovation(sign(), rate=0.5)), ValueError, "whole steps"),
         (lambda: direct(innovation(sign())), TypeError, "direct: needs a quantizer"),
         (
             lambda: direct(sign),

@@ -1,6 +1,7 @@
 """The bytes of a run are what the ledger says, for every kind of link."""
 
 import importlib
+import importlib.util
 import pathlib
 import re
 
@@ -8,8 +9,10 @@ import pytest
 from more import more
 
 from flq_jax import data, ledger
+from flq_jax.compressors import innovation, lazy
 from flq_jax.experiments import audit
 from flq_jax.experiments.assembly import build
+from flq_jax.quantizers import entropy_coded, uniform
 
 METHODS = "mnist_slaq", "mnist_flq_binary", "mnist_two_laq", "mnist_onebit_adam"
 MORE = (
@@ -51,6 +54,28 @@ def test_bytes_on_the_wire_are_those_of_the_ledger(name):
             uploads * bits
         )
         assert found.wire_bytes == uploads * -(-bits // 8)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("constriction") is None,
+    reason="the extra flq_jax[entropy] is not installed",
+)
+def test_entropy_coded_bytes_are_those_of_the_ledger_and_fewer():
+    """Lazy innovations of three bits: each message has a length of its own."""
+    config = importlib.import_module("flq_jax.configs.mnist_slaq").get_config()
+    config.client.batch = 20
+    run = build.build(config, data.synthetic(train=500, test=10))
+    link = lazy(innovation(entropy_coded(uniform(3))))
+    layout = link.layout(run.links.uplink.num_codes)
+    run = run._replace(
+        federation=run.federation._replace(compressor=link),
+        links=run.links._replace(uplink=layout),
+    )
+    found = audit.audit(run, 4)
+    lengths = found.ledger.lengths
+    assert found.wire_bytes == sum(-(-bits // 8) * times for bits, times in lengths)
+    assert len(lengths) > 1
+    assert all(32 < bits < 0.8 * layout.num_bits for bits, _ in lengths)
 
 
 def test_a_ledger_that_counts_otherwise_is_caught(monkeypatch):

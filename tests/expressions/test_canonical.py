@@ -48,7 +48,7 @@ def test_equal_meanings_have_one_text(option, expressions):
     [
         ("uplink", "uniform(4)", "uniform(bits=4, radius=None)"),
         ("uplink", "uniform(bits=8)", "uniform(bits=8, radius=None)"),
-        ("uplink", "direct(top_k(0.1))", "direct(quantizer=top_k(k=0.1))"),
+        ("uplink", "direct(top_k(0.1))", "direct(quantizer=top_k(k=0.1, values=None))"),
         ("network", "sampled(5)", "sampled(count=5)"),
         ("network", "everyone()", "everyone()"),
         ("network", "everyone(7)", "everyone(clients=7)"),

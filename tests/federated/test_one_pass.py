@@ -113,6 +113,20 @@ def test_one_pass_gives_what_two_give(link, network, size):
     )
 
 
+def test_an_adopted_broadcast_is_stepped_from_in_one_pass_as_in_two():
+    """Signs leave much of the model out, which the next step then does without."""
+    fed = federation(direct(sign()), size=2)
+    heard = innovation(sign())
+    adopted = fed._replace(downlink=federated.compressed(heard, adopted=True))
+    fed_back = fed._replace(downlink=federated.compressed(heard))
+    assert takes_one_pass(adopted)
+    found, expected, other = (
+        rounds(each)[0].params for each in (adopted, two_passes(adopted), fed_back)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert np.linalg.norm(found - other) > 0.01
+
+
 def test_votes_are_counted_in_one_pass_as_in_two():
     fed = federation(direct(sign(1.0)), size=2, aggregate=federated.MAJORITY_VOTE)
     found, expected = rounds(fed)[0], rounds(two_passes(fed))[0]

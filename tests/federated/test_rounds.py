@@ -12,7 +12,7 @@ from flq_jax import federated, keys
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import Federation
-from flq_jax.quantizers import identity, sign, stochastic, uniform
+from flq_jax.quantizers import identity, sign, stochastic, top_k, uniform
 
 D = 3
 
@@ -82,6 +82,29 @@ def test_a_client_that_is_not_finite_is_silent_and_reported(link):
     assert np.all(np.isfinite(state.params))
     if link.estimate is None:
         np.testing.assert_allclose(state.params, 4 / 6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("adopted, second", [(False, (-6, -2)), (True, (-6, -1))])
+def test_a_server_that_adopts_the_clients_model_feeds_nothing_back(adopted, second):
+    """Gradients of (3, 1): w = 0, then theta = (-3, -1) of which top-1 sends -3.
+
+    w = (-3, 0), whence the next step goes, or from theta. Both are seen by the loss, which
+    is linear.
+    """
+
+    def linear(params, inputs, labels, weights, key):
+        del inputs, labels, key
+        return jnp.sum(weights) * jnp.dot(params, jnp.float32([3, 1, 0]))
+
+    down = federated.compressed(innovation(top_k(1, D)), adopted=adopted)
+    fed = federation(local_update=federated.gradient(linear), downlink=down)
+    state, _ = run(fed, clients(), rounds=2)
+    np.testing.assert_allclose(state.params[:2], second, rtol=1e-6)
+
+
+def test_only_a_model_that_is_known_can_be_adopted():
+    with pytest.raises(ValueError, match="needs a compressor with an estimate"):
+        federated.compressed(direct(sign()), adopted=True)
 
 
 def test_a_gradient_that_overflows_is_not_finite():

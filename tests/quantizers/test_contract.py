@@ -11,8 +11,11 @@ from flq_jax.quantizers import (
     geometric,
     identity,
     lloyd_max,
+    masked_noise,
     natural,
+    noisy_sign,
     nuqsgd,
+    projected,
     rand_k,
     segmented,
     sign,
@@ -22,6 +25,7 @@ from flq_jax.quantizers import (
     top_k,
     two_means,
     uniform,
+    zero_one,
 )
 from flq_jax.testing import Claims, check_quantizer
 
@@ -77,6 +81,11 @@ QUANTIZERS = {
     "alq2": (alq(2), Claims(True, np.linalg.norm, bits=lambda d: 2 * d + 32)),
     "alq3": (alq(3, "max"), Claims(True, top, bits=lambda d: 3 * d + 96)),
     "fixed8": (fixed_point(8, 4), Claims(True, lambda x: 1 / 16, lambda x: x.size / 4 / 256, lambda d: 8 * d)),
+    "noisy-sign": (noisy_sign(4.0), Claims(True, lambda x: top(x) + 4.0, lambda x: 16 * x.size - squared(x), lambda d: d, zero=False)),
+    "noisy-sign-normal": (noisy_sign(4.0, noise="normal"), Claims(bits=lambda d: d, zero=False)),
+    "zero-one": (zero_one(), Claims(False, lambda x: top(x) + 1, bits=lambda d: d)),
+    "masked-noise": (masked_noise(4.0), Claims(False, lambda x: top(x) + 4.0, bits=lambda d: d, zero=False)),
+    "masked-noise-unsigned": (masked_noise(4.0, signed=False), Claims(False, lambda x: top(x) + 4.0, bits=lambda d: d)),
 }  # fmt: skip
 
 
@@ -87,6 +96,10 @@ def test_sparse_messages_keep_the_contract_too():
     check_quantizer(top_k(5, 37), largest, sizes=[37])
     drawn = Claims(True, None, lambda x: (37 / 5 - 1) * squared(x), lambda d: 5 * 32)
     check_quantizer(rand_k(5, 37), drawn, sizes=[37])
+    quantized = Claims(False, top, squared, lambda d: 5 * (6 + 3) + 32)
+    check_quantizer(top_k(5, 37, values=uniform(3)), quantized, sizes=[37])
+    scalars = Claims(True, None, lambda x: 38 / 4 * squared(x), lambda d: 4 * 32)
+    check_quantizer(projected(4, 37), scalars, sizes=[37])
     check_quantizer(top_k(1, 1), Claims(True, lambda x: 0.0), sizes=[1])
 
 

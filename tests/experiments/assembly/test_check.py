@@ -63,7 +63,19 @@ def test_rows_are_no_images(rows):
 def test_expressions_may_use_the_sizes_of_the_tensors(images):
     values = setting(config(model="MLP((3,))"), images).values
     assert sorted(values["sizes"]) == [3, 10, 30, 784 * 3]
+    assert sorted(values["shapes"]) == [(3,), (3, 784), (10,), (10, 3)]
     assert values["d"] == 3 + 10 + 30 + 784 * 3
+
+
+def test_messages_may_be_cut_as_what_is_broadcast_is(images):
+    """SCAFFOLD's broadcast has the control beside the model: twice as many tensors."""
+    options = {"model": "MLP((3,))", "uplink": "error_feedback(low_rank(1))"}
+    fit(images, **options, client="gradient(batch=1)")
+    fit(
+        images,
+        **options,
+        client="scaffold(optimizer=optax.sgd(0.1), batch=1, epochs=1)",
+    )
 
 
 def test_integer_products_that_overflow_are_told(images):
