@@ -16,6 +16,7 @@ from flq_jax.experiments import audit
 from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.assembly.check import require_fit
 from flq_jax.experiments.engine import host_loop
+from flq_jax.experiments.options import validation
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.expressions import vocabulary
 
