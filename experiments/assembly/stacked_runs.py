@@ -60,13 +60,11 @@ def looping(
     """(every run's progress -> the same at its next evaluation; -> its line of metrics).
 
     Args:
-        stack: of the configs.
-        configs: theirs.
+        stack, configs: of the same runs.
         targets: the loss at which each one stops.
         vmapped: see `over_runs`.
     """
     every, rounds = configs[0].log.every, [config.rounds for config in configs]
     why = [f"residual {config.stop.residual:g} reached" for config in configs]
-    accounting = [config.accounting for config in configs]
     advance = advancing(stack, rounds, every, targets, why, vmapped)
-    return advance, measuring(stack, accounting, vmapped)
+    return advance, measuring(stack, [c.accounting for c in configs], vmapped)

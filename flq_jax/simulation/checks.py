@@ -126,6 +126,10 @@ def require_metrics(
         test: shapes of examples.
         taken: names that a line of figures has already.
     """
+    if not isinstance(metrics, Mapping):
+        raise ValueError(  # noqa: TRY004 told as the others are
+            f"Simulation: evaluate must be name -> function, got {metrics!r:.60}"
+        )
     for name, metric in metrics.items():
         where = f"evaluate[{name!r}]"
         if not isinstance(name, str) or name in taken or not callable(metric):
