@@ -37,7 +37,7 @@ def test_examples_keep_their_type_for_minibatches(dtype, batch, stored):
     own = data.make_dataset("own", inputs, labels, inputs[:4], labels[:4])
     wanted = config(clients=2, client=f"gradient(batch={batch})")
     update, shares = build.client(wanted, own), build.split(wanted, own)
-    found = build.examples(update, own, shares, federated.client_mesh(2))
+    found = build.examples(update, own, shares, federated.client_mesh(2), True)
     assert found.inputs.dtype == stored
     scale = 255 if (dtype, stored) == ("u1", "f4") else 1
     np.testing.assert_allclose(
