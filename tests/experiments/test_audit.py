@@ -9,10 +9,8 @@ import pytest
 from more import more
 
 from flq_jax import data, ledger
-from flq_jax.compressors import innovation, lazy
 from flq_jax.experiments import audit
 from flq_jax.experiments.assembly import build
-from flq_jax.quantizers import entropy_coded, uniform
 
 METHODS = "mnist_slaq", "mnist_flq_binary", "mnist_two_laq", "mnist_onebit_adam"
 MORE = (
@@ -30,8 +28,9 @@ SELDOM = [
 ]
 
 
-def audited(name, rounds=4):
+def audited(name, rounds=4, **options):
     config = importlib.import_module(f"flq_jax.configs.{name}").get_config()
+    config.update(options)
     config.client = re.sub(r"batch=[1-9]\d*", "batch=20", config.client)
     if "float_rounds" in config.let:
         config.let.float_rounds = 2
@@ -62,16 +61,9 @@ def test_bytes_on_the_wire_are_those_of_the_ledger(name):
 )
 def test_entropy_coded_bytes_are_those_of_the_ledger_and_fewer():
     """Lazy innovations of three bits: each message has a length of its own."""
-    config = importlib.import_module("flq_jax.configs.mnist_slaq").get_config()
-    config.client.batch = 20
-    run = build.build(config, data.synthetic(train=500, test=10))
-    link = lazy(innovation(entropy_coded(uniform(3))))
-    layout = link.layout(run.links.uplink.num_codes)
-    run = run._replace(
-        federation=run.federation._replace(compressor=link),
-        links=run.links._replace(uplink=layout),
-    )
-    found = audit.audit(run, 4)
+    uplink = "lazy(innovation(entropy_coded(uniform(3))))"
+    _, run, found = audited("mnist_slaq", uplink=uplink)
+    layout = run.links.uplink
     lengths = found.ledger.lengths
     assert found.wire_bytes == sum(-(-bits // 8) * times for bits, times in lengths)
     assert len(lengths) > 1
