@@ -5,11 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
-from flq_jax.federated.rows import put, take
+from flq_jax.federated.rows import put, select, take
 from flq_jax.federated.serving import decoded, moved, weighed
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.federated.work import Said, Told, asked, client, kept, settled, speaking
@@ -96,20 +97,21 @@ def heard_at_once(
         rows: see `Asked`.
 
     Returns:
-        (its part of the sum, f32[d] or shaped as the params, (what it said and remembers
-        then, with the messages' lengths alone; what the server remembers then)).
+        (its part of the sum, f32[d], or shaped as the params, see `stays_in_tensors`;
+        (what it said and remembers then, with the messages' lengths alone; what the
+        server remembers then)).
     """
     who, shards, memory, local, _ = rows
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
     said = jax.vmap(each, (None, 0, 0, 0, 0, 0))(told, *rows)
     active = speaking(listens, said, shards)
-    messages = jax.vmap(silence)(said.message, active)
     if federation.compressor.estimate is None:
-        shares = jnp.where(messages.num_bits > 0, shares, 0.0)
+        shares = jnp.where(active & (said.message.num_bits > 0), shares, 0.0)
     if plain:
-        part = jax.tree.map(lambda x: jnp.tensordot(shares, x, 1), messages.codes)
+        part = added(shares, said.message.codes, active)
     else:
+        messages = jax.vmap(silence)(said.message, active)
         estimates, server = decoded(
             federation, told.uplink, told.broadcast, who, messages, server
         )
@@ -118,3 +120,21 @@ def heard_at_once(
     # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
     return part, (said._replace(message=length, memory=memory, local=local), server)
+
+
+def added(shares: jax.Array, rows: Any, active: jax.Array) -> Any:
+    """sum_m shares_m rows_m, of pytrees with the leading axis [g].
+
+    Rows of others than the active, bool[g], may be anything, infinite ones too. It is
+    seldom that there are any: blanking them is a pass over all rows, made for them alone.
+    """
+
+    def weighted(rows):
+        return jax.tree.map(lambda x: jnp.tensordot(shares, x, 1), rows)
+
+    def blanked(rows):
+        return weighted(
+            jax.vmap(select)(active, rows, jax.tree.map(jnp.zeros_like, rows))
+        )
+
+    return lax.cond(jnp.all(active), weighted, blanked, rows)

@@ -116,7 +116,7 @@ def _given(stack: Stack) -> tuple:
 
 def advancing(
     stack: Stack,
-    rounds: Sequence[int],
+    wanted: Sequence[int],
     every: int,
     targets: Sequence[float],
     why: Sequence[str],
@@ -130,14 +130,14 @@ def advancing(
 
     Args:
         stack: the runs.
-        rounds: that each is to have.
+        wanted: rounds that each is to have.
         every: so many rounds are between two evaluations.
         targets: the loss at which each one stops.
         why: what is said of each that it has stopped then.
         vmapped: see `over_runs`.
     """
     clients = len(jax.tree.leaves(stack.shared or row(stack.data, 0))[-1])
-    capacity = intervals.most_rounds(every, max(rounds), clients, len(rounds))
+    capacity = intervals.most_rounds(every, max(wanted), clients, len(wanted))
     # The states come out as they lie on the devices, lest the next call compile anew.
     lie = [jax.tree.map(lambda leaf: leaf.sharding, state) for state in stack.states]
     everywhere = NamedSharding(stack.mesh, PartitionSpec())
@@ -149,13 +149,13 @@ def advancing(
     @functools.partial(
         jax.jit, donate_argnames="states", out_shardings=(lie, *(everywhere,) * 3)
     )
-    def all_rounds(given, states, *each):
+    def rounds(given, states, *each):
         each_run = over_runs(stack, rounds_of_one, vmapped)
         states, *rest = each_run(given, rows_of(states), *each)
         return [row(states, i) for i in range(len(lie))], *rest
 
     def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
-        states, metrics, done, reached = all_rounds(
+        states, metrics, done, reached = rounds(
             _given(stack),
             [progress.state for progress in all_progress],
             np.array([progress.rounds for progress in all_progress], np.int32),
@@ -170,8 +170,8 @@ def advancing(
 
     def advance(all_progress: Sequence[Progress]) -> list[Progress]:
         ends = [
-            intervals.next_evaluation(progress.rounds, every, wanted)
-            for progress, wanted in zip(all_progress, rounds, strict=True)
+            intervals.next_evaluation(progress.rounds, every, last)
+            for progress, last in zip(all_progress, wanted, strict=True)
         ]
         return intervals.advanced(call, all_progress, stack.links, ends, capacity, why)
 
