@@ -9,7 +9,7 @@ import numpy as np
 
 from flq_jax import keys
 from flq_jax.data import ClientData
-from flq_jax.federated import LocalUpdate, Loss, gradient, whole
+from flq_jax.federated import LocalUpdate, Loss, whole
 from flq_jax.simulation.examples import Examples
 from flq_jax.simulation.parts import require_kind
 from flq_jax.simulation.start import padded_length
@@ -53,22 +53,21 @@ def num_broadcast(client: LocalUpdate, params: Any) -> int:
     return count(jax.eval_shape(client.broadcast, params))
 
 
-def checked_client(
-    client: LocalUpdate | None, loss: Loss, params: Any, given: Examples
-) -> tuple[LocalUpdate, int]:
-    """The client, and the rows of each one's arrays; None is a `gradient` of the loss.
+def require_client(
+    client: LocalUpdate, loss: Loss, params: Any, given: Examples
+) -> int:
+    """Raises ValueError unless the client and the loss take these examples.
 
-    ValueError unless client and loss take these examples.
+    Returns:
+        The rows of each client's arrays.
     """
-    if client is not None:
-        require_kind("client", client, LocalUpdate, "Simulation")
+    require_kind("client", client, LocalUpdate, "Simulation")
     sizes = [len(part) for part in given.parts]
-    longest = padded_length(sizes, client is None or client.reads_all)
+    longest = padded_length(sizes, client.reads_all)
     shard = shard_of(given.inputs, given.targets, longest)
     require_loss(loss, params, shard)
-    client = gradient(loss) if client is None else client
     require_update(client, params, shard)
-    return client, longest
+    return longest
 
 
 def require_loss(loss: Loss, params: Any, shard: ClientData) -> None:

@@ -57,6 +57,7 @@ class Simulation:
 
     Raises:
         ValueError: something of this cannot be; it is said before anything is compiled.
+        TypeError: likewise, where the loss of a `gradient` is no function.
 
     Attributes:
         data: the clients' examples on their devices, `ClientData`.
@@ -85,7 +86,8 @@ class Simulation:
         seed: int = 0,
     ):
         given, params = examples(data, clients, owners), checks.float32_params(params)
-        client, longest = checks.checked_client(client, loss, params, given)
+        client = federated.gradient(loss) if client is None else client
+        longest = checks.require_client(client, loss, params, given)
         mesh = federated.suited_mesh(client, params, count := len(given.parts))
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)

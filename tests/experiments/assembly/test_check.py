@@ -194,8 +194,9 @@ def own(tmp_path, monkeypatch):
 def test_a_round_of_own_parts_is_traced_and_told_in_one_line(own, images):
     """Also of the first config that names them, before which nothing has imported them."""
     options = {"client": "gradient(batch=1)"}
-    told = r"^config.uplink: own_parts_of_check.broken\(\): a round can't be traced"
-    with pytest.raises(ConfigError, match=told) as error:
+    with pytest.raises(
+        ConfigError, match="^config.uplink: .* a round can't be traced"
+    ) as error:
         fit(images, uplink="own_parts_of_check.broken()", **options)
     assert "\n" not in str(error.value)
     fit(images, model="own_parts_of_check.Flat()", **options)

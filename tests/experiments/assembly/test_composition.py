@@ -100,9 +100,8 @@ def test_what_a_part_asks_for_is_known_before_it_is_made():
     assert not asks("network", parse("sampled(3)"), "place")
     assert asks("split", parse("iid()"), "seed")
     assert not asks("split", parse("iid(seed=3)"), "seed")
-    # A data set is the same for all seeds of a run, unless it names them.
-    assert not asks("data", parse("synthetic()"), "seed")
     assert asks("data", parse("synthetic(seed=seed)"), "seed")
+    assert not asks("data", parse("synthetic()"), "seed")
     assert not asks("data", parse("nowhere()"), "seed")
 
 
