@@ -101,7 +101,7 @@ def binarized_epochs(
         return jax.tree.map(binarize, u, jax.tree.map(alpha, start, a), dice)
 
     def update(key, params, shard):
-        steps = work.count(shard.sizes)
+        steps = work.steps_of(shard.sizes)
         changes = jnp.floor(plain * steps)
 
         def step(carry, examples, key):
