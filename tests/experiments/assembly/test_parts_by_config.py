@@ -39,6 +39,7 @@ CLIENTS = {
     "scaffold": f"scaffold({SGD}, steps=2)",
     "feddyn": f"feddyn({SGD}, alpha=0.1, epochs=1)",
     "fednova": f"fednova({SGD}, epochs=2)",
+    "binarized_epochs": f"binarized_epochs({SGD}, epochs=2)",
 }
 NEXT = {"task": "next_token()", "client": "gradient(batch=2)"}
 MODELS = {
