@@ -13,10 +13,11 @@ from flq_jax.expressions.modules import digests
 from flq_jax.federated import LocalUpdate
 from flq_jax.quantizers.base import require_indices
 from flq_jax.simulation import checks, start
+from flq_jax.simulation.progress import FIGURES
 
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from ..process.metric_text import TAKEN
+from ..process.metric_text import OF_SUMMARY
 from .composition import require_free
 from .programs import Arrays, Parts, assembled
 from .setting import cell_of, initial, lengths, sent_shapes, setting
@@ -65,13 +66,11 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
 
 def _examples(config: ConfigDict, dataset: Dataset) -> ClientData:
     """The shapes of one example for each client."""
-    inputs, targets = dataset.train_inputs, dataset.train_labels
-    each = config.clients, 1
-    return ClientData(
-        jax.ShapeDtypeStruct((*each, *inputs.shape[1:]), inputs.dtype),
-        jax.ShapeDtypeStruct((*each, *targets.shape[1:]), targets.dtype),
-        jax.ShapeDtypeStruct((config.clients,), jnp.int32),
+    inputs, targets = (
+        jax.ShapeDtypeStruct((config.clients, 1, *array.shape[1:]), array.dtype)
+        for array in (dataset.train_inputs, dataset.train_labels)
     )
+    return ClientData(inputs, targets, jax.ShapeDtypeStruct((config.clients,), "int32"))
 
 
 def _require_round(where: str, made: Parts, params, root, data: ClientData) -> None:
@@ -89,9 +88,10 @@ def _require_round(where: str, made: Parts, params, root, data: ClientData) -> N
 def _require_judged(config: ConfigDict, dataset: Dataset, shapes, made: Parts) -> None:
     """Raises `ConfigError` unless loss and metrics, one or more, take the examples."""
     shard = checks.shard_of(dataset.test_inputs, dataset.test_labels, 1)
+    taken = {*FIGURES, *OF_SUMMARY}
     try:
         checks.require_loss(made.task.loss, shapes, shard)
-        checks.require_metrics(made.task.metrics, shapes, shard, TAKEN)
+        checks.require_metrics(made.task.metrics, shapes, shard, taken)
         if not made.task.metrics:
             raise ValueError("its metrics must be one or more, got none")
     except ValueError as error:

@@ -1,15 +1,12 @@
 """A task's metrics as people read them."""
 
-from flq_jax.simulation.progress import FIGURES
-
 ACCURACY = "test_accuracy"
-# What a run's summary has of its own; a metric of such a name would be lost there.
-TAKEN = {
-    *FIGURES,
+# What a run's summary has beside a line's figures; a metric so named would be lost.
+OF_SUMMARY = (
     *("name", "stopped", "metrics", "parameters", "accounting", "bits", "wall_seconds"),
     *("data", "partition", "clients", "cell", "about", "command", "source", "versions"),
     *("settings", "device", "earlier"),
-}
+)
 
 
 def is_share(metric: str) -> bool:

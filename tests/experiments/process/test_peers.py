@@ -125,6 +125,8 @@ def test_a_process_holds_no_more_than_its_clients():
     """Where the devices are this process's, that is everything, and in the same order."""
     config = mnist_flq_binary.get_config()
     config.clients = 16
+    # A light round would stay on one device.
+    config.client = "local_epochs(optimizer=optax.sgd(0.1), batch=4, epochs=1)"
     dataset = data.synthetic(train=64, test=4)
     run = build(config, dataset)
     assert run.mesh.size == 8
