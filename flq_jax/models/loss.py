@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flq_jax.arguments import require_integer
 from flq_jax.single import single
 
 
-def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.Array]:
+def classification_loss(
+    model: nn.Module, l2: float = 0.0, num_classes: int = 0
+) -> Callable[..., jax.Array]:
     """Weighted cross-entropy with a penalty on all parameters (Sun et al. 2019).
 
         f(theta) = sum_i weights_i ce_i(theta) + l2 / 2 ||theta||^2,
@@ -24,6 +27,8 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
     Args:
         model: maps inputs to logits f32[b, c]; TypeError unless it is a flax module.
         l2: lambda, 0 or more; ValueError otherwise.
+        num_classes: K of the labels, for which the loss asks K logits or more; 0 does not
+            ask.
 
     Returns:
         loss(params, inputs, labels, weights, key=None) -> f32[], with the parameters
@@ -39,9 +44,12 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
     if not 0.0 <= single(l2) < math.inf:
         raise ValueError(f"classification: l2 must be finite and 0 or more, got {l2=}")
 
+    require_integer("classification", "num_classes", num_classes, 0)
+
     def loss(params, inputs, labels, weights, key=None):
         rngs = None if key is None else {"gradient": key}
         logits = cast(jax.Array, model.apply({"params": params}, inputs, rngs=rngs))
+        require_logits("classification", logits, num_classes)
         one_hot = jax.nn.one_hot(labels, logits.shape[1])
         total = jnp.dot(weights, optax.softmax_cross_entropy(logits, one_hot))
         if l2 == 0.0:
@@ -49,6 +57,18 @@ def classification_loss(model: nn.Module, l2: float = 0.0) -> Callable[..., jax.
         return total + l2 / 2 * optax.tree.norm(params, squared=True)
 
     return loss
+
+
+def require_logits(where: str, logits: jax.Array, num_classes: int) -> None:
+    """Raises ValueError if logits f32[..., c] are fewer than the classes that there are.
+
+    Labels beyond them would be learned at no loss, and told wrong.
+    """
+    if logits.shape[-1] < num_classes:
+        raise ValueError(
+            f"{where}: the model must give a logit for each of the {num_classes} classes, "
+            f"got {logits.shape[-1]}"
+        )
 
 
 def predict(model: nn.Module, params, inputs: jax.Array) -> jax.Array:

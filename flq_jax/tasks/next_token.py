@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from flq_jax.arguments import require_integer
+from flq_jax.models.loss import require_logits
 from flq_jax.simulation.metric import Metric, ratio
 from flq_jax.tasks.losses import outputs, penalised
 from flq_jax.tasks.task import Task
 
 
-def next_token(model: nn.Module, l2: float = 0.0) -> Task:
+def next_token(model: nn.Module, l2: float = 0.0, num_classes: int = 0) -> Task:
     """Cross-entropy of each position's target, judged over all positions of the test set.
 
     A sequence's loss is the mean over its positions; a target below 0 is none, as where
@@ -24,14 +26,19 @@ def next_token(model: nn.Module, l2: float = 0.0) -> Task:
         model: maps tokens i32[b, t] to logits f32[b, t, v], as `CharLSTM` and
             `Transformer`; TypeError unless it is a flax module.
         l2: lambda of the penalty l2 / 2 ||theta||^2, 0 or more; ValueError otherwise.
+        num_classes: of the targets; the loss asks as many logits or more, ValueError. 0
+            does not ask.
 
     Returns:
         A `Task` of targets i32[b, t] or i32[b] below v.
     """
 
+    require_integer("next_token", "num_classes", num_classes, 0)
+
     def positions(logits, targets):
         """(cross-entropies, whether told right, whether they count), [b, t] each."""
         logits, targets = _aligned(logits, targets)
+        require_logits("next_token", logits, num_classes)
         there = targets >= 0
         entropies = optax.softmax_cross_entropy_with_integer_labels(
             logits, jnp.where(there, targets, 0)

@@ -59,3 +59,17 @@ def test_a_penalty_that_cannot_be_is_refused(l2):
 
 def test_a_task_is_not_convex_unless_it_says_so():
     assert not flq.Task(lambda *_: 0.0, {}).convex
+
+
+@pytest.mark.parametrize("logits, fits", [(9, False), (10, True), (12, True)])
+def test_a_class_without_a_logit_is_refused(logits, fits):
+    """Its examples would be learned at no loss: the one-hot of a label beyond is 0."""
+    model = Logistic(logits)
+    params = {"output": {"kernel": jnp.zeros((logits, 4)), "bias": jnp.zeros(logits)}}
+    task = flq.classification(model, num_classes=10)
+    given = params, jnp.ones((2, 4)), jnp.array([0, 9]), jnp.full(2, 0.5)
+    if fits:
+        np.testing.assert_allclose(task.loss(*given), np.log(logits), rtol=1e-6)
+    else:
+        with pytest.raises(ValueError, match="each of the 10 classes, got 9"):
+            task.loss(*given)

@@ -207,3 +207,9 @@ def test_integers_are_of_models_that_have_them(own, images):
     fit(images, **options)
     with pytest.raises(ConfigError, match="^config.packed: must be False for a model"):
         fit(images, model="own_parts_of_check.Flat()", **options)
+
+
+def test_a_model_with_fewer_logits_than_classes_is_refused(images):
+    told = "^config.task: .*a logit for each of the 10 classes, got 5"
+    with pytest.raises(ConfigError, match=told):
+        fit(images, model="Logistic(5)", client="gradient(batch=1)")
