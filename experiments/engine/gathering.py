@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
+from flq_jax.federated.grouping import uneven
 
 from ..assembly.build import client, padded_length, split
 from ..assembly.composition import PROGRAM, asks, composed
@@ -29,7 +30,8 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
 
     All options but those of `IN_ARRAYS`, the expressions but for the numbers in them
     that a program may take as its arguments, the data set, and the length of the
-    clients' arrays, which must have the same shapes.
+    clients' arrays, which must have the same shapes, and what the clients' groups
+    follow, see `suited`.
     """
     options = {k: v for k, v in config.items() if k not in IN_ARRAYS}
     parts = composed(config).parts
@@ -37,9 +39,9 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
     if any(asks(name, tree, "seed") for name, tree in parts.items()):
         options["seed"] = config.seed
     cell = [config.cell[name] for name in OF_CELLS_PROGRAM]
-    length = padded_length(client(config, dataset), split(config, dataset))
-    same = sorted(flatten(options).items()), texts, cell, dataset.digest, length
-    return repr(same)
+    update, shares = client(config, dataset), split(config, dataset)
+    lie = padded_length(update, shares), uneven([len(share) for share in shares])
+    return repr((sorted(flatten(options).items()), texts, cell, dataset.digest, lie))
 
 
 def most_together(config: ConfigDict, dataset: Dataset) -> int:

@@ -20,6 +20,11 @@ UNEVEN = 1.3
 LIGHT_ROUND = 200_000_000
 
 
+def uneven(sizes: Sequence[int]) -> bool:
+    """Whether one client has far more examples than the mean, for sizes i[m]."""
+    return max(sizes) * len(sizes) > UNEVEN * sum(sizes)
+
+
 def suited(
     local_update: LocalUpdate,
     params: Any,
@@ -40,8 +45,8 @@ def suited(
         sizes: examples of each client; None where all have as many.
     """
     leaves = jax.tree.leaves(params)
-    uneven = sizes is not None and max(sizes) * len(sizes) > UNEVEN * sum(sizes)
-    if _convolves(params) or (local_update.epochs and uneven):
+    alone = local_update.epochs > 0 and sizes is not None and uneven(sizes)
+    if _convolves(params) or alone:
         return in_groups(1, mesh)
     if not local_update.batch:
         return together

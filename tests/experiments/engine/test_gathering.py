@@ -231,6 +231,20 @@ def test_uneven_splits_of_other_seeds_share_a_program(dataset):
     assert len({gathering.alike(config, dataset) for config in uneven}) <= 3
 
 
+def test_clients_that_work_in_other_groups_make_another_program():
+    """Two of three users, of 5, 5 and 1 examples: (5, 5) are even, (5, 1) are not."""
+    users = np.repeat([0, 1, 2], [5, 5, 1])
+    few = data.synthetic(train=11, test=2)._replace(train_users=users)
+    natural = {"split": "natural()", "clients": 2, "client": EPOCHS}
+    found = {}
+    for seed in range(20):
+        config = small(seed=seed, **natural)
+        sizes = tuple(sorted(map(len, build.split(config, few))))
+        found.setdefault(sizes, set()).add(gathering.alike(config, few))
+    assert {len(keys) for keys in found.values()} == {1}
+    assert found.keys() == {(1, 5), (5, 5)} and found[1, 5] != found[5, 5]
+
+
 @pytest.mark.parametrize(
     "sizes, update, length",
     [
