@@ -14,8 +14,7 @@ from flq_jax.models.layers import (
     Bits,
     QuantDense,
     flatten,
-    require_layer_bits,
-    require_range,
+    require_low_bit_network,
 )
 
 
@@ -54,10 +53,7 @@ class CNN(nn.Module):
         require_integers("CNN", "channels", self.channels)
         require_integer("CNN", "window", self.window, 1)
         require_integers("CNN", "hidden", self.hidden, least=0)
-        require_integer("CNN", "num_classes", self.num_classes, 1)
-        require_layer_bits("CNN", self.bits)
-        require_layer_bits("CNN", self.edge_bits)
-        require_range("CNN", "hidden_range", self.hidden_range)
+        require_low_bit_network(self)
         super().__post_init__()
 
     @nn.compact

@@ -62,6 +62,19 @@ def require_range(where: str, name: str, value: Any) -> None:
         )
 
 
+def require_low_bit_network(network: Any) -> None:
+    """Raises an error in one line unless the fields that networks share are good.
+
+    These are num_classes, 1 or more, `bits` and `edge_bits` (`require_layer_bits`) and
+    hidden_range (`require_range`).
+    """
+    where = type(network).__name__
+    require_integer(where, "num_classes", network.num_classes, 1)
+    require_layer_bits(where, network.bits)
+    require_layer_bits(where, network.edge_bits)
+    require_range(where, "hidden_range", network.hidden_range)
+
+
 class LowBitLayer(nn.Module, kw_only=True):
     """What layers with low-bit products have in common, after Zhou et al. (2016).
 

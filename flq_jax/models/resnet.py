@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from flq_jax.arguments import require_integer, require_integers
 from flq_jax.models.conv import QuantConv
-from flq_jax.models.layers import Bits, QuantDense, require_layer_bits, require_range
+from flq_jax.models.layers import Bits, QuantDense, require_low_bit_network
 
 
 class ResNet(nn.Module):
@@ -48,10 +48,7 @@ class ResNet(nn.Module):
         require_integers("ResNet", "blocks", self.blocks)
         require_integers("ResNet", "widths", self.widths)
         require_integer("ResNet", "groups", self.groups, 1)
-        require_integer("ResNet", "num_classes", self.num_classes, 1)
-        require_layer_bits("ResNet", self.bits)
-        require_layer_bits("ResNet", self.edge_bits)
-        require_range("ResNet", "hidden_range", self.hidden_range)
+        require_low_bit_network(self)
         self._require_shape()
         super().__post_init__()
 

@@ -3,15 +3,13 @@
 import flax.linen as nn
 import jax
 
-from flq_jax.arguments import require_integer
 from flq_jax.models.conv import QuantConv
 from flq_jax.models.convolve import max_pool
 from flq_jax.models.layers import (
     Bits,
     QuantDense,
     flatten,
-    require_layer_bits,
-    require_range,
+    require_low_bit_network,
 )
 
 # (channels, window, padding, whether a 2 x 2 max pool follows)
@@ -50,10 +48,7 @@ class SVHNNet(nn.Module):
     packed: bool = False
 
     def __post_init__(self):
-        require_integer("SVHNNet", "num_classes", self.num_classes, 1)
-        require_layer_bits("SVHNNet", self.bits)
-        require_layer_bits("SVHNNet", self.edge_bits)
-        require_range("SVHNNet", "hidden_range", self.hidden_range)
+        require_low_bit_network(self)
         super().__post_init__()
 
     @nn.compact

@@ -13,8 +13,7 @@ from flq_jax.models.layers import (
     Bits,
     QuantDense,
     flatten,
-    require_layer_bits,
-    require_range,
+    require_low_bit_network,
 )
 
 
@@ -48,10 +47,7 @@ class VGG(nn.Module):
         require_stages("VGG", self.stages)
         require_integers("VGG", "hidden", self.hidden, least=0)
         require_integer("VGG", "groups", self.groups, 0)
-        require_integer("VGG", "num_classes", self.num_classes, 1)
-        require_layer_bits("VGG", self.bits)
-        require_layer_bits("VGG", self.edge_bits)
-        require_range("VGG", "hidden_range", self.hidden_range)
+        require_low_bit_network(self)
         self._require_groups()
         super().__post_init__()
 
