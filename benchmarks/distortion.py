@@ -26,7 +26,8 @@ from flq_jax.entropy import empirical_entropy
 from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.process import surroundings
 from flq_jax.experiments.process.errors import one_line_errors
-from flq_jax.experiments.reading import results, studies
+from flq_jax.experiments.reading import studies
+from flq_jax.experiments.reading.formats import markdown
 from flq_jax.quantizers import Quantizer
 
 from .contestants import contestants
@@ -106,7 +107,7 @@ def main(argv: list[str]) -> None:
         }
         for source, xs in sources(_DRAWS.value).items()
     }
-    table = results.markdown(lines(found))
+    table = markdown(lines(found))
     (folder / "distortion.md").write_text(table, encoding="utf-8")
     draw(found, folder / "distortion.png")
     print(table)

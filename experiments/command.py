@@ -37,11 +37,14 @@ class Command(NamedTuple):
 
 
 _RUN = "config", "workdir", "together", "runs"
-_ALONE = "coordinator", "processes", "process", "summary", "config_help"
+_ALONE = "targets", "coordinator", "processes", "process", "summary", "config_help"
 COMMANDS = {
     "run": Command("main", "Run a config, or all runs of its sweep.", _RUN + _ALONE),
     "launch": Command("launch", "Run a sweep in several processes, or on Slurm.", _RUN),
-    "report": Command("report", "Write one page about the runs in a folder."),
+    "report": Command(
+        *("report", "Write a page, tables and figures about the runs in a folder."),
+        ("workdir", "runs", "targets"),
+    ),
     "table": Command("table1", "Set runs beside the paper's Table I."),
     "policies": Command("compare_policies", "Set radio policies side by side."),
     "export": Command("export", "Write a run's model at its true width."),

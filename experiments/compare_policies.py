@@ -1,7 +1,7 @@
 """Radio policies side by side: every policy, link, number of clients and seed.
 
     python -m experiments.compare_policies --seeds=5
-    python -m experiments.report --workdir=runs/policies --accuracy=0.88
+    python -m experiments.report --workdir=runs/policies --targets=0.88
 
 Each run has a folder of its own in --workdir (default: runs/policies), and one that is
 finished is not run again: the same command goes on where it was interrupted, and a
@@ -30,7 +30,8 @@ from .process import signals, surroundings, typed
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
-from .reading import figures, results, targets
+from .reading import digits, figures, results
+from .reading.formats import markdown
 from .reading.results import Group, Result
 
 _POLICIES = flags.DEFINE_list("policies", ["joint", "equal"], "Configs wireless_NAME.")
@@ -41,8 +42,9 @@ _CLIENTS = flags.DEFINE_list("populations", ["15"], "Numbers of clients: 15, 50,
 _PARTITIONS = flags.DEFINE_list("partitions", ["iid"], "iid, dirichlet (alpha 0.1).")
 _ROUNDS = flags.DEFINE_integer("rounds", 400, "Rounds of each run.", 1)
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds 0, 1, ... of each.", 1)
-flags.adopt_module_key_flags(targets)
-TARGET = 0.88  # the accuracy whose cost is told without --target
+_TARGET = flags.DEFINE_float(
+    "target", 0.88, "Test accuracy whose costs are told.", 0.0, 1.0
+)
 
 LINKS = {
     "binary": "innovation(sign())",
@@ -139,8 +141,7 @@ def main(argv: list[str]) -> None:
     with signals.ending(typed.command()), one_line_errors():
         failures = sweep.run_all(runs)
     groups = finished(folder, asked)
-    target = TARGET if targets.TARGET.value is None else targets.TARGET.value
-    table = results.markdown(compared(groups, target))
+    table = markdown(compared(groups, _TARGET.value))
     replace(folder / "policies.md", table)
     for group in groups:
         first = group.results[0]
@@ -180,10 +181,10 @@ def compared(groups: list[Group], accuracy: float) -> list[list[str]]:
         line = [f"{group.name} × {len(group.results)}"]
         line += [_percent([run.rows[-1]["test_accuracy"] for run in group.results])]
         for key in ("seconds", "joules"):
-            line += [results.mean_sd([run.rows[-1][key] for run in group.results])]
+            line += [digits.plain([run.rows[-1][key] for run in group.results])]
         for key in ("seconds", "joules"):
             costs = [results.cost_to(run, accuracy, key) for run in group.results]
-            line += [results.mean_sd(costs)]
+            line += [digits.plain(costs)]
         for key in ("seconds", "joules"):
             spent = [run.rows[-1][key] for run in peers if run.rows[-1]["uploads"]]
             budget = min(spent, default=0.0)
@@ -200,7 +201,7 @@ def within(rows: list[dict], key: str, budget: float) -> float | None:
 
 def _percent(accuracies: list[float | None]) -> str:
     percent = [None if value is None else 100 * value for value in accuracies]
-    return results.mean_sd(percent, ".2f")
+    return digits.plain(percent, share=True)
 
 
 def _setting(group: Group) -> tuple:

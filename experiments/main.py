@@ -18,7 +18,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     folder = command_line.workdir()
     with one_line_errors():
-        configs = command_line.runs()
+        configs, _ = command_line.runs(), command_line.targets()
         for config in configs.values():
             validation.validate(config)
             if config.log.tensorboard:
@@ -58,7 +58,9 @@ def run(configs: dict[str, ConfigDict], folder: pathlib.Path) -> None:
         runs = sweep.prepared(configs, folder, command_line.digests())
     try:
         with one_line_errors():
-            failures = sweep.run_all(runs, command_line.together())
+            failures = sweep.run_all(
+                runs, command_line.together(), command_line.targets()
+            )
     except Exception as error:
         if not coordinator:
             raise

@@ -18,7 +18,8 @@ from .options import command_line
 from .process import console
 from .process.errors import one_line_errors
 from .process.whole_files import replace
-from .reading import results
+from .reading import digits, results
+from .reading.formats import markdown
 from .reading.results import Result
 
 
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> None:
         sys.exit(2)
     console.table([HEADER, *lines])
     remarks = [f"- {p.method}, {p.rounds} rounds: {p.remark}." for p in PRINTED]
-    text = results.markdown([HEADER, *lines]) + "\n" + "\n".join(remarks) + "\n"
+    text = markdown([HEADER, *lines]) + "\n" + "\n".join(remarks) + "\n"
     replace(folder / "table1.md", text)
     console.tell(f"{folder / 'table1.md'}")
 
@@ -136,14 +137,14 @@ def line(printed: Printed, model: str, found: list[Found]) -> list[str]:
         printed.method,
         f"{printed.rounds:,}",
         f"{model} × {len(found)}",
-        results.mean_sd(columns.accuracy, ".2f"),
+        digits.plain(columns.accuracy, share=True),
         f"{printed.accuracy:.2f}",
-        results.mean_sd(columns.uplink, ".3g"),
+        digits.plain(columns.uplink),
         f"{printed.uplink:.3g}",
-        results.mean_sd(columns.uplink_sent, ".3g"),
-        results.mean_sd(columns.downlink, ".3g"),
+        digits.plain(columns.uplink_sent),
+        digits.plain(columns.downlink),
         f"{printed.downlink:.3g}",
-        results.mean_sd(columns.downlink_sent, ".3g"),
+        digits.plain(columns.downlink_sent),
         verdict(
             printed,
             statistics.fmean(columns.accuracy),

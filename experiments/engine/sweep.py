@@ -22,9 +22,13 @@ from ..process.errors import ConfigError
 from ..process.signals import Interrupted
 from ..process.whole_files import replace
 from ..reading import results, run_files
+from ..reading.table import summary_table
 from ..reading.targets import targets
 from . import agreement, host_loop, taking
 from .gathering import data_text, stacks, without_seed
+
+# Values of whatever metric, and those of metrics by name.
+Aims = tuple[Sequence[float], Mapping[str, Sequence[float]]]
 
 
 def prepared(
@@ -96,7 +100,7 @@ def loaded(configs: Iterable[ConfigDict]) -> dict[str, Dataset]:
     return datasets
 
 
-def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
+def run_all(runs: Sequence[Job], most: int = 8, aims: Aims = ((), {})) -> list[str]:
     """Runs them: finished ones are skipped, interrupted ones go on.
 
     Runs that are alike are one program on the device, and held while that goes on; those
@@ -107,6 +111,7 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
     Args:
         runs: what `prepared` returned.
         most: runs of one program.
+        aims: the values whose costs the table at the end tells, see `targets`.
 
     Returns:
         The names of those that failed.
@@ -131,7 +136,7 @@ def run_all(runs: Sequence[Job], most: int = 8) -> list[str]:
         done += len(jobs)
         if late and done < len(runs):
             raise Interrupted(late[0], where="between runs, nothing is lost")
-    console.told("table", show)(runs)
+    console.told("table", show)(runs, aims)
     return failures
 
 
@@ -152,14 +157,12 @@ def alone(run: Job) -> None:
         console.told("table", console.summary_table)(end)
 
 
-def show(runs: Sequence[Job]) -> None:
+def show(runs: Sequence[Job], aims: Aims = ((), {})) -> None:
     """Prints the table of the runs, those of other processes left out."""
     folders = sorted(run.folder for run in runs)
     groups = results.grouped(r for folder in folders for r in results.read(folder))
     if groups:
-        from ..reading.page import summary_table  # Matplotlib and jinja2
-
-        console.table(summary_table(groups, targets(groups)))
+        console.table(summary_table(groups, targets(groups, *aims)))
 
 
 def taken(

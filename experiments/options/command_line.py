@@ -13,7 +13,7 @@ from flq_jax.expressions.nearest import did_you_mean
 
 from ..process import address, streams, typed
 from ..process.errors import ConfigError, one_line_errors
-from . import config_file, overrides, own_modules, shipped, submitted
+from . import aims, config_file, overrides, own_modules, shipped, submitted
 from .help import config_help, constructors_help
 from .names import flatten
 
@@ -33,6 +33,9 @@ flags.DEFINE_string(
     "submitted", None, "What was submitted to be run, instead of --config."
 )
 _RUNS = flags.DEFINE_list("runs", None, "Only these runs of a sweep, by name.")
+_TARGETS = flags.DEFINE_list(
+    "targets", [], "Values whose costs are told, of the runs' metric or METRIC=VALUE."
+)
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "HOST:PORT of the first of several processes, or auto."
 )
@@ -45,8 +48,8 @@ flags.DEFINE_string(
     "config_help", None, "List every option, or all that may stand in one, and exit."
 )
 OWN_FLAGS = (
-    "config", "submitted", "workdir", "together", "runs", "coordinator", "processes", "process",
-    "summary", "config_help",
+    "config", "submitted", "workdir", "together", "runs", "targets", "coordinator", "processes",
+    "process", "summary", "config_help",
 )  # fmt: skip
 
 
@@ -94,6 +97,16 @@ def digests() -> dict[str, str]:
 def together() -> int:
     """Most runs of a sweep that share one compiled program: --together."""
     return _TOGETHER.value
+
+
+def wanted() -> list[str]:
+    """The names in --runs, as they stand there; none: all runs."""
+    return _RUNS.value or []
+
+
+def targets() -> tuple[list[float], dict[str, list[float]]]:
+    """--targets, see `aims.parsed`."""
+    return aims.parsed(_TARGETS.value)
 
 
 def processes() -> tuple[str, int, int]:

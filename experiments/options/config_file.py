@@ -14,7 +14,10 @@ from ..process.errors import ConfigError
 from . import shipped
 
 # Other files beside the runs' folders.
-TAKEN = "slurm", "report.html", "report.md", "table1.md", "policies.md"
+TAKEN = (
+    *("slurm", "report.html", "report.md", "report.tex", "report.csv", "curves.csv"),
+    *("table1.md", "policies.md"),
+)
 
 
 def swept(file: str) -> dict[str, ConfigDict] | None:

@@ -3,186 +3,120 @@
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from ..process.metric_text import aim, heading, is_share, scaled, shown, words
+from ..process.metric_text import shown
 from . import results
-from .figures import NAME
-from .results import Group, Result
+from .bands import BANDS
+from .columns import Column
+from .drawing import PAGE, colours, curve, facets
+from .results import COSTS, Group, Result
 from .run_files import MOST_CLIENTS
+from .table import lines
 
-COSTS = {
-    "round": "rounds",
-    "uplink_bits": "uplink bits",
-    "seconds": "seconds",
-    "joules": "joules",
-}
+WIDEST = 1180  # pixels of a table, on a screen of 1280
+LETTER, CELL, NAMES = 7.6, 20, 260  # pixels: of a letter, around a text, most of a name
 
 
-def written(
-    groups: list[Group],
-    title: str,
-    targets: Mapping[str, float],
-    left_out: Mapping[str, str] = {},
-) -> dict[str, str]:
-    """The report's files: name -> text.
+class Report(NamedTuple):
+    """What is told of the runs in a folder.
 
-    Args:
-        groups: at least one.
-        title: the page's heading.
-        targets: what costs are reported of, see `summary_table`.
+    Attributes:
+        title: the folder's name.
+        groups: of runs, at least one.
+        columns: of the table.
         left_out: the runs that are in no group: name -> why.
+        band: around the curves, of `BANDS`.
     """
-    table = summary_table(groups, targets)
-    runs = [result for group in groups for result in group.results]
-    html = _template().render(
-        title=title,
+
+    title: str
+    groups: list[Group]
+    columns: list[Column]
+    left_out: Mapping[str, str] = {}
+    band: str = "sd"
+
+    @property
+    def runs(self) -> list[Result]:
+        """All runs, group by group."""
+        return [run for group in self.groups for run in group.results]
+
+
+def html(report: Report) -> str:
+    """The page."""
+    groups, runs = report.groups, report.runs
+    return _template().render(
+        title=report.title,
         shown=shown,
         questions=unique(run.summary.get("about", "") for run in runs),
-        table=table,
-        marks=[(run.name, run.mark) for run in runs if run.mark] + [*left_out.items()],
-        curves=[
-            curve(groups, key, label, figure)
-            for key, label in present(groups).items()
-            for figure in ("train_loss", *metrics_of(groups))
+        tables=abreast(lines(groups, report.columns)),
+        marks=[(run.name, run.mark) for run in runs if run.mark]
+        + [*report.left_out.items()],
+        band=BANDS[report.band][0],
+        facets=[
+            {
+                "legend": list(zip([group.name for group in some], colours(some))),
+                "curves": [
+                    _inline(
+                        curve(some, key, figure, _but(groups, some), band=report.band)
+                    )
+                    for key in costs_of(runs)
+                    for figure in figures_of(runs)
+                ],
+            }
+            for some in facets(groups)
         ],
         splits={name: dots(found) for name, found in splits_of(runs).items()},
         most=MOST_CLIENTS,
-        legend=list(zip([group.name for group in groups], colours(groups))),
-        differences=results.differences(groups),
-        names=[group.name for group in groups],
+        differences=abreast(differing(groups)),
         runs=runs,
     )
-    return {"report.html": html, "report.md": results.markdown(table)}
 
 
-def present(groups: list[Group]) -> dict[str, str]:
-    """The costs that every run has measured."""
-    runs = [result for group in groups for result in group.results]
-    return {k: v for k, v in COSTS.items() if all(k in run.rows[-1] for run in runs)}
+def costs_of(runs: Sequence[Result]) -> list[str]:
+    """The costs against which curves are drawn: all but the downlink's by itself."""
+    there = {key for run in runs for key in run.rows[-1]} | {"bits"}
+    return [key for key in COSTS if key in there and key != "downlink_bits"]
 
 
-def metrics_of(groups: list[Group]) -> list[str]:
-    """The metrics of all runs, each once."""
-    runs = [result for group in groups for result in group.results]
-    return unique(name for run in runs for name in run.metrics)
+def figures_of(runs: Sequence[Result]) -> list[str]:
+    """The figures that are drawn: the loss where some run has it, and all metrics."""
+    loss = ["train_loss"] if any("train_loss" in run.rows[0] for run in runs) else []
+    return loss + unique(name for run in runs for name in run.metrics)
 
 
-def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[list[str]]:
-    """A header and a line for each group: final figures, and the costs of `targets`.
+def abreast(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+    """The table in as many as a screen needs; each begins with the first column."""
+    columns = [list(column) for column in zip(*table, strict=True)]
+    first, *rest = columns
+    room = WIDEST - min(_width(first), NAMES)
+    found: list[list[list[str]]] = []
+    left = 0.0
+    for column in rest:
+        width = _width(column)
+        if not found or width > left:
+            found.append([first])
+            left = room
+        found[-1].append(column)
+        left -= width
+    return [[list(line) for line in zip(*part)] for part in found or [[first]]]
 
-    The second column has what to beware of: why a run is no result, and how many messages
-    were about vectors beyond their grid's range. What a group's runs are not judged by is
-    left empty.
 
-    Args:
-        groups: of runs.
-        targets: metric -> its value whose cost is told, of runs compared by that metric.
-    """
-    costs, metrics = present(groups), metrics_of(groups)
-    ends = {k: f"final {v}" for k, v in costs.items() if k != "round"}
-    header = ["runs", "", "rounds", "train loss", *map(heading, metrics), "uploads"]
-    header += [*ends.values(), "downlink bits"]
-    header += ["worst tenth of clients"] if (worst := of_worst(groups)) else []
-    header += [
-        f"{label} to {aim(metric, value)}"
-        for metric, value in targets.items()
-        for label in costs.values()
+def differing(groups: Sequence[Group]) -> list[list[str]]:
+    """A line a group: the options in which groups differ; the names alone if in none."""
+    found = results.differences(list(groups))
+    values = [
+        ["" if value is None else str(value) for value in row] for row in found.values()
     ]
-    lines = [header]
-    for group in groups:
-        last = [result.rows[-1] for result in group.results]
-
-        def of(key, digits=".4g", last=last):
-            return results.mean_sd([row[key] for row in last], digits)
-
-        marks = unique(result.mark for result in group.results)
-        overloads = [row.get("overloads", 0) for row in last]
-        if any(overloads):
-            marks.append(f"overloads {results.mean_sd(overloads, '.0f')}")
-        seeds = f" × {len(last)}" if len(last) > 1 else ""
-        line = [group.name + seeds, ", ".join(marks), of("round", ".0f")]
-        line += [of("train_loss"), *(at_the_end(group, name) for name in metrics)]
-        line += [of("uploads", ".0f")]
-        line += [of(key) for key in (*ends, "downlink_bits")]
-        line += [worst[len(lines) - 1]] if worst else []
-        for metric, value in targets.items():
-            line += [cost(group, metric, value, key) for key in costs]
-        lines.append(line)
-    return lines
+    names = [group.name for group in groups]
+    return [["runs", *found], *(list(line) for line in zip(names, *values))]
 
 
-def at_the_end(group: Group, metric: str) -> str:
-    """Mean and deviation of a metric, in its heading's unit; empty where there is none."""
-    judged = [result for result in group.results if metric in result.metrics]
-    values = [scaled(metric, result.rows[-1][metric]) for result in judged]
-    return (
-        results.mean_sd(values, ".2f" if is_share(metric) else ".4g") if values else ""
-    )
-
-
-def of_worst(groups: list[Group]) -> list[str]:
-    """The metric of the worst tenth of clients, a text a group; [] if no run tells it."""
-    texts = []
-    for group in groups:
-        told = [
-            run.summary["clients"] for run in group.results if "clients" in run.summary
-        ]
-        share = any(is_share(each["metric"]) for each in told)
-        values = [scaled(each["metric"], each["worst_tenth"]) for each in told]
-        texts.append(results.mean_sd(values, ".2f" if share else ".4g") if told else "")
-        texts[-1] += " %" if share else ""
-    return texts if any(texts) else []
-
-
-def cost(group: Group, metric: str, value: float, key: str) -> str:
-    """What it took to reach a value of the metric that the runs are compared by."""
-    compared = [result for result in group.results if result.metric == metric]
-    costs = [results.cost_to(result, value, key) for result in compared]
-    return results.mean_sd(costs) if costs else ""
-
-
-def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
-    """One figure against a cost, one colour a group and one line a seed, as SVG.
-
-    Args:
-        groups: what to draw; a run that is no result is dashed.
-        key: the cost, a key of the metrics' lines.
-        label: of the abscissa.
-        figure: "train_loss" or a metric.
-    """
-    with rc_context({"svg.hashsalt": "flq_jax", "font.size": 9.0}):
-        canvas = Figure(figsize=(4.6, 3.3), layout="constrained")
-        FigureCanvasSVG(canvas)
-        axes = canvas.subplots()
-        for group, colour in zip(groups, colours(groups)):
-            for run in group.results:
-                rows = [row for row in run.rows if row.get(figure) is not None]
-                axes.plot(
-                    [row[key] for row in rows],
-                    [row[figure] for row in rows],
-                    color=colour,
-                    linestyle="--" if run.mark else "-",
-                    marker="o" if len(rows) == 1 else None,
-                    markersize=3,
-                    linewidth=1.3,
-                    alpha=0.9 if len(group.results) == 1 else 0.6,
-                )
-        axes.set_xlabel(label)
-        axes.set_ylabel(words(figure), **NAME)
-        axes.set_xscale("linear" if key == "round" else "log")
-        axes.set_yscale("log" if figure == "train_loss" else "linear")
-        axes.grid(alpha=0.25)
-        return _svg(canvas)
-
-
-def splits_of(runs: list[Result]) -> dict[str, Sequence[Sequence[int]]]:
+def splits_of(runs: Sequence[Result]) -> dict[str, Sequence[Sequence[int]]]:
     """The splits that differ, by the name of the first run with it."""
     found: dict[str, Sequence[Sequence[int]]] = {}
     for run in runs:
@@ -200,30 +134,38 @@ def dots(labels: Sequence[Sequence[int]]) -> str:
         for label, count in enumerate(line)
         if count
     ]
-    with rc_context({"svg.hashsalt": "flq_jax", "font.size": 9.0}):
+    with rc_context(PAGE):
         canvas = Figure(figsize=(4.6, 3.3), layout="constrained")
         FigureCanvasSVG(canvas)
         axes = canvas.subplots()
         axes.scatter(*(zip(*there) if there else ([], [])), alpha=0.7, linewidths=0)
         axes.set(xlabel="client", ylabel="label")
-        return _svg(canvas)
-
-
-def _svg(canvas: Figure) -> str:
-    text = io.StringIO()
-    canvas.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def colours(groups: list[Group]) -> list[str]:
-    """A colour for each group; the twenty there are come again after the twentieth."""
-    palette = colormaps["tab20" if len(groups) > 10 else "tab10"].colors
-    return [to_hex(palette[i % len(palette)]) for i in range(len(groups))]
+        text = io.BytesIO()
+        canvas.savefig(text, format="svg", metadata={"Date": None})
+        return _inline(text.getvalue())
 
 
 def unique(values: Any) -> list[str]:
     """The values that are not empty, each once, in their order."""
     return [value for value in dict.fromkeys(values) if value]
+
+
+def _but(groups: Sequence[Group], some: Sequence[Group]) -> list[Group]:
+    """The groups that are none of these."""
+    names = {group.name for group in some}
+    return [group for group in groups if group.name not in names]
+
+
+def _width(column: Sequence[str]) -> float:
+    """Pixels of a column: its cells stay in one line, its heading breaks at spaces."""
+    head, *cells = column
+    longest = max([*map(len, cells), *map(len, head.split())], default=0)
+    return CELL + LETTER * min(longest, 44)
+
+
+def _inline(svg: bytes) -> str:
+    text = svg.decode()
+    return text[text.index("<svg") :]
 
 
 def _template() -> jinja2.Template:

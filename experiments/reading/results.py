@@ -4,8 +4,6 @@ import json
 import math
 import os
 import pathlib
-import re
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +11,16 @@ from ..options.names import flatten
 from ..process import console
 from ..process.metric_text import ACCURACY
 from . import run_files
+
+# What runs are compared at: a key of the metrics' lines, see `amount`, and its words.
+COSTS = {
+    "round": "rounds",
+    "uplink_bits": "uplink bits",
+    "downlink_bits": "downlink bits",
+    "bits": "total bits",
+    "seconds": "seconds",
+    "joules": "joules",
+}
 
 
 class Result(NamedTuple):
@@ -49,8 +57,8 @@ class Result(NamedTuple):
 
         That is "diverged", "failed", "unfinished" or "stuck".
         """
-        loss = self.rows[-1]["train_loss"]
-        if loss is None:
+        loss = self.rows[-1].get("train_loss", 0.0)
+        if loss is None or self.summary.get("stopped", "").startswith("diverged"):
             return "diverged"
         if not self.summary:
             return "failed" if self.failed else "unfinished"
@@ -61,6 +69,11 @@ class Result(NamedTuple):
         if loss > 2.0 * chance > 0.0:
             return "diverged"
         return "stuck" if loss > 0.95 * chance > 0.0 else ""
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it did what it was to do, be it that nothing came of it."""
+        return self.mark in ("", "stuck")
 
 
 class Group(NamedTuple):
@@ -202,37 +215,15 @@ def cost_to(result: Result, target: float, key: str) -> float | None:
     """
     name, sign = result.metric, 1 if result.metrics[result.metric] == "higher" else -1
     told = (row for row in result.rows if row[name] is not None)
-    return next((row[key] for row in told if sign * row[name] >= sign * target), None)
+    good = (row for row in told if sign * row[name] >= sign * target)
+    return next((amount(row, key) for row in good), None)
 
 
-def mean_sd(values: Iterable[float | None], digits: str = ".4g") -> str:
-    """ "mean +- sd" of the values; of those that are there, with how many are not."""
-    values = list(values)
-    there = [value for value in values if value is not None]
-    if not there:
-        return "never"
-    text = f"{statistics.fmean(there):{digits}}"
-    if len(there) > 1:
-        text += f" ± {statistics.stdev(there):{digits.replace('.4g', '.2g')}}"
-    return text + (
-        f" ({len(there)} of {len(values)})" if len(there) < len(values) else ""
-    )
-
-
-def markdown(table: list[list[str]]) -> str:
-    """A table, its first line the header, as Markdown; a cell's text is no markup."""
-    cells = [[_plain(cell) for cell in line] for line in table]
-    head, *lines = ["| " + " | ".join(line) + " |" for line in cells]
-    return "\n".join([head, "|" + "---|" * len(table[0]), *lines]) + "\n"
-
-
-def _plain(text: str) -> str:
-    """The text with what Markdown would read as markup escaped, in one line.
-
-    An underscore within a word is none, so that most names stay as they are.
-    """
-    escaped = re.sub(r"[\\|`*<>\[\]&~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
-    return " ".join(escaped.split())
+def amount(row: Mapping[str, Any], key: str) -> float | None:
+    """A figure of a line of metrics, None where there is none; "bits" is both links'."""
+    if key == "bits":
+        return row["uplink_bits"] + row["downlink_bits"]
+    return row.get(key)
 
 
 def _shared_name(group: Group) -> str:

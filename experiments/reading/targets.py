@@ -1,36 +1,70 @@
-"""Values of metrics whose cost a table tells."""
+"""Values of metrics whose costs a table tells."""
 
 import math
-
-from absl import flags
+import statistics
+from collections.abc import Mapping, Sequence
 
 from ..process.metric_text import is_share
 from .results import Group
 
-TARGET = flags.DEFINE_float(
-    "target", None, "Value of the runs' first metric whose cost is told."
-)
-flags.register_validator(
-    "target",
-    lambda value: value is None or math.isfinite(value),
-    "must be a finite number",
-)
-DEFAULT = 0.9  # of an accuracy; no other metric has one
-
 
 def targets(
-    groups: list[Group], accuracy: float | None = None, target: float | None = None
-) -> dict[str, float]:
-    """The value whose cost is told, of each metric that some run is compared by.
+    groups: Sequence[Group],
+    asked: Sequence[float] = (),
+    named: Mapping[str, Sequence[float]] = {},
+) -> dict[str, list[float]]:
+    """The values whose costs are told, of each metric that some run is compared by.
 
     Args:
-        groups: of the runs.
-        accuracy: that of accuracies, in [0, 1]; None: `target`, or else 0.9.
-        target: that of other metrics; None: their costs are not told.
+        groups: of runs.
+        asked: those of each such metric; without any, what half of the groups reach, see
+            `reached`.
+        named: metric -> its values, instead.
     """
     found = {}
-    for metric in [run.metric for group in groups for run in group.results]:
-        choices = [accuracy, target, DEFAULT] if is_share(metric) else [target]
-        for value in [value for value in choices if value is not None][:1]:
-            found[metric] = value
+    for metric in dict.fromkeys(
+        run.metric for group in groups for run in group.results
+    ):
+        values = list(named.get(metric, asked)) or reached(groups, metric)
+        if values:
+            found[metric] = values
     return found
+
+
+def reached(groups: Sequence[Group], metric: str) -> list[float]:
+    """What at least half of the groups reach with every seed, to two digits; or nothing.
+
+    Only groups without a marked run have a say. A share is in whole percent. It is rounded
+    to the worse side, so that it is reached indeed.
+    """
+    whole = [
+        group.results for group in groups if not any(r.mark for r in group.results)
+    ]
+    compared = [runs for runs in whole if runs[0].metric == metric]
+    if not compared:
+        return []
+    higher = compared[0][0].metrics[metric] == "higher"
+    best, worst = (max, min) if higher else (min, max)
+    found = []
+    for runs in compared:
+        there = [
+            [row[metric] for row in run.rows if row[metric] is not None] for run in runs
+        ]
+        if all(there):
+            found.append(worst(map(best, there)))
+    middle = statistics.median_low if higher else statistics.median_high
+    return [rounded(middle(found), higher, is_share(metric))] if found else []
+
+
+def rounded(value: float, down: bool, share: bool) -> float:
+    """The value to two digits, or a share to whole percent, down or up."""
+    if value == 0.0:
+        return 0.0
+    places = 2 if share else 1 - math.floor(math.log10(abs(value)))
+    nearest = round(value, places)
+    step = 10.0**-places
+    if down and nearest > value:
+        nearest -= step
+    if not down and nearest < value:
+        nearest += step
+    return round(nearest, places)

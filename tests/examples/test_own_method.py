@@ -152,7 +152,7 @@ def test_the_report_has_it_beside_shipped_methods(swept, asked, folder):
         f"--runs={','.join(names)}", '--config.data=npz("users.npz")',
         "--config.split=natural()", "--config.clients=20",
     )  # fmt: skip
-    asked("report", "--workdir=runs", "--accuracy=0.3")
+    asked("report", "--workdir=runs", "--targets=0.3")
     report = (folder / "runs/report.md").read_text()
     for name in (*NAMES, *SHIPPED):
         assert name in report

@@ -27,7 +27,8 @@ from flq_jax.experiments.engine import optimum, sweep
 from flq_jax.experiments.folder.checkpoints import Checkpoints, NotThisRuns
 from flq_jax.experiments.options import submitted
 from flq_jax.experiments.process.errors import ConfigError
-from flq_jax.experiments.reading import packed_model, page, results
+from flq_jax.experiments.reading import packed_model, page, publish, results
+from flq_jax.experiments.reading.columns import usual
 from flq_jax.models import CNN, Bits
 
 pytestmark = pytest.mark.repro
@@ -355,10 +356,12 @@ def test_a_report_has_all_other_runs_and_touches_none(file, spoilt, capsys):
         with in_time(times):
             found = results.read(folder)
             groups, rest = results.grouped(found), results.left_out(folder, found)
-            texts = page.written(groups, "title", {"test_accuracy": 0.5}, rest)
+            columns = usual(groups, {"test_accuracy": [0.5]})
+            report = page.Report("title", groups, columns, rest)
+            texts = publish.written(report, ("html", "md", "tex", "csv"))
         said = capsys.readouterr().out.splitlines()
         for name, text in texts.items():
-            assert text.encode(), (way, name)
+            assert text, (way, name)
         names = {result.name for result in found}
         assert "b" in names and len(said) <= 1
         assert there(folder) == left

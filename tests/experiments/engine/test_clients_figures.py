@@ -10,6 +10,8 @@ from flq_jax.configs import default
 from flq_jax.data import partition
 from flq_jax.experiments.engine import clients_figures, sweep
 from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading.columns import usual
+from flq_jax.experiments.reading.table import summary_table
 
 USERS = np.array(["b", "a", "c", "a", "b", "c"])
 
@@ -51,10 +53,10 @@ def test_clients_are_judged_on_their_own_examples(
         "mean": pytest.approx(mean), "worst_tenth": worst,
     }  # fmt: skip
     groups = results.grouped(results.read(tmp_path / "run"))
-    header, line = page.summary_table(groups, {})
-    told = dict(zip(header, line))["worst tenth of clients"]
-    assert told == f"{100 * worst:.2f} %"
-    html = page.written(groups, "title", {})["report.html"]
+    header, line = summary_table(groups, {})
+    told = dict(zip(header, line))["accuracy (%), worst tenth of clients"]
+    assert told == f"{100 * worst:.2f}"
+    html = page.html(page.Report("title", groups, usual(groups, {})))
     assert f"on their own {examples} examples, 3 clients: mean" in html
 
 

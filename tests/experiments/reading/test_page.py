@@ -7,7 +7,17 @@ import re
 import pytest
 from test_results import leave
 
-from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading import drawing, page, results
+from flq_jax.experiments.reading.columns import usual
+from flq_jax.experiments.reading.formats import markdown
+from flq_jax.experiments.reading.table import lines
+
+AIMS = {"test_accuracy": [0.9]}
+
+
+def html_of(groups, title="title", left_out=(), aims=AIMS):
+    columns = usual(groups, aims)
+    return page.html(page.Report(title, groups, columns, dict(left_out)))
 
 
 @pytest.fixture
@@ -19,7 +29,7 @@ def groups(tmp_path):
 
 
 def test_the_page_stands_alone_and_is_well_formed(groups):
-    html = page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
+    html = html_of(groups)
     links = re.findall(r"(?:src|href)\s*=\s*[\"']([^\"']*)", html)
     assert all(link.startswith("#") for link in links)
     assert not re.search(r"<(script|link|img|iframe)|@import|url\((?!#)", html)
@@ -29,7 +39,7 @@ def test_the_page_stands_alone_and_is_well_formed(groups):
 
 
 def test_the_page_says_all_that_is_needed_to_run_it_again(groups):
-    html = page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
+    html = html_of(groups)
     for part in (
         "A question?",
         "python -m experiments.main --config=x.py",
@@ -48,26 +58,21 @@ def test_the_page_says_by_what_a_run_was_begun(tmp_path):
     earlier = {"earlier": [{"source": "fedcba9", "device": "cpu x 5"}]}
     path.write_text(json.dumps(json.loads(path.read_text()) | earlier))
     groups = results.grouped(results.read(tmp_path))
-    assert (
-        "fedcba9 on cpu x 5"
-        in page.written(groups, "title", {"test_accuracy": 0.9})["report.html"]
-    )
+    assert "fedcba9 on cpu x 5" in html_of(groups)
 
 
 def test_the_page_names_what_is_left_out(groups):
-    html = page.written(groups, "title", {"test_accuracy": 0.9}, {"x": "failed"})[
-        "report.html"
-    ]
+    html = html_of(groups, left_out={"x": "failed"})
     assert re.search(r"Not results:.*x\s+failed", html, re.DOTALL)
 
 
 def test_a_single_evaluation_is_a_dot(tmp_path):
     leave(tmp_path / "one", losses=(1.0,), accuracies=(0.5,))
     groups = results.grouped(results.read(tmp_path))
-    html = page.curve(groups, "round", "rounds", "train_loss")
+    one = drawing.curve(groups, "round", "train_loss").decode()
     leave(tmp_path / "two")
     others = results.grouped(results.read(tmp_path / "two"))
-    assert _dots(html) > _dots(page.curve(others, "round", "rounds", "train_loss"))
+    assert _dots(one) > _dots(drawing.curve(others, "round", "train_loss").decode())
 
 
 def _dots(svg):
@@ -75,45 +80,17 @@ def _dots(svg):
     return svg.count("fill: #1f77b4")
 
 
-def test_the_table_has_a_line_for_each_group(groups):
-    header, laq, sgd = page.summary_table(groups, {"test_accuracy": 0.9})
-    cells = dict(zip(header, laq))
-    assert cells["runs"] == "laq × 2" and cells[""] == ""
-    assert cells["test accuracy (%)"] == "90.00 ± 0.00"
-    assert cells["rounds to 90 %"] == "20 ± 0"
-    assert dict(zip(header, sgd))[""] == "diverged"
-
-
-def test_the_table_says_that_messages_overloaded(tmp_path):
-    for seed, overloads in enumerate((590, 610)):
-        folder = tmp_path / f"fixed-seed{seed}"
-        leave(folder, seed=seed)
-        rows = [json.loads(x) for x in (folder / "metrics.jsonl").open()]
-        rows = [json.dumps(row | {"overloads": overloads}) for row in rows]
-        (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
-    groups = results.grouped(results.read(tmp_path))
-    header, line = page.summary_table(groups, {"test_accuracy": 0.9})
-    assert dict(zip(header, line))[""] == "overloads 600 ± 14"
-
-
-def test_markdown_has_as_many_cells_in_every_line(groups):
-    lines = page.written(groups, "title", {"test_accuracy": 0.9})[
-        "report.md"
-    ].splitlines()
-    assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
-
-
 def test_a_name_is_not_markup(tmp_path):
     leave(tmp_path / "a<b>&c", seed=0)
     groups = results.grouped(results.read(tmp_path))
-    html = page.written(groups, "<script>", {"test_accuracy": 0.9})["report.html"]
+    html = html_of(groups, "<script>")
     assert "<script>" not in html and "a&lt;b&gt;&amp;c" in html
 
 
 def test_a_name_is_no_markdown_either(tmp_path):
     leave(tmp_path / "a|<b>&*c*", seed=0)
     groups = results.grouped(results.read(tmp_path))
-    text = page.written(groups, "title", {"test_accuracy": 0.9})["report.md"]
+    text = markdown(lines(groups, usual(groups, AIMS)))
     assert text.splitlines()[2].startswith(r"| a\|\<b\>\&\*c\* | ")
 
 
@@ -133,7 +110,7 @@ def test_labels_of_clients_are_drawn_once_for_each_split(tmp_path):
     assert list(splits) == ["a", "c"]
     three, four = (_circles(page.dots(labels)) for labels in splits.values())
     assert (three, four) == (3, 4)
-    html = page.written(results.grouped(found), "title", {})["report.html"]
+    html = html_of(results.grouped(found), aims={})
     assert html.count("<figcaption>") == 2
 
 
@@ -170,3 +147,24 @@ class _Balance(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+def test_a_wide_table_is_told_in_parts_that_fit_a_screen():
+    """Names of 100 letters have the most, 260 pixels; each column 20 + 7.6 * 44."""
+    table = [["runs", *["x" * 44] * 7], ["n" * 100, *["1"] * 7]]
+    parts = page.abreast(table)
+    # (1180 - 260) / 354.4 = 2.6
+    assert [len(part[0]) for part in parts] == [3, 3, 3, 2]
+    assert all(part[1][0] == "n" * 100 for part in parts)
+    assert page.abreast([["runs"], ["a"]]) == [[["runs"], ["a"]]]
+
+
+def test_many_groups_are_drawn_in_facets_of_nearly_equal_number():
+    assert [len(some) for some in drawing.facets(range(10))] == [10]
+    assert [len(some) for some in drawing.facets(range(11))] == [6, 5]
+    assert [len(some) for some in drawing.facets(range(25))] == [7, 7, 7, 4]
+
+
+def test_the_page_keeps_the_names_in_sight_where_a_table_scrolls(groups):
+    html = html_of(groups)
+    assert "position: sticky" in html and 'class="scroll"' in html

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading.columns import usual
 
 
 def leave(folder, *, losses=(1.0, 0.5), accuracies=(0.5, 0.9), ended=True, **options):
@@ -142,7 +143,9 @@ def test_a_damaged_file_is_its_own_run_s_misfortune(file, content, tmp_path, cap
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{tmp_path / 'a'} is left out: {file}")
     assert results.left_out(tmp_path, found) == {"a": "damaged"}
-    assert page.written(results.grouped(found), "title", {"test_accuracy": 0.9})
+    groups = results.grouped(found)
+    columns = usual(groups, {"test_accuracy": [0.9]})
+    assert page.html(page.Report("title", groups, columns))
 
 
 @pytest.mark.parametrize(
@@ -235,34 +238,5 @@ def test_the_cost_of_an_accuracy_is_that_of_the_first_line_with_it(tmp_path):
     (result,) = results.read(tmp_path)
     assert results.cost_to(result, 0.9, "round") == 20
     assert results.cost_to(result, 0.5, "uplink_bits") == 1000
+    assert results.cost_to(result, 0.9, "bits") == 2001  # 2000 up, 1 down
     assert results.cost_to(result, 0.96, "round") is None
-
-
-@pytest.mark.parametrize(
-    "values, text",
-    [
-        ([1.0, 3.0], "2 ± 1.4"),
-        ([5.0], "5"),
-        ([1.0, None, 3.0], "2 ± 1.4 (2 of 3)"),
-        ([None, None], "never"),
-    ],
-)
-def test_mean_and_spread_say_how_many_never_came(values, text):
-    assert results.mean_sd(values) == text
-
-
-@pytest.mark.parametrize(
-    "text, written",
-    [
-        ("mnist_flq_binary × 2", "mnist_flq_binary × 2"),
-        ("a|b", r"a\|b"),
-        ("a\nb", "a b"),
-        ("<b>&amp;", r"\<b\>\&amp;"),
-        ("*a* `b` ~~c~~ $d$", r"\*a\* \`b\` \~\~c\~\~ \$d\$"),
-        ("![x](http://y)", r"!\[x\](http://y)"),
-        ("_a_ __b__ c__d", r"\_a\_ \_\_b\_\_ c\_\_d"),
-        ("a\\|", r"a\\\|"),
-    ],
-)
-def test_the_text_of_a_cell_is_no_markdown(text, written):
-    assert results.markdown([["name"], [text]]).splitlines()[2] == f"| {written} |"
