@@ -18,7 +18,7 @@ class Digits(NamedTuple):
 
     Attributes:
         mean: its digits.
-        spread: those of the standard deviation, "" of a single value.
+        spread: those of the standard deviation, "" if there is none.
         exponent: of the power of ten that both are multiples of; 0 for none.
         there: how many values there are.
         asked: how many there would be if all were there.
@@ -62,7 +62,7 @@ def digits(values: Iterable[float | None], share: bool = False) -> Digits | None
         told = f"{value:.{max(exponent - place, 0)}f}"
         return told.rstrip("0").rstrip(".") if exact and "." in told else told
 
-    told = text(mean), text(spread) if len(there) > 1 else ""
+    told = text(mean), text(spread) if spread > 0.0 else ""
     return Digits(*told, exponent, len(there), len(values))
 
 

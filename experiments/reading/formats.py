@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import statistics
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from . import bands
 from .columns import Column, values
 from .results import Group
 
+HEADING = 16  # letters of a line of a heading
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -37,8 +39,11 @@ def latex(table: Sequence[Sequence[str]], caption: str = "", label: str = "") ->
         caption: a text, no LaTeX.
         label: for \ref; a name.
     """
-    head, *lines = [" & ".join(line) + r" \\" for line in table]
-    columns = "l" + "r" * (len(table[0]) - 1)
+    header, *rest = table
+    head, *lines = [
+        " & ".join(line) + r" \\" for line in [[*map(_stacked, header)], *rest]
+    ]
+    columns = "l" + "".join("l" if name == "remarks" else "r" for name in header[1:])
     inner = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule"]
     inner += [*lines, r"\bottomrule", r"\end{tabular}"]
     if caption or label:
@@ -120,6 +125,16 @@ def _plain(text: str) -> str:
     """
     escaped = re.sub(r"[\\|`*<>\[\]&~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
     return " ".join(escaped.split())
+
+
+def _stacked(heading: str) -> str:
+    """A heading in as many lines as keep its column narrow; a unit stays with its number."""
+    parts = textwrap.wrap(
+        heading.replace(r" \%", r"~\%"), HEADING,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    stacked = r" \\ ".join(parts)
+    return stacked if len(parts) == 1 else rf"\shortstack[r]{{{stacked}}}"
 
 
 def _letter(letter: str) -> str:

@@ -64,11 +64,15 @@ def test_a_table_in_latex_has_its_cells_and_floats_with_a_caption(groups):
     cells = lines(groups, columns, digits.latex, formats.escaped)
     text = formats.latex(cells, "50 % of it", "tab:x")
     assert r"\caption{50 \% of it}" in text and r"\label{tab:x}" in text
+    assert r"\begin{tabular}{llrr}" in text
     head, laq, sgd = [line for line in text.splitlines() if line.endswith(r" \\")]
     # 90 and 80 %: deviation 50^(1/2); only the first reached 90, by 2001 bits.
     assert laq == r"a\_b\&c $\times$ 2 &  & $85.0 \pm 7.1$ & $2001$ (1 of 2) \\"
     assert sgd == r"sgd & diverged & not finite & never \\"
-    assert head.startswith("runs & remarks & test accuracy (\\%) & total bits to")
+    assert head == (
+        r"runs & remarks & \shortstack[r]{test accuracy \\ (\%)} & "
+        r"\shortstack[r]{total bits to \\ 90~\%} \\"
+    )
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
     assert "table}" not in formats.latex(cells)
 

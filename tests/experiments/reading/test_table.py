@@ -26,9 +26,9 @@ def test_the_table_has_a_line_for_each_group(groups):
     header, laq, sgd = summary_table(groups, AIMS)
     cells = dict(zip(header, laq))
     assert cells["runs"] == "laq × 2" and cells["remarks"] == ""
-    assert cells["test accuracy (%)"] == "90.00 ± 0.00"
-    assert cells["rounds to 90 %"] == "20 ± 0"
-    assert cells["total bits to 90 %"] == "2001 ± 0"
+    assert cells["test accuracy (%)"] == "90.00"
+    assert cells["rounds to 90 %"] == "20"
+    assert cells["total bits to 90 %"] == "2001"
     assert dict(zip(header, sgd))["remarks"] == "diverged"
 
 
