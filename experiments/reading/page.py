@@ -48,9 +48,9 @@ def written(
         table=table,
         marks=[(run.name, run.mark) for run in runs if run.mark] + [*left_out.items()],
         curves=[
-            curve(groups, key, label, figure)
+            curve(groups, key, label, *figure)
             for key, label in present(groups).items()
-            for figure in ("train_loss", *metrics_of(groups))
+            for figure in figures_of(groups)
         ],
         splits={name: dots(found) for name, found in splits_of(runs).items()},
         most=MOST_CLIENTS,
@@ -74,6 +74,17 @@ def metrics_of(groups: list[Group]) -> list[str]:
     return unique(name for run in runs for name in run.metrics)
 
 
+def shares_of(groups: list[Group]) -> list[float]:
+    """The shares of the examples that train losses are of, each once; none of 0."""
+    return unique(run.share for group in groups for run in group.results)
+
+
+def figures_of(groups: list[Group]) -> list[tuple[str, float]]:
+    """What is drawn against each cost: losses by their shares, and metrics."""
+    losses = [("train_loss", share) for share in shares_of(groups)]
+    return losses + [(name, 1.0) for name in metrics_of(groups)]
+
+
 def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[list[str]]:
     """A header and a line for each group: final figures, and the costs of `targets`.
 
@@ -85,9 +96,10 @@ def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[lis
         groups: of runs.
         targets: metric -> its value whose cost is told, of runs compared by that metric.
     """
-    costs, metrics = present(groups), metrics_of(groups)
+    costs, metrics, shares = present(groups), metrics_of(groups), shares_of(groups)
     ends = {k: f"final {v}" for k, v in costs.items() if k != "round"}
-    header = ["runs", "", "rounds", "train loss", *map(heading, metrics), "uploads"]
+    losses = [words("train_loss", share) for share in shares]
+    header = ["runs", "", "rounds", *losses, *map(heading, metrics), "uploads"]
     header += [*ends.values(), "downlink bits"]
     header += ["worst tenth of clients"] if (worst := of_worst(groups)) else []
     header += [
@@ -108,7 +120,9 @@ def summary_table(groups: list[Group], targets: Mapping[str, float]) -> list[lis
             marks.append(f"overloads {results.mean_sd(overloads, '.0f')}")
         seeds = f" × {len(last)}" if len(last) > 1 else ""
         line = [group.name + seeds, ", ".join(marks), of("round", ".0f")]
-        line += [of("train_loss"), *(at_the_end(group, name) for name in metrics)]
+        mine = group.results[0].share
+        line += [of("train_loss") if share == mine else "" for share in shares]
+        line += [at_the_end(group, name) for name in metrics]
         line += [of("uploads", ".0f")]
         line += [of(key) for key in (*ends, "downlink_bits")]
         line += [worst[len(lines) - 1]] if worst else []
@@ -148,7 +162,9 @@ def cost(group: Group, metric: str, value: float, key: str) -> str:
     return results.mean_sd(costs) if costs else ""
 
 
-def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
+def curve(
+    groups: list[Group], key: str, label: str, figure: str, share: float = 1.0
+) -> str:
     """One figure against a cost, one colour a group and one line a seed, as SVG.
 
     Args:
@@ -156,6 +172,7 @@ def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
         key: the cost, a key of the metrics' lines.
         label: of the abscissa.
         figure: "train_loss" or a metric.
+        share: of the examples that the loss is of; runs of another one are left out.
     """
     with rc_context({"svg.hashsalt": "flq_jax", "font.size": 9.0}):
         canvas = Figure(figsize=(4.6, 3.3), layout="constrained")
@@ -163,6 +180,8 @@ def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
         axes = canvas.subplots()
         for group, colour in zip(groups, colours(groups)):
             for run in group.results:
+                if figure == "train_loss" and run.share != share:
+                    continue
                 rows = [row for row in run.rows if row.get(figure) is not None]
                 axes.plot(
                     [row[key] for row in rows],
@@ -175,7 +194,7 @@ def curve(groups: list[Group], key: str, label: str, figure: str) -> str:
                     alpha=0.9 if len(group.results) == 1 else 0.6,
                 )
         axes.set_xlabel(label)
-        axes.set_ylabel(words(figure), **NAME)
+        axes.set_ylabel(words(figure, share), **NAME)
         axes.set_xscale("linear" if key == "round" else "log")
         axes.set_yscale("log" if figure == "train_loss" else "linear")
         axes.grid(alpha=0.25)

@@ -47,10 +47,11 @@ class Result(NamedTuple):
     def mark(self) -> str:
         """Why its figures are no result, or "".
 
-        That is "diverged", "failed", "unfinished" or "stuck".
+        That is "diverged", "failed", "unfinished" or "stuck". Of a run without a train
+        loss its end alone tells that it diverged, and nothing that it is stuck.
         """
-        loss = self.rows[-1]["train_loss"]
-        if loss is None:
+        loss = self.rows[-1].get("train_loss", 0.0)
+        if loss is None or self.summary.get("stopped", "").startswith("diverged"):
             return "diverged"
         if not self.summary:
             return "failed" if self.failed else "unfinished"
@@ -61,6 +62,11 @@ class Result(NamedTuple):
         if loss > 2.0 * chance > 0.0:
             return "diverged"
         return "stuck" if loss > 0.95 * chance > 0.0 else ""
+
+    @property
+    def share(self) -> float:
+        """Of the training examples, that its train loss is of, see `run_files.share`."""
+        return run_files.share(self.config)
 
 
 class Group(NamedTuple):
@@ -87,7 +93,8 @@ def read(folder: pathlib.Path) -> list[Result]:
         try:
             config = flatten(run_files.config(path / "config.json"))
             metrics = run_files.metrics(path)
-            rows = run_files.rows(path / "metrics.jsonl", metrics)
+            losses = ["train_loss"] if run_files.share(config) else []
+            rows = run_files.rows(path / "metrics.jsonl", [*metrics, *losses])
             if rows:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()

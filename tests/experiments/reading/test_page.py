@@ -170,3 +170,34 @@ class _Balance(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+def leave_without(folder, **options):
+    """A run's folder, its lines without the train loss."""
+    leave(folder, log={"train_loss": 0.0}, **options)
+    path = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.open()]
+    for row in rows:
+        del row["train_loss"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_losses_of_samples_are_told_apart_and_missing_ones_left_out(tmp_path):
+    leave(tmp_path / "whole")
+    leave(tmp_path / "few", log={"train_loss": 0.05})
+    leave_without(tmp_path / "none")
+    groups = results.grouped(results.read(tmp_path))
+    header, few, none, whole = page.summary_table(groups, {})
+    some = "train loss (5 % of the examples)"
+    assert header[3:5] == [some, "train loss"]
+    assert few[3:5] == ["0.5", ""] and whole[3:5] == ["", "0.5"]
+    assert none[3:5] == ["", ""] and none[1] == ""
+    assert page.figures_of(groups) == [
+        ("train_loss", 0.05), ("train_loss", 1.0), ("test_accuracy", 1.0)
+    ]  # fmt: skip
+    written = page.written(groups, "title", {})
+    assert (
+        some in written["report.md"] and "5 % of the examples" in written["report.html"]
+    )
+    alone = page.written(groups[1:2], "title", {})
+    assert "train loss" not in alone["report.md"] and "<svg" in alone["report.html"]
