@@ -66,4 +66,5 @@ def get_config() -> ConfigDict:
     config.log.checkpoint_every = 200  # rounds between checkpoints, a multiple of every
     config.log.study = "none"  # at the end: messages (figure 3), levels (figure 4)
     config.log.tensorboard = False  # also write TensorBoard event files
+    config.log.train_loss = 1.0  # share of the examples it is of, a sample; 0: none
     return config

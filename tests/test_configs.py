@@ -124,6 +124,7 @@ BAD = [
     ("accounting.float_bits", 16, "32 or 64, got 16"),
     ("log.every", 0, "got 0"),
     ("log.study", "level", "did you mean levels?"),
+    ("log.train_loss", 1.5, "a number from 0 to 1, got 1.5"),
     ("log.checkpoint_every", 70, "a multiple of config.log.every=50"),
     ("cell.blocks", 2**31 - 1, r"in 1..10000, got 2147483647"),
     ("cell.power_w", 0.0, "above 0, got 0.0"),
@@ -208,4 +209,11 @@ def test_a_former_option_of_a_config_file_is_told_to_be_an_expression():
         config.l2 = 0.1
     match = "^config.l2: no such option; options are expressions now: config.task="
     with pytest.raises(ConfigError, match=match):
+        validation.validate(config)
+
+
+def test_a_residual_is_of_the_whole_train_loss():
+    config = _config()
+    config.stop.residual, config.log.train_loss = 1e-6, 0.5
+    with pytest.raises(ConfigError, match="log.train_loss: must be 1 .*residual=1e-06"):
         validation.validate(config)

@@ -15,6 +15,7 @@ from flq_jax.data.dataset import Dataset
 from flq_jax.federated import Federation, LocalUpdate, State
 from flq_jax.ledger import Links
 from flq_jax.simulation import start
+from flq_jax.simulation.sample import sampled
 from flq_jax.tasks import Task
 from flq_jax.wireless.cell import Cell
 
@@ -36,6 +37,7 @@ class Run(NamedTuple):
         root: its key.
         mesh: the devices that the clients are spread over.
         data: the clients' examples, on their devices.
+        sample: those of them that the train loss is of; None: all, see `sampled`.
         cell: where the clients are and what they have, or None without a cell.
         state: before the first round, on the clients' devices.
         links: the layouts of its messages.
@@ -50,6 +52,7 @@ class Run(NamedTuple):
     root: jax.Array
     mesh: Mesh
     data: clients.ClientData
+    sample: clients.ClientData | None
     cell: Cell | None
     state: State
     links: Links
@@ -80,6 +83,7 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     else:
         everyone = federation.network.everyone
         data = examples(update, dataset, parts, mesh, everyone)
+    few = sampled(*dataset[:2], parts, config.log.train_loss, config.seed)
     first = initial(found)
     state = start.initial_state(federation, first, root, config.clients, mesh)
     return Run(
@@ -90,6 +94,7 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         root,
         mesh,
         data,
+        jax.device_put(few),
         cell,
         state,
         start.links(federation, state.params.size),

@@ -43,13 +43,13 @@ class Parts(NamedTuple):
         federation: what its rounds are made of.
         task: what it is to learn.
         evaluate: (root, state, round index i32[], data, test inputs, test targets) ->
-            (train loss f32[], each metric summed over the test examples) of the model
-            as the clients will hear it in that round.
+            (train loss f32[] of `data`, each metric summed over the test examples) of the
+            model as the clients will hear it in that round, see `evaluation`.
     """
 
     federation: Federation
     task: Task
-    evaluate: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+    evaluate: Callable[..., tuple[jax.Array | None, dict[str, jax.Array]]]
 
 
 def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:

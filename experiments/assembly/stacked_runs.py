@@ -42,6 +42,7 @@ def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> tuple[Stack, lis
         rows_of([run.root for run in runs]),
         first.data if share else None,
         None if share else rows_of([run.data for run in runs]),
+        rows_of([run.sample for run in runs]),
         rows_of([(run.cell, own) for run, own in zip(runs, numbers, strict=True)]),
         first.test,
         first.mesh,

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
 from flq_jax.federated.grouping import uneven
+from flq_jax.simulation.sample import sampled_size
 
 from ..assembly.build import client, padded_length, split
 from ..assembly.composition import PROGRAM, asks, composed
@@ -47,15 +48,19 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
 def most_together(config: ConfigDict, dataset: Dataset) -> int:
     """How many runs that are alike hold examples of their own in `MOST_BYTES`: 1 or more.
 
-    Each holds them once by itself and once as a row of the stack; runs that share theirs
-    hold nothing, which is so where another seed splits them alike.
+    Each holds them once by itself and once as a row of the stack, and so a sample of them
+    for its train loss; runs that share their examples hold nothing else, which is so where
+    another seed splits them alike.
     """
     update, parts = client(config, dataset), split(config, dataset)
-    if _another_seed_splits_alike(config, dataset, parts):
-        return MOST_BYTES
-    example = dataset.train_inputs[0].nbytes * (1 if update.batch else 4)
-    mine = 2 * len(parts) * padded_length(update, parts) * example
-    return max(1, MOST_BYTES // mine)
+    example, share = dataset.train_inputs[0].nbytes, config.log.train_loss
+    mine = 0
+    if share < 1:
+        mine += 2 * sampled_size(sum(map(len, parts)), share) * example
+    if not _another_seed_splits_alike(config, dataset, parts):
+        held = len(parts) * padded_length(update, parts)
+        mine += 2 * held * example * (1 if update.batch else 4)
+    return max(1, MOST_BYTES // max(1, mine))
 
 
 def _another_seed_splits_alike(

@@ -95,7 +95,7 @@ def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
     """
     path, new = workdir / "config.json", resolve(config)
     try:
-        old = run_files.load(path) if path.exists() else new
+        old = _completed(run_files.load(path)) if path.exists() else new
     except ValueError as error:
         raise Damaged(f"--workdir: {path} is no config: {error}") from error
     if isinstance(old.get("compressor"), dict):
@@ -148,6 +148,12 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {platform.node()}")
         file.flush()
         yield
+
+
+def _completed(old: dict[str, Any]) -> dict[str, Any]:
+    """With the options that the first runs did not have, as they meant them."""
+    log = old.get("log")
+    return old | {"log": {"train_loss": 1.0} | log} if isinstance(log, dict) else old
 
 
 def _computed(workdir: pathlib.Path) -> bool:

@@ -11,11 +11,12 @@ from ml_collections import ConfigDict
 from flq_jax import ledger, networks
 from flq_jax.data.dataset import Dataset
 from flq_jax.simulation.checkpoints import Checkpoints
-from flq_jax.simulation.progress import Progress, from_note, noted
+from flq_jax.simulation.progress import Progress, from_note, judged_by, noted
 
 from ..assembly.build import Run
 from ..process import console, peers
 from ..process.errors import ConfigError
+from ..process.metric_text import words
 from ..process.whole_files import write_json
 from ..reading.run_files import ended
 from . import beginning, tensorboard
@@ -103,8 +104,7 @@ class Record:
         if not self.wanted:
             self.progress = progress
             return
-        if row["train_loss"] is None:
-            progress = progress._replace(stopped="diverged: the loss is not finite")
+        progress = judged_by(progress, row)
         self._rows.append(row)
         for sink in self._sinks:
             sink(row)
@@ -153,7 +153,8 @@ class Record:
 
         folder = self.job.folder
         title = folder.absolute().name
-        figures.curves(self._rows, folder / "figures", title, self.metrics)
+        loss = words("train_loss", self.job.config.log.train_loss)
+        figures.curves(self._rows, folder / "figures", title, self.metrics, loss)
 
     def _study(self) -> None:
         from ..reading import studies
@@ -172,6 +173,7 @@ class Record:
         return {
             "name": job.folder.absolute().name,
             **self.row,
+            "train_loss_share": job.config.log.train_loss,
             "stopped": progress.stopped,
             "metrics": beginning.directions(run.task),
             "parameters": num_params(run),

@@ -68,6 +68,7 @@ RULES = {
     "log.checkpoint_every": integer(1),
     "log.study": one_of("none", "messages", "levels"),
     "log.tensorboard": ANY,
+    "log.train_loss": Rule("a number from 0 to 1", lambda x: 0 <= x <= 1),
 }
 
 
@@ -94,5 +95,10 @@ PAIRS = (
         "log.checkpoint_every",
         lambda c: c.log.checkpoint_every % c.log.every == 0,
         "a multiple of config.log.every={c.log.every}",
+    ),
+    Pair(
+        "log.train_loss",
+        lambda c: c.log.train_loss == 1 or not c.stop.residual,
+        "1 beside config.stop.residual={c.stop.residual}, which is of the whole train loss",
     ),
 )

@@ -97,9 +97,12 @@ def progress(
 
 
 def _figures(row: dict[str, Any], metric: str) -> str:
-    loss = "diverged" if row["train_loss"] is None else f"{row['train_loss']:.4f}"
+    loss = ""
+    if "train_loss" in row:
+        value = row["train_loss"]
+        loss = f"loss {'diverged' if value is None else f'{value:.4f}'}  "
     return (
-        f"loss {loss}  {words(metric.removeprefix('test_'))} "
+        f"{loss}{words(metric.removeprefix('test_'))} "
         f"{shown(metric, row[metric])}  "
         f"up {row['uplink_bits']:.3g}  down {row['downlink_bits']:.3g} bits"
     )
@@ -108,10 +111,13 @@ def _figures(row: dict[str, Any], metric: str) -> str:
 def summary_table(summary: dict[str, Any]) -> None:
     """Prints the end of a run."""
     table = Table(title=summary["name"], show_header=False, title_justify="left")
-    metrics = summary.get("metrics", [ACCURACY])
+    metrics, losses = summary.get("metrics", [ACCURACY]), {}
+    if "train_loss" in summary:
+        name = words("train_loss", summary.get("train_loss_share", 1.0))
+        losses[name] = _number(summary["train_loss"])
     rows = {
         "rounds": f"{summary['round']:,}" + _why(summary),
-        "train loss": _number(summary["train_loss"]),
+        **losses,
         **{words(name): shown(name, summary[name]) for name in metrics},
         "uploads": f"{summary['uploads']:,}",
         "uplink bits": f"{summary['uplink_bits']:,}",

@@ -5,7 +5,7 @@ ACCURACY = "test_accuracy"
 OF_SUMMARY = (
     *("name", "stopped", "metrics", "parameters", "accounting", "bits", "wall_seconds"),
     *("data", "partition", "clients", "cell", "about", "command", "source", "versions"),
-    *("settings", "device", "earlier"),
+    *("settings", "device", "earlier", "train_loss_share"),
 )
 
 
@@ -14,9 +14,10 @@ def is_share(metric: str) -> bool:
     return metric.endswith("accuracy")
 
 
-def words(metric: str) -> str:
-    """ "test accuracy" of test_accuracy."""
-    return metric.replace("_", " ")
+def words(metric: str, share: float = 1.0) -> str:
+    """ "test accuracy" of test_accuracy, and of which share of the examples if not of all."""
+    of = f" ({100 * share:g} % of the examples)" if share != 1 else ""
+    return metric.replace("_", " ") + of
 
 
 def heading(metric: str) -> str:

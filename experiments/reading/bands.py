@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .results import Group, Result, amount
+from .results import Group, Result
 
 # What a band is: its name -> what the page says of it, the band of some values.
 Band = tuple[float, float]
@@ -52,7 +52,7 @@ def points(group: Group, key: str, figure: str, band: str = "sd") -> list[Point]
     Args:
         group: of runs.
         key: the cost, see `results.COSTS`.
-        figure: "train_loss", a metric or a cost.
+        figure: a loss, see `results.losses`, a metric or a cost.
         band: of `BANDS`.
     """
     by_run = [_by_round(run, key, figure) for run in group.results]
@@ -111,7 +111,9 @@ def alone(
 
 def _by_round(run: Result, key: str, figure: str) -> dict[int, tuple[float, float]]:
     """(cost, value) of the evaluations that have both, by round."""
-    pairs = {row["round"]: (amount(row, key), amount(row, figure)) for row in run.rows}
+    pairs = {
+        row["round"]: (run.told(row, key), run.told(row, figure)) for row in run.rows
+    }
     return {
         number: (x, y)
         for number, (x, y) in pairs.items()

@@ -9,7 +9,7 @@ from flq_jax.expressions.nearest import did_you_mean
 
 from ..process.errors import ConfigError
 from ..process.metric_text import aim, heading, is_share, words
-from .results import COSTS, Group, Result, amount, cost_to
+from .results import COSTS, LOSS, Group, Result, amount, cost_to, label, losses
 
 # Evaluations whose mean is offered by name; every other number may be asked for, too.
 LAST = 5
@@ -64,7 +64,7 @@ def offered(
     metrics = dict.fromkeys(metric for run in runs for metric in run.metrics)
     keys = dict.fromkeys(key for run in runs for key in run.rows[-1])
     judged = dict.fromkeys(filter(None, map(_judged, runs)))
-    found = {"rounds": [_at_end("round")], "train_loss": [_at_end("train_loss")]}
+    found = {"rounds": [_at_end("round")], LOSS: [_loss(name) for name in losses(runs)]}
     found |= {metric: [_last(metric)] for metric in metrics}
     found |= {f"{metric}.best": [_best(metric)] for metric in metrics}
     found |= {f"{metric}.last{last}": [_mean(metric, last)] for metric in metrics}
@@ -93,7 +93,7 @@ def usual(
     )
     names = [
         "rounds",
-        "train_loss",
+        LOSS,
         *metrics,
         "uploads",
         *list(COSTS)[1:],
@@ -138,6 +138,13 @@ def _at_end(key: str) -> Column:
         return [amount(run.rows[-1], key)] if there else []
 
     return Column(_name(key), COSTS.get(key, words(key)), of)
+
+
+def _loss(name: str) -> Column:
+    def of(run):
+        return [run.told(run.rows[-1], name)] if name in losses([run]) else []
+
+    return Column(name, label(name), of)
 
 
 def _name(key: str) -> str:
@@ -196,11 +203,11 @@ def _costs(targets: Mapping[str, Sequence[float]]) -> list[Column]:
     ]
 
 
-def _cost(key: str, label: str, metric: str, value: float) -> Column:
+def _cost(key: str, what: str, metric: str, value: float) -> Column:
     def of(run):
         compared = run.metric == metric and (key == "bits" or key in run.rows[-1])
         return [cost_to(run, value, key)] if compared else []
 
     name = f"{_name(key)}_to {metric} {value:g}"
-    text = f"{label} to {aim(metric, value)}"
+    text = f"{what} to {aim(metric, value)}"
     return Column(name, text, of, at_end=False, absent="never")

@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from ..process.metric_text import heading, is_share
+from ..process.metric_text import is_share
 from . import bands
 from .figures import NAME
-from .results import COSTS, Group
+from .results import COSTS, LOSS, Group, label
 
 MOST = 10  # curves that one axes can have and still be read
 OF_FACET = 8  # curves of each where there are more
@@ -91,7 +91,7 @@ def curve(
     Args:
         groups: a colour each.
         key: the cost, of `COSTS`.
-        figure: "train_loss" or a metric.
+        figure: a loss, see `results.losses`, or a metric.
         others: groups whose means stand behind, in grey.
         band: of `bands.BANDS`.
         look: of the figure.
@@ -108,10 +108,10 @@ def curve(
             _draw(axes, group, key, figure, colour, band)
         shown = [(x, y) for x, y in _all(groups, key, figure)]
         axes.set_xlabel(COSTS[key])
-        axes.set_ylabel(heading(figure), **NAME)
+        axes.set_ylabel(label(figure), **NAME)
         if key != "round" and any(x > 0 for x, _ in shown):
             axes.set_xscale("log")
-        if figure == "train_loss" and shown and all(y > 0 for _, y in shown):
+        if figure.startswith(LOSS) and shown and all(y > 0 for _, y in shown):
             axes.set_yscale("log")
         axes.grid(alpha=0.25, lw=0.5)
         if look.legend:

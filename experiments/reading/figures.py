@@ -26,6 +26,7 @@ def curves(
     folder: pathlib.Path,
     title: str,
     metrics: Sequence[str] = (ACCURACY,),
+    loss: str = "train loss",
 ) -> None:
     """Draws train loss and metrics against rounds, uplink bits, and in a cell against
     seconds and joules.
@@ -35,25 +36,29 @@ def curves(
         folder: where `rounds.png` and so on are written; made if need be.
         title: printed above the axes.
         metrics: of the model, what to draw beside the loss.
+        loss: the name of the train loss, if the rows have it.
     """
     folder.mkdir(exist_ok=True)
+    panels = [
+        (heading(m), _drawn([scaled(m, row[m]) for row in rows]), "linear")
+        for m in metrics
+    ]
+    if "train_loss" in rows[0]:
+        losses = _drawn([row["train_loss"] for row in rows])
+        there = any(value > 0.0 for value in losses)  # not so if it diverged at once
+        panels.insert(0, (loss, losses, "log" if there else "linear"))
     for name, (key, label, logarithmic) in ABSCISSAE.items():
         if key not in rows[0]:
             continue
-        figure = Figure(figsize=(4.5 + 4.5 * len(metrics), 3.6), layout="constrained")
+        figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title, **NAME)
         x = [row[key] for row in rows]
-        loss, *others = figure.subplots(1, 1 + len(metrics))
-        losses = [row["train_loss"] for row in rows]
-        loss.plot(x, losses, ".-")
-        scale = "log" if any(losses) else "linear"  # of a run that diverged at once
-        loss.set(xlabel=label, ylabel="train loss", yscale=scale)
-        for axes, metric in zip(others, metrics, strict=True):
-            axes.plot(x, _drawn([scaled(metric, row[metric]) for row in rows]), ".-")
-            axes.set_xlabel(label)
-            axes.set_ylabel(heading(metric), **NAME)
-        for axes in (loss, *others):
+        (drawn,) = figure.subplots(1, len(panels), squeeze=False)
+        for axes, (what, values, scale) in zip(drawn, panels, strict=True):
+            axes.plot(x, values, ".-")
+            axes.set(xlabel=label, yscale=scale)
+            axes.set_ylabel(what, **NAME)
             axes.grid(alpha=0.3)
             if logarithmic and min(x) > 0:
                 axes.set_xscale("log")

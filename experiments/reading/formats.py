@@ -86,7 +86,7 @@ def curves_csv(
     Args:
         groups: of runs.
         costs: keys of `COSTS`, against each of which each figure is drawn.
-        figures: train_loss and metrics.
+        figures: losses, see `results.losses`, and metrics.
         band: of `bands.BANDS`, whose ends are low and high.
     """
     seeds = sorted({_seed(run) for group in groups for run in group.results})

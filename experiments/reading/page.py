@@ -84,9 +84,8 @@ def costs_of(runs: Sequence[Result]) -> list[str]:
 
 
 def figures_of(runs: Sequence[Result]) -> list[str]:
-    """The figures that are drawn: the loss where some run has it, and all metrics."""
-    loss = ["train_loss"] if any("train_loss" in run.rows[0] for run in runs) else []
-    return loss + unique(name for run in runs for name in run.metrics)
+    """The figures that are drawn: losses, and all metrics."""
+    return results.losses(runs) + unique(name for run in runs for name in run.metrics)
 
 
 def abreast(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..options.names import flatten
 from ..process import console
-from ..process.metric_text import ACCURACY
+from ..process.metric_text import ACCURACY, heading, words
 from . import run_files
 
 # What runs are compared at: a key of the metrics' lines, see `amount`, and its words.
@@ -21,6 +21,9 @@ COSTS = {
     "seconds": "seconds",
     "joules": "joules",
 }
+
+
+LOSS = "train_loss"
 
 
 class Result(NamedTuple):
@@ -55,7 +58,8 @@ class Result(NamedTuple):
     def mark(self) -> str:
         """Why its figures are no result, or "".
 
-        That is "diverged", "failed", "unfinished" or "stuck".
+        That is "diverged", "failed", "unfinished" or "stuck". Of a run without a train
+        loss its end alone tells that it diverged, and nothing that it is stuck.
         """
         loss = self.rows[-1].get("train_loss", 0.0)
         if loss is None or self.summary.get("stopped", "").startswith("diverged"):
@@ -74,6 +78,21 @@ class Result(NamedTuple):
     def is_result(self) -> bool:
         """Whether it did what it was to do, be it that nothing came of it."""
         return self.mark in ("", "stuck")
+
+    @property
+    def share(self) -> float:
+        """Of the training examples, that its train loss is of, see `run_files.share`."""
+        return run_files.share(self.config)
+
+    def told(self, row: Mapping[str, Any], figure: str) -> float | None:
+        """A figure of one of its lines: a cost, a metric, or a loss, see `losses`.
+
+        None where it is not there: the loss of another share of the examples is not.
+        """
+        name, _, share = figure.partition(" ")
+        if name == LOSS and self.share != float(share or 1.0):
+            return None
+        return amount(row, name)
 
 
 class Group(NamedTuple):
@@ -100,7 +119,8 @@ def read(folder: pathlib.Path) -> list[Result]:
         try:
             config = flatten(run_files.config(path / "config.json"))
             metrics = run_files.metrics(path)
-            rows = run_files.rows(path / "metrics.jsonl", metrics)
+            loss = [LOSS] if run_files.share(config) else []
+            rows = run_files.rows(path / "metrics.jsonl", [*metrics, *loss])
             if rows:
                 ended = _ended(path / "summary.json", config, rows)
                 failed = (path / "failure.txt").exists()
@@ -224,6 +244,18 @@ def amount(row: Mapping[str, Any], key: str) -> float | None:
     if key == "bits":
         return row["uplink_bits"] + row["downlink_bits"]
     return row.get(key)
+
+
+def losses(results: Iterable[Result]) -> list[str]:
+    """The train losses of all runs: "train_loss", "train_loss 0.05" of a sample."""
+    shares = dict.fromkeys(result.share for result in results)
+    return [LOSS if share == 1.0 else f"{LOSS} {share:g}" for share in shares if share]
+
+
+def label(figure: str) -> str:
+    """What stands at an axis or above a column of it."""
+    name, _, share = figure.partition(" ")
+    return words(name, float(share or 1.0)) if name == LOSS else heading(name)
 
 
 def _shared_name(group: Group) -> str:

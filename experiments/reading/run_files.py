@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flq_jax.simulation.metric import BETTER
@@ -12,6 +12,7 @@ from ..process.metric_text import ACCURACY
 
 NUMBER = (int, float)
 MAYBE = (*NUMBER, type(None))
+SHARE = "log.train_loss"
 BEGUN = "begun.json"  # what a run is judged by, and its clients' labels
 MOST_CLIENTS, MOST_LABELS = 50, 100  # of whose labels it tells
 # What each reader of a summary finds in it: name -> its kind.
@@ -30,7 +31,6 @@ KINDS = {
 # What the table at a run's end shows beside these.
 SHOWN = {
     "name": str,
-    "train_loss": MAYBE,
     "uploads": int,
     "uplink_bits": int,
     "downlink_bits": int,
@@ -47,7 +47,6 @@ CLIENTS = {
 # What a line of metrics has at least; what else it has are numbers.
 ROW = {
     "round": int,
-    "train_loss": MAYBE,
     "uploads": int,
     "uplink_bits": int,
     "downlink_bits": int,
@@ -83,6 +82,20 @@ def config(path: pathlib.Path) -> dict[str, Any]:
     require(found, {"rounds": int}, path.name)
     require({"seed": 0, **found}, {"seed": int}, path.name)
     return found
+
+
+def share(options: Mapping[str, Any]) -> float:
+    """Of the training examples, that a run's train loss is of; 0: it has none.
+
+    Args:
+        options: of its config, by name. Earlier versions knew the loss of all alone.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    found = {SHARE: 1.0, **options}
+    require(found, {SHARE: NUMBER}, "config.json")
+    return found[SHARE]
 
 
 def metrics(folder: pathlib.Path) -> dict[str, str]:
@@ -129,12 +142,12 @@ def _require_metrics(found: dict[str, Any], where: str) -> None:
         )
 
 
-def rows(path: pathlib.Path, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
+def rows(path: pathlib.Path, metrics: Iterable[str]) -> list[dict[str, Any]]:
     """The whole lines of a metrics file; one that is being written is none yet.
 
     Args:
         path: of the file.
-        metrics: names that each line has to have.
+        metrics: names that each line has to have, of numbers or null.
 
     Raises:
         ValueError: one is no object of numbers, or has other names than the first one.
@@ -210,7 +223,11 @@ def ended(path: pathlib.Path, rounds: int) -> dict[str, Any] | None:
     """The whole summary of a run that ended after so many rounds, or None."""
     try:
         found = summary(path)
-        require(found, SHOWN | dict.fromkeys(metrics(path.parent), MAYBE), path.name)
+        told = {"train_loss_share": 1.0, **found}
+        require(told, {"train_loss_share": NUMBER}, path.name)
+        losses = ["train_loss"] if told["train_loss_share"] else []
+        judged = dict.fromkeys([*metrics(path.parent), *losses], MAYBE)
+        require(found, SHOWN | judged, path.name)
         require_whole(found)
     except ValueError:
         return None

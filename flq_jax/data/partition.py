@@ -6,13 +6,14 @@ which takes users and may leave some out), and the same seed gives the same arra
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from numbers import Real
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from flq_jax.arguments import is_integer
+from flq_jax.data.dealing import Parts, Seed, are_classes, ascending, require_clients
+from flq_jax.data.skew import dirichlet, quantity_skew, shards
 
 __all__ = [
     "contiguous",
@@ -22,12 +23,6 @@ __all__ = [
     "quantity_skew",
     "shards",
 ]
-
-Parts = tuple[np.ndarray, ...]
-Seed = int | np.random.Generator
-
-MAX_ALPHA = 1e9  # shares are equal to nine digits there; beyond, their sum may overflow
-MAX_DRAWS = 1000
 
 
 def contiguous(labels: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
@@ -41,7 +36,7 @@ def contiguous(labels: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
         seed: not used, nothing is random.
     """
     del seed
-    n = _require_clients("contiguous", labels, clients)
+    n = require_clients("contiguous", labels, clients)
     return tuple(np.array_split(np.arange(n), clients))
 
 
@@ -53,101 +48,9 @@ def iid(labels: np.ndarray, clients: int, seed: Seed = 0) -> Parts:
         clients: M in 1..n; ValueError otherwise.
         seed: 0 or more, or a numpy Generator.
     """
-    n = _require_clients("iid", labels, clients)
+    n = require_clients("iid", labels, clients)
     order = np.random.default_rng(seed).permutation(n)
-    return _ascending(np.array_split(order, clients))
-
-
-def shards(
-    labels: np.ndarray, clients: int, seed: Seed = 0, *, shards_per_client: int = 2
-) -> Parts:
-    """Sorts by label, cuts M s shards, deals s to each client (McMahan et al. 2017).
-
-    A client then sees about s labels. Shards differ by one row at most.
-
-    Args:
-        labels: i32[n].
-        clients: M in 1..n; ValueError otherwise.
-        seed: 0 or more, or a numpy Generator.
-        shards_per_client: s, 1 or more, with M s <= n; ValueError otherwise.
-    """
-    n = _require_clients("shards", labels, clients)
-    _require_classes("shards", labels)
-    whole = is_integer(shards_per_client) and shards_per_client >= 1
-    if not whole or clients * shards_per_client > n:
-        raise ValueError(
-            "shards: shards_per_client must be 1 or more, and clients times it at most "
-            f"the {n} examples, got {clients=} {shards_per_client=}"
-        )
-    by_label = np.argsort(labels, kind="stable")
-    pieces = np.array_split(by_label, clients * shards_per_client)
-    deal = np.random.default_rng(seed).permutation(len(pieces))
-    return _ascending(
-        np.concatenate([pieces[i] for i in hand])
-        for hand in deal.reshape(clients, shards_per_client)
-    )
-
-
-def dirichlet(
-    labels: np.ndarray,
-    clients: int,
-    seed: Seed = 0,
-    *,
-    alpha: float,
-    min_size: int = 0,
-) -> Parts:
-    """Splits each class over the clients by shares ~ Dir_M(alpha).
-
-    Label skew after Hsu et al. (2019), in the form of Yurochkin et al. (2019), which
-    uses every example once. alpha -> 0 gives each class to one client, alpha -> infinity
-    gives every client the same mix; sizes differ too.
-
-    Args:
-        labels: i32[n].
-        clients: M in 1..n; ValueError otherwise.
-        seed: 0 or more, or a numpy Generator.
-        alpha: in (0, 1e9]; ValueError otherwise.
-        min_size: rows that each client must get, at most n / M; the shares are drawn
-            anew until it holds, ValueError after 1000 draws. With 0, clients may be
-            empty.
-    """
-    n = _require_clients("dirichlet", labels, clients)
-    _require_classes("dirichlet", labels)
-    _require_alpha("dirichlet", alpha)
-    rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-
-    def draw():
-        pieces = [_split(rng, rng.permutation(c), clients, alpha) for c in classes]
-        return [np.concatenate(hand) for hand in zip(*pieces)]
-
-    return _ascending(_at_least("dirichlet", draw, clients, n, min_size))
-
-
-def quantity_skew(
-    labels: np.ndarray,
-    clients: int,
-    seed: Seed = 0,
-    *,
-    alpha: float,
-    min_size: int = 0,
-) -> Parts:
-    """Shuffles the rows and splits them by shares ~ Dir_M(alpha) (Li et al. 2022).
-
-    Each client has the same mix of labels in expectation, but another size.
-
-    Args:
-        labels: i32[n]; only n matters.
-        clients, seed, alpha, min_size: see `dirichlet`.
-    """
-    n = _require_clients("quantity_skew", labels, clients)
-    _require_alpha("quantity_skew", alpha)
-    rng = np.random.default_rng(seed)
-
-    def draw():
-        return _split(rng, rng.permutation(n), clients, alpha)
-
-    return _ascending(_at_least("quantity_skew", draw, clients, n, min_size))
+    return ascending(np.array_split(order, clients))
 
 
 def natural(users: np.ndarray | None, clients: int, seed: Seed = 0) -> Parts:
@@ -216,7 +119,7 @@ class Summary(NamedTuple):
 
 def summary(parts: Sequence[np.ndarray], labels: np.ndarray) -> Summary:
     """Sizes, label histogram and digest of a partition of `labels`, [n, ...]."""
-    if not _are_classes(labels):
+    if not are_classes(labels):
         labels = np.zeros(len(labels), np.int32)
     num_classes = int(labels.max()) + 1
     sizes = np.array([len(part) for part in parts], np.int64)
@@ -225,61 +128,3 @@ def summary(parts: Sequence[np.ndarray], labels: np.ndarray) -> Summary:
     for part in parts:
         total.update(part.astype("<i8").data)
     return Summary(sizes, np.stack(histogram), total.hexdigest())
-
-
-def _split(rng: np.random.Generator, rows: np.ndarray, clients: int, alpha: float):
-    """Cuts `rows` where the running sums of Dir(alpha) shares say."""
-    shares = rng.dirichlet(np.full(clients, alpha))
-    cuts = np.rint(np.cumsum(shares)[:-1] * len(rows)).astype(np.int64)
-    return np.split(rows, cuts)
-
-
-def _at_least(
-    where: str, draw: Callable[[], list], clients: int, n: int, min_size: int
-) -> list[np.ndarray]:
-    """The first draw whose smallest part has `min_size` rows."""
-    if not is_integer(min_size) or not 0 <= min_size * clients <= n:
-        raise ValueError(
-            f"{where}: min_size must be 0 or more, and clients times it at most the {n} "
-            f"examples, got {min_size=} {clients=}"
-        )
-    for _ in range(MAX_DRAWS):
-        parts = draw()
-        if min(map(len, parts)) >= min_size:
-            return parts
-    raise ValueError(
-        f"{where}: each client must get min_size examples within {MAX_DRAWS} draws, got "
-        f"none so even for {min_size=}: take a larger alpha or a smaller min_size"
-    )
-
-
-def _ascending(parts) -> Parts:
-    return tuple(np.sort(part) for part in parts)
-
-
-def _require_clients(where: str, labels: np.ndarray, clients: int) -> int:
-    """The number of examples, at least one for each client."""
-    if not is_integer(clients) or not 1 <= clients <= len(labels):
-        raise ValueError(
-            f"{where}: clients must be in 1..{len(labels)}, the number of examples, got "
-            f"{clients=}"
-        )
-    return len(labels)
-
-
-def _require_classes(where: str, labels: np.ndarray) -> None:
-    if not _are_classes(labels):
-        raise ValueError(
-            f"{where}: labels must be classes, integers[n], to be dealt by, got "
-            f"{labels.dtype}{[*labels.shape]}"
-        )
-
-
-def _are_classes(labels: np.ndarray) -> bool:
-    return labels.ndim == 1 and labels.dtype.kind in "iu"
-
-
-def _require_alpha(where: str, alpha: float) -> None:
-    number = isinstance(alpha, Real) and not isinstance(alpha, bool)
-    if not number or not 0.0 < alpha <= MAX_ALPHA:  # on the host, in f64
-        raise ValueError(f"{where}: alpha must be in (0, {MAX_ALPHA:g}], got {alpha=}")

@@ -32,7 +32,7 @@ def heard_params(
 
 def evaluation(
     federation: Federation, loss: Loss, judge: Callable[..., Any], mesh: Mesh
-) -> Callable[..., tuple[jax.Array, Any]]:
+) -> Callable[..., tuple[jax.Array | None, Any]]:
     """The train loss of the model as the clients hear it, and what else is said of it.
 
     Examples are looked at in parts, for the windows of a convolution over a whole data
@@ -45,13 +45,24 @@ def evaluation(
         mesh: the devices that the clients are spread over.
 
     Returns:
-        (root, state, round index i32[], data, *test) -> (f32[], arrays), where `test` is
-        inputs [n, ...] and targets [n, ...], or nothing: then there are no arrays, {}.
+        (root, state, round index i32[], data, *test) -> (f32[], arrays). The loss is that
+        of `data`, all examples or a sample of them; of none it is left out, None. `test`
+        is inputs [n, ...] and targets [n, ...], or nothing: then there are no arrays, {}.
     """
 
     def evaluate(root, state, round_index, data, *test):
         params = heard_params(federation, root, state, round_index)
-        key = keys.init_key(root)
+        mean = (
+            mean_loss(keys.init_key(root), params, data) if data.labels.size else None
+        )
+        said = (
+            judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
+            if test
+            else {}
+        )
+        return mean, said
+
+    def mean_loss(key, params, data):
         words = jax.random.key_data(key)
 
         def part_losses(params, words, shards):
@@ -69,12 +80,7 @@ def evaluation(
         shards = clients.divided(data, AT_ONCE)
         by_part = federated.in_groups(1, mesh)
         losses = by_part(part_losses, params, words)(shards)
-        said = (
-            judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
-            if test
-            else {}
-        )
-        return shards.sizes / jnp.sum(shards.sizes) @ losses, said
+        return shards.sizes / jnp.sum(shards.sizes) @ losses
 
     def no_losses(shards):
         return jnp.zeros(shards.sizes.shape)
@@ -114,15 +120,18 @@ def totals(
 
 
 def judged(
-    loss: np.ndarray,
+    loss: np.ndarray | None,
     sums: Mapping[str, np.ndarray],
     count: int,
     metrics: Mapping[str, Judge] | None = None,
 ) -> dict[str, float | None]:
-    """An evaluation as a line of figures has it: the loss, None if it is not finite, and
-    each metric's `figure` of the `count` test examples; the mean where none is given."""
+    """An evaluation as a line of figures has it: the loss, None if it is not finite, no
+    entry where it was left out; and each metric's `figure` of the `count` test examples,
+    the mean where none is given."""
     by_name = metrics or {}
     figures = {
         name: figure(by_name.get(name), total, count) for name, total in sums.items()
     }
+    if loss is None:
+        return figures
     return {"train_loss": float(loss) if math.isfinite(loss) else None, **figures}

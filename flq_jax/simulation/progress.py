@@ -1,5 +1,6 @@
 """Where a run stands, and the line that says so."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,9 @@ FIGURES = (
     *("round", "train_loss", "uploads", "uplink_bits", "downlink_bits"),
     *("diverged_clients", "overloads", "lost", "seconds", "joules"),
 )
+DIVERGED = "diverged: the loss is not finite"
+MODEL_DIVERGED = "diverged: the model is not finite"
+NOBODY_FINITE = "diverged: no client's update is finite"
 
 
 class Progress(NamedTuple):
@@ -29,6 +33,7 @@ class Progress(NamedTuple):
         seconds: simulated ones.
         joules: of all clients together.
         stopped: why no further round is wanted; empty while one is.
+        nobody_finite: whether in the last round there were updates, none of them finite.
     """
 
     rounds: int
@@ -40,6 +45,7 @@ class Progress(NamedTuple):
     seconds: float = 0.0
     joules: float = 0.0
     stopped: str = ""
+    nobody_finite: bool = False
 
     def wanted(self, rounds: int) -> bool:
         """Whether a run of so many rounds has a further one to do."""
@@ -49,6 +55,9 @@ class Progress(NamedTuple):
 def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Progress:
     """The progress with the totals of the first `done` rounds of `metrics`."""
     metrics = jax.tree.map(lambda leaf: leaf[:done], metrics)
+    nobody_finite = progress.nobody_finite
+    if done:  # a round's loss is that of those whose update was finite
+        nobody_finite = bool(metrics.diverged[-1] and np.isnan(metrics.loss[-1]))
     return progress._replace(
         rounds=progress.rounds + done,
         ledger=progress.ledger.add(
@@ -62,7 +71,27 @@ def counted(progress: Progress, links: Links, metrics: Metrics, done: int) -> Pr
         lost=progress.lost + int(np.sum(metrics.lost)),
         seconds=progress.seconds + float(np.sum(metrics.seconds, dtype=np.float64)),
         joules=progress.joules + float(np.sum(metrics.joules, dtype=np.float64)),
+        nobody_finite=nobody_finite,
     )
+
+
+def judged_by(progress: Progress, row: Mapping[str, Any]) -> Progress:
+    """The progress, stopped if the run has diverged as of its line of figures.
+
+    It has where the train loss is not finite, be it that of a sample. Where lines have
+    none, it has if the server's params are not finite, or if nobody whom the last round
+    asked had a finite update, see `sendable`: then the model is as it was, and so will
+    be the next round. A model that is finite with a loss that is not is so found a round
+    later, and one whose loss overflows on some clients alone goes on, those silent and
+    counted in `diverged_clients`.
+    """
+    if "train_loss" in row:
+        reason = DIVERGED if row["train_loss"] is None else ""
+    elif not np.isfinite(np.asarray(progress.state.params)).all():
+        reason = MODEL_DIVERGED
+    else:
+        reason = NOBODY_FINITE if progress.nobody_finite else ""
+    return progress._replace(stopped=reason) if reason else progress
 
 
 def line(

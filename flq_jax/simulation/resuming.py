@@ -23,7 +23,9 @@ def store_in(folder: str | os.PathLike) -> Checkpoints:
     return Checkpoints(pathlib.Path(folder) / "checkpoints", tell)
 
 
-def identity(seed: int, given: Examples, params: Any, links: Links) -> dict[str, Any]:
+def identity(
+    seed: int, given: Examples, params: Any, links: Links, train_loss: float
+) -> dict[str, Any]:
     """What tells a simulation from another, as JSON has it; functions can't be told."""
     return {
         "seed": seed,
@@ -31,6 +33,7 @@ def identity(seed: int, given: Examples, params: Any, links: Links) -> dict[str,
         "downlink": links.downlink.scheme,
         "data_sha256": given.sha256,
         "params_sha256": digest(map(np.asarray, jax.tree.leaves(params))),
+        "train_loss": train_loss,
     }
 
 
@@ -58,7 +61,7 @@ def newest(
     if found is None:
         return None
     _, state, kept = found
-    there = kept.get("of", {})
+    there = {"train_loss": 1.0} | kept.get("of", {})  # the first ones knew that alone
     if differ := [name for name in of if there.get(name) != of[name]]:
         name = differ[0]
         raise ValueError(

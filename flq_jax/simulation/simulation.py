@@ -14,14 +14,12 @@ from flq_jax import federated, ledger
 from flq_jax.compressors import Compressor
 from flq_jax.federated import Aggregate, Downlink, LocalUpdate, Loss, Network
 from flq_jax.quantizers import Quantizer
-from flq_jax.simulation import checks, evaluation, intervals, resuming, start
+from flq_jax.simulation import checks, evaluation, intervals, resuming, sample, start
 from flq_jax.simulation.checkpoints import Checkpoints
 from flq_jax.simulation.examples import Pair, examples
 from flq_jax.simulation.parts import federation_of
 from flq_jax.simulation.programs import calling, judging, programs
-from flq_jax.simulation.progress import Progress, line
-
-DIVERGED = "diverged: the loss is not finite"
+from flq_jax.simulation.progress import Progress, judged_by, line
 
 
 class Simulation:
@@ -54,6 +52,8 @@ class Simulation:
         evaluate: name -> (params, inputs, targets) -> a number for each example, of which
             a line of figures has the mean; or a `Metric`.
         seed: of all that is random, 0 to 2^32 - 1.
+        train_loss: the share of the training examples that a line's train loss is of: 1
+            is all; below, a sample drawn once, ceil(share n) of them; 0: lines have none.
 
     Raises:
         ValueError: something of this cannot be; it is said before anything is compiled.
@@ -84,7 +84,9 @@ class Simulation:
         test: Pair | None = None,
         evaluate: Mapping[str, evaluation.Judge] | None = None,
         seed: int = 0,
+        train_loss: float = 1.0,
     ):
+        sample.require_share("Simulation", train_loss)
         given, params = examples(data, clients, owners), checks.float32_params(params)
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
@@ -106,10 +108,14 @@ class Simulation:
         )
         self.rows = []
         self.links = start.links(made, checks.num_broadcast(client, params))
-        self._of = resuming.identity(seed, given, params, self.links)
+        self._of = resuming.identity(seed, given, params, self.links, train_loss)
         lie = {"batch": client.batch, "longest": longest}
         everyone = made.network.everyone
         self.data = start.spread(*given[:3], mesh, **lie, everyone=everyone)
+        self._looked_at = self.data
+        if train_loss != 1:
+            few = sample.sampled(*given[:3], train_loss, seed)
+            self._looked_at = jax.device_put(few)
         state = start.initial_state(made, lambda tree: tree, params, count, mesh)
         self._progress = Progress(0, state)
         self._rounds, self._evaluate = programs(made, loss, self._metrics, state, mesh)
@@ -186,7 +192,8 @@ class Simulation:
     def evaluate(self) -> dict[str, Any]:
         """The line of figures of where the simulation stands.
 
-        The round, the train loss, the metrics' means, and totals since the start, exact
+        The round, the train loss, that of a sample of the examples or none where
+        `train_loss` said so, the metrics' means, and totals since the start, exact
         integers: uploads, the bits of either link (the messages' own, each broadcast
         counted once), updates that were not finite, and those outside the quantizer's
         range; of a network with costs its lost messages, seconds and joules.
@@ -195,7 +202,7 @@ class Simulation:
             self._root,
             self._progress.state,
             np.int32(self.rounds),
-            self.data,
+            self._looked_at,
             *self._test,
         )
         loss, sums = jax.device_get(found)
@@ -240,8 +247,7 @@ class Simulation:
                 except BaseException:  # a line and its state come together
                     self._progress = begun
                     raise
-                if row["train_loss"] is None:
-                    self._progress = reached._replace(stopped=DIVERGED)
+                self._progress = judged_by(reached, row)
                 self.rows.append(row)
                 if store is not None:
                     resuming.leave(store, self._progress, self.rows, self._of)

@@ -29,7 +29,7 @@ class Parts(NamedTuple):
     """
 
     federation: Federation
-    evaluate: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+    evaluate: Callable[..., tuple[jax.Array | None, dict[str, jax.Array]]]
 
 
 class Stack(NamedTuple):
@@ -42,6 +42,8 @@ class Stack(NamedTuple):
         roots: their keys, [r].
         shared: the clients' examples, if all runs have the same; otherwise None.
         data: otherwise these, leading axis [r].
+        samples: what each one's train loss is of, leading axis [r]; None: all it has, see
+            `sampled`.
         arrays: what else they differ in, a pytree with the leading axis [r].
         test: (inputs [n, ...], targets [n, ...]), everybody's.
         mesh: the devices that the clients are spread over.
@@ -55,6 +57,7 @@ class Stack(NamedTuple):
     roots: jax.Array
     shared: ClientData | None
     data: ClientData | None
+    samples: ClientData | None
     arrays: Any
     test: tuple[jax.Array, jax.Array]
     mesh: Mesh
@@ -193,17 +196,18 @@ def measuring(
     everywhere = NamedSharding(stack.mesh, PartitionSpec())
 
     @functools.partial(jax.jit, out_shardings=everywhere)
-    def evaluate(given, states, rounds, test):
-        def one(parts, root, data, state, round_index):
+    def evaluate(given, states, rounds, samples, test):
+        def one(parts, root, data, state, round_index, sample):
+            data = data if sample is None else sample
             return parts.evaluate(root, state, round_index, data, *test)
 
-        return over_runs(stack, one, vmapped)(given, rows_of(states), rounds)
+        return over_runs(stack, one, vmapped)(given, rows_of(states), rounds, samples)
 
     def measure(all_progress: Sequence[Progress]) -> list[dict[str, Any]]:
         states = [progress.state for progress in all_progress]
         rounds = np.array([progress.rounds for progress in all_progress], np.int32)
         losses, sums = jax.device_get(
-            evaluate(_given(stack), states, rounds, stack.test)
+            evaluate(_given(stack), states, rounds, stack.samples, stack.test)
         )
         count = len(stack.test[1])
         sums = {name: sums[name] for name in stack.metrics}  # in their order
@@ -211,7 +215,7 @@ def measuring(
             line(
                 progress,
                 links,
-                judged(losses[i], row(sums, i), count, stack.metrics),
+                judged(row(losses, i), row(sums, i), count, stack.metrics),
                 stack.costs,
                 **each,
             )

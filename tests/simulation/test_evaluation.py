@@ -28,3 +28,4 @@ def test_sums_are_those_of_the_examples_alone(most, devices):
     line = judged(np.float32(np.inf), sums, 7)
     assert list(line) == ["train_loss", *sums]
     assert line["train_loss"] is None and line["right"] == 1 / 7
+    assert list(judged(None, sums, 7)) == [*sums]  # the loss was left out

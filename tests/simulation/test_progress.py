@@ -58,3 +58,14 @@ def test_a_note_in_json_is_the_progress_again():
     assert kept["ledger"]["lengths"] == [[38, 2]]
     with pytest.raises(ValueError, match="counted luck"):
         from_note(kept | {"luck": 7}, None)
+
+
+def test_nobody_is_finite_where_all_who_had_an_update_had_none_to_send():
+    """The loss is the mean over those who have one: of none of them 0 / 0."""
+    found = []
+    for loss, diverged in ((np.nan, 2), (0.5, 1), (np.nan, 0)):
+        last = metrics(1)._replace(loss=np.array([loss]), diverged=np.array([diverged]))
+        found.append(counted(Progress(0, None), LINKS, last, 1).nobody_finite)
+    assert found == [True, False, False]
+    before = Progress(4, None, nobody_finite=True)
+    assert counted(before, LINKS, metrics(2), 0).nobody_finite

@@ -11,6 +11,9 @@ from flq_jax.experiments.assembly import build, stacked_runs
 from flq_jax.experiments.engine import gathering, host_loop
 from flq_jax.experiments.folder.record import Job
 from flq_jax.experiments.options import validation
+from flq_jax.simulation.evaluation import heard_params
+from flq_jax.simulation.progress import Progress
+from flq_jax.simulation.sample import sampled_rows
 
 ONE_BIT = {"uplink": "innovation(sign())", "downlink": "exact()"}
 OWN = """
@@ -282,3 +285,28 @@ def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
     assert gathering.most_together(small(), dataset) > 100
     fixed = small(split="iid(seed=3)")
     assert gathering.most_together(fixed, dataset) > 100
+    # Three times that for the sample of half of the 120 examples, twice.
+    fixed.log.train_loss = 0.5
+    sample = 2 * 60 * dataset.train_inputs[0].nbytes
+    monkeypatch.setattr(gathering, "MOST_BYTES", 3 * sample)
+    assert gathering.most_together(fixed, dataset) == 3
+
+
+@pytest.mark.parametrize("clients", [11, 8])
+def test_runs_of_one_program_have_samples_of_their_own(clients, dataset):
+    """On one device and on eight; the loss is that of the seed's own rows."""
+    options = {"clients": clients, "log.train_loss": 0.1, "rounds": 1}
+    configs = [small(seed=seed, **options) for seed in (0, 1)]
+    assert gathering.alike(configs[0], dataset) == gathering.alike(configs[1], dataset)
+    stack, runs = stacked_runs.stacked(configs, dataset)
+    _, measure = stacked_runs.looping(stack, configs, [-np.inf] * 2)
+    found = measure([Progress(0, run.state) for run in runs])
+    parts = build.split(configs[0], dataset)
+    for seed, (run, row) in enumerate(zip(runs, found, strict=True)):
+        chosen = sampled_rows(parts, 0.1, seed)
+        of = dataset.train_inputs[chosen], dataset.train_labels[chosen]
+        theta = heard_params(run.federation, run.root, run.state, 0)
+        weights = np.full(12, 1 / 12, np.float32)
+        expected = run.task.loss(theta, of[0] / np.float32(255), of[1], weights, None)
+        assert row["train_loss"] == pytest.approx(float(expected), rel=1e-5)
+    assert found[0]["train_loss"] != found[1]["train_loss"]

@@ -149,3 +149,25 @@ def test_no_metric_can_have_a_name_that_a_summary_has(regression):
     folder, _, (config, _, summary) = regression
     metrics = directions(build(config, dataset_of(config)).task)
     assert set(summary) - set(metrics) <= {*FIGURES, *OF_SUMMARY}
+
+
+def test_a_run_without_a_train_loss_is_logged_drawn_and_ended(
+    regression, tmp_path, capsys
+):
+    """And its figures are else those of the run that has it."""
+    _, options, (_, rows, summary) = regression
+    _, found, end = trained(tmp_path / "a", **options, **{"log.train_loss": 0.0})
+    for row in rows:
+        row = {name: value for name, value in row.items() if name != "train_loss"}
+        assert found.pop(0) == row
+    assert "train_loss" not in end and end["train_loss_share"] == 0
+    assert end["test_rmse"] == summary["test_rmse"] and end["stopped"] == ""
+    header = (tmp_path / "a/metrics.csv").read_text().splitlines()[0]
+    assert header.startswith("round,test_rmse,uploads")
+    assert (tmp_path / "a/figures/rounds.png").exists()
+    assert "loss" not in capsys.readouterr().out
+    before = (tmp_path / "a/summary.json").read_bytes()
+    trained(tmp_path / "a", **options, **{"log.train_loss": 0.0})
+    assert (tmp_path / "a/summary.json").read_bytes() == before
+    with pytest.raises(ConfigError, match="log.train_loss: 0.0 there, 0.5 here"):
+        trained(tmp_path / "a", **options, **{"log.train_loss": 0.5})

@@ -113,6 +113,20 @@ def test_a_run_of_an_earlier_version_is_told_in_one_line(tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_the_first_runs_had_the_loss_of_all_their_examples(tmp_path):
+    claim.prepare(tmp_path, config())
+    compute(tmp_path)
+    path = tmp_path / "config.json"
+    written = json.loads(path.read_text())
+    del written["log"]["train_loss"]
+    path.write_text(json.dumps(written))
+    claim.prepare(tmp_path, config())
+    claim.prepare(tmp_path, config(rounds=config().rounds + 1))
+    path.write_text(json.dumps(written))
+    with pytest.raises(ConfigError, match="log.train_loss: 1.0 there, 0.5 here"):
+        claim.prepare(tmp_path, config(**{"log.train_loss": 0.5}))
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """(text) -> a module of the researcher's own that says so, used by another one."""

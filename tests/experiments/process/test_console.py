@@ -70,3 +70,22 @@ def test_what_can_be_done_without_fails_once_and_in_one_line(capsys):
         tried(value)
     assert done == [1, 2]
     assert capsys.readouterr().out == "count: left out, ValueError('two\\nlines')\n"
+
+
+@pytest.mark.parametrize(
+    "change, there, gone",
+    [
+        ({"train_loss_share": 0.05}, "train loss (5 % of the examples)", "diverged"),
+        ({"train_loss": None}, "not finite", "examples"),
+        (None, "test accuracy", "loss"),
+    ],
+)
+def test_a_loss_says_of_what_it_is_and_may_be_missing(change, there, gone, capsys):
+    end = SUMMARY | (change or {})
+    if change is None:
+        del end["train_loss"]
+    console.summary_table(end)
+    with console.progress("run", 3, 0) as show:
+        show(SUMMARY if change else end)
+    said = capsys.readouterr().out
+    assert there in said and gone not in said

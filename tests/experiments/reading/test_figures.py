@@ -17,3 +17,12 @@ def test_a_name_is_no_mathematics(name, tmp_path):
         "bits.png",
         "cell.png",
     }
+
+
+def test_a_loss_that_is_left_out_has_no_panel(tmp_path):
+    """A panel of 540 pixels: 4.5 inches of 120."""
+    without = {key: value for key, value in ROW.items() if key != "train_loss"}
+    for row, panels in ((ROW, 2), (without, 1)):
+        figures.curves([row], tmp_path, "run")
+        header = (tmp_path / "rounds.png").read_bytes()[16:20]
+        assert int.from_bytes(header, "big") == 540 * panels

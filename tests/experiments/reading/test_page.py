@@ -7,7 +7,7 @@ import re
 import pytest
 from test_results import leave
 
-from flq_jax.experiments.reading import drawing, page, results
+from flq_jax.experiments.reading import bands, drawing, page, results
 from flq_jax.experiments.reading.columns import usual
 from flq_jax.experiments.reading.formats import markdown
 from flq_jax.experiments.reading.table import lines
@@ -168,3 +168,33 @@ def test_many_groups_are_drawn_in_facets_of_nearly_equal_number():
 def test_the_page_keeps_the_names_in_sight_where_a_table_scrolls(groups):
     html = html_of(groups)
     assert "position: sticky" in html and 'class="scroll"' in html
+
+
+def leave_without(folder, **options):
+    """A run's folder, its lines without the train loss."""
+    leave(folder, log={"train_loss": 0.0}, **options)
+    path = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.open()]
+    for row in rows:
+        del row["train_loss"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_losses_of_samples_are_told_apart_and_missing_ones_left_out(tmp_path):
+    leave(tmp_path / "whole")
+    leave(tmp_path / "few", log={"train_loss": 0.05})
+    leave_without(tmp_path / "none")
+    groups = results.grouped(results.read(tmp_path))
+    header, few, none, whole = lines(groups, usual(groups, {}))
+    some = "train loss (5 % of the examples)"
+    assert header[2:4] == [some, "train loss"]
+    assert few[2:4] == ["0.5", ""] and whole[2:4] == ["", "0.5"]
+    assert none[2:4] == ["", ""]
+    runs = [run for group in groups for run in group.results]
+    figures = ["train_loss 0.05", "train_loss", "test_accuracy"]
+    assert page.figures_of(runs) == figures
+    points = [bands.points(group, "round", figures[0]) for group in groups]
+    assert [len(found) for found in points] == [2, 0, 0]
+    assert "5 % of the examples" in html_of(groups)
+    alone = html_of(groups[1:2])
+    assert "train loss" not in alone and "<svg" in alone

@@ -240,3 +240,20 @@ def test_the_cost_of_an_accuracy_is_that_of_the_first_line_with_it(tmp_path):
     assert results.cost_to(result, 0.5, "uplink_bits") == 1000
     assert results.cost_to(result, 0.9, "bits") == 2001  # 2000 up, 1 down
     assert results.cost_to(result, 0.96, "round") is None
+
+
+def test_a_run_without_a_train_loss_says_at_its_end_that_it_diverged(tmp_path, capsys):
+    """A line without one is damaged where the config promises it."""
+    for name, share, stopped in (
+        ("a", 0.0, "diverged: the model is not finite"), ("b", 0.0, ""), ("c", 0.5, ""),
+        ("d", "all", ""),
+    ):  # fmt: skip
+        leave(tmp_path / name, about=name, log={"train_loss": share})
+        path, end = tmp_path / name / "metrics.jsonl", tmp_path / name / "summary.json"
+        path.write_text(path.read_text().replace('"train_loss"', '"lost"'))
+        end.write_text(json.dumps(json.loads(end.read_text()) | {"stopped": stopped}))
+    found = results.read(tmp_path)
+    assert [(run.name, run.mark) for run in found] == [("a", "diverged"), ("b", "")]
+    told = capsys.readouterr().out
+    assert "c is left out: metrics.jsonl: line 1: train_loss is missing" in told
+    assert "d is left out: config.json: log.train_loss" in told
