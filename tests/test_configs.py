@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from flq_jax.data import load, synthetic
+from flq_jax.data import load, make_dataset, synthetic
 from flq_jax.experiments.assembly import check, composition
 from flq_jax.experiments.assembly.build import split
 from flq_jax.experiments.options import help, rules, validation
@@ -49,6 +49,30 @@ def _small():
     return synthetic(train=1500, test=10)
 
 
+@functools.cache
+def _coloured():
+    """Examples of CIFAR-10's shape."""
+    images, labels = np.zeros((200, 32, 32, 3), np.uint8), np.arange(200) % 10
+    return make_dataset("x", images, labels, images[:10], labels[:10])
+
+
+@functools.cache
+def _roles():
+    """A piece of 80 characters of each of 1,001 roles."""
+    pieces = np.int32(np.arange(1001)[:, None] % np.full(80, 80))
+    train = pieces, pieces
+    return make_dataset("x", *train, *train, train_users=np.arange(1001))
+
+
+# What stands for the data set of a config, which may be on no disk.
+STAND_IN = {
+    "mnist(folder='')": _small,
+    "fashion_mnist(folder='')": _small,
+    "cifar10(folder='')": _coloured,
+    "shakespeare(folder='', context=80)": _roles,
+}
+
+
 def test_the_promised_methods_are_there():
     assert set(MNIST) >= PROMISED
 
@@ -78,8 +102,7 @@ def test_every_run_of_a_config_is_valid_and_fits_together(name):
         if (key := repr(texts)) in seen:
             continue
         seen.add(key)
-        assert texts["data"] == "mnist(folder='')"
-        dataset = _small()
+        dataset = STAND_IN[texts["data"]]()
         assert len(split(config, dataset)) == config.clients
         check.require_fit(config, dataset, [60_000 // config.clients])
 

@@ -51,7 +51,8 @@ PARTS = {
     "step": Part((float, int), (), _RUN),
     "task": Part((Task,), (tasks,), _MODEL),
     "client": Part(
-        (LocalUpdate,), (federated,), _LOSS, ("drawn", "one_of_fixed", "mean_of")
+        *((LocalUpdate,), (federated,), _LOSS),
+        ("drawn", "one_of_fixed", "mean_of", "augmented", "crop_and_flip"),
     ),
     "uplink": Part((Compressor, Quantizer), LINKS, _LOSS, ("geometric",)),
     "downlink": Part(

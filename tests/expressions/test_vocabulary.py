@@ -53,7 +53,7 @@ def test_a_part_may_use_what_those_before_it_are():
         ("model", {"Logistic", "MLP", "CNN", "SVHNNet", "mcmahan_cnn", "Bits"}, {"nn"}),
         ("uplink", {"direct", "lazy", "uniform", "geometric"}, {"Compressor", "exact"}),
         ("downlink", {"exact", "innovation", "tanh_downlink"}, {"gradient"}),
-        ("client", {"gradient", "local_epochs", "one_of_fixed"}, {"uniform"}),
+        ("client", {"gradient", "local_epochs", "one_of_fixed", "augmented"}, {"uniform"}),
         ("server", {"onebit_adam"}, {"sgd", "everyone"}),
         ("aggregate", {"WEIGHTED_MEAN", "MAJORITY_VOTE"}, {"Aggregate"}),
         ("network", {"everyone", "sampled", "cell", "random", "oldest"}, {"jax"}),
