@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config.rounds = 1000  # communication rounds, 1 or more
     config.clients = 10  # M, at most one per training example
     config.data = "mnist()"  # or synthetic(), npz("my.npz"), idx("folder"), mine.data()
-    config.split = "contiguous()"  # or iid(), shards(), dirichlet(alpha=0.1), natural()
+    config.split = "contiguous()"  # or dirichlet(alpha=0.1), ..., see docs/data.md
     config.model = "Logistic()"  # or MLP((200,), bits=Bits(8, 8, 8)), CNN(), SVHNNet()
     config.task = "classification(l2=0.01)"  # loss, with l2/2 ||theta||^2; metrics
     config.step = "0.02 * clients"  # of the server along the mean update, above 0

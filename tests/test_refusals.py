@@ -414,6 +414,10 @@ REFUSED = {
         {"labels": LABELS, "clients": 3},
         {"clients": (*INTEGERS, 0, 13), "shards_per_client": (*INTEGERS, 0, 5)},
     ),
+    partition.k_labels: (
+        {"labels": LABELS, "clients": 3, "k": 2},
+        {"clients": (*INTEGERS, 0, 13), "k": (*INTEGERS, 0, 5)},
+    ),
     **{
         split: (
             {"labels": LABELS, "clients": 3, "alpha": 0.5},

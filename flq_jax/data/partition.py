@@ -13,12 +13,13 @@ import numpy as np
 
 from flq_jax.arguments import is_integer
 from flq_jax.data.dealing import Parts, Seed, are_classes, ascending, require_clients
-from flq_jax.data.skew import dirichlet, quantity_skew, shards
+from flq_jax.data.skew import dirichlet, k_labels, quantity_skew, shards
 
 __all__ = [
     "contiguous",
     "dirichlet",
     "iid",
+    "k_labels",
     "natural",
     "quantity_skew",
     "shards",

@@ -51,6 +51,61 @@ def shards(
     )
 
 
+def k_labels(labels: np.ndarray, clients: int, seed: Seed = 0, *, k: int) -> Parts:
+    """Each client holds examples of k labels, "#C = k" of Li et al. (2022).
+
+    Labels go round in a random order until each client has one and each label a holder;
+    what else a client holds is drawn from the other labels. A label's examples are
+    shuffled and shared out equally among its holders: shares differ by one at most. It
+    is a pathological split as that of `shards`, which bounds labels and fixes sizes;
+    here the number of labels is fixed, and sizes follow from who holds the same ones.
+
+    Args:
+        labels: i32[n], of K labels, those that there are.
+        clients: M in 1..n, M k >= K, lest a label is nobody's; ValueError otherwise.
+        seed: 0 or more, or a numpy Generator.
+        k: 1..K; ValueError otherwise, or if a label has fewer examples than holders.
+    """
+    n = require_clients("k_labels", labels, clients)
+    require_classes("k_labels", labels)
+    there, counts = np.unique(labels, return_counts=True)
+    if not is_integer(k) or not 1 <= k <= len(there) <= clients * k:
+        raise ValueError(
+            f"k_labels: k must be in 1..{len(there)}, the number of labels, and clients "
+            f"times it at least that, got {k=} {clients=}"
+        )
+    rng = np.random.default_rng(seed)
+    held = _labels_of_clients(rng, len(there), clients, k)
+    holders = held.sum(axis=0)
+    if (few := counts < holders).any():
+        label, count, want = (x[few][0] for x in (there, counts, holders))
+        raise ValueError(
+            f"k_labels: each label must have an example for each of its holders, got "
+            f"{count} of label {label} for {want} clients: take a smaller k or fewer clients"
+        )
+    owner = np.empty(n, np.int64)
+    for label, who in zip(there, held.T, strict=True):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        shares = np.array_split(rows, np.count_nonzero(who))
+        for client, share in zip(np.flatnonzero(who), shares, strict=True):
+            owner[share] = client
+    ends = np.cumsum(np.bincount(owner, minlength=clients))
+    return tuple(np.split(np.argsort(owner, kind="stable"), ends[:-1]))
+
+
+def _labels_of_clients(
+    rng: np.random.Generator, num_labels: int, clients: int, k: int
+) -> np.ndarray:
+    """Which labels each client holds, bool[M, K]: k in a row, one or more in a column."""
+    held = np.zeros((clients, num_labels), bool)
+    order = np.resize(rng.permutation(num_labels), max(num_labels, clients))
+    held[np.arange(len(order)) % clients, order] = True
+    for mine in held:
+        more = k - np.count_nonzero(mine)
+        mine[rng.choice(np.flatnonzero(~mine), more, replace=False)] = True
+    return held
+
+
 def dirichlet(
     labels: np.ndarray,
     clients: int,

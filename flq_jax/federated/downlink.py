@@ -185,8 +185,22 @@ def received(
     message: Message,
     state: DownlinkState,
 ) -> tuple[jax.Array, Any]:
-    """A broadcast at the clients: their model f32[d], and what they remember then."""
+    """A broadcast at the clients: their model f32[d], and what they remember then.
+
+    Raises:
+        ValueError: it decodes to another number of entries than the model has.
+    """
     x_hat, clients = downlink.compressor.decode(
         jax.random.clone(key), message, state.clients
     )
+    require_length("downlink", x_hat, state.origin)
     return state.origin + x_hat, clients
+
+
+def require_length(link: str, x_hat: jax.Array, theta: jax.Array) -> None:
+    """Raises ValueError, by shapes alone, unless the estimate is as long as the model."""
+    if x_hat.shape != theta.shape:
+        raise ValueError(
+            f"{link}: what it sends must decode to as many entries as the model has, "
+            f"f32{[*theta.shape]}, got f32{[*x_hat.shape]}"
+        )

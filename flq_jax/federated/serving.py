@@ -11,7 +11,7 @@ from flq_jax.compressors.base import silence
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import aggregation
 from flq_jax.federated.clock import waited
-from flq_jax.federated.downlink import stepped_from
+from flq_jax.federated.downlink import require_length, stepped_from
 from flq_jax.federated.rows import per_client, put, select, take
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
@@ -125,7 +125,11 @@ def moved(
     Args:
         total: the weight of all who count, f32[]; if it is 0 the model stays.
         server_memory: of all clients, as it is now.
+
+    Raises:
+        ValueError: the uplink decodes to another number of entries than the model has.
     """
+    require_length("uplink", mean, state.params)
     optimizer = optax.with_extra_args_support(federation.server_optimizer)
     theta = stepped_from(federation.downlink, state.params, sent.downlink)
     updates, opt_state = optimizer.update(

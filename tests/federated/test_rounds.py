@@ -338,6 +338,19 @@ def test_a_model_of_a_billion_parameters_has_a_state():
     assert started(10**9).params.shape == (10**9,)
 
 
+@pytest.mark.parametrize("length", [1, D - 1, D + 1])
+@pytest.mark.parametrize("link", ["uplink", "downlink"])
+def test_a_link_that_decodes_to_another_length_is_refused(link, length):
+    """One entry would be every entry, and of more than d the last would be cut."""
+    wrong = direct(sign()._replace(decode=lambda key, message: jnp.zeros(length)))
+    down = federated.exact()._replace(compressor=wrong)
+    fed = federation(wrong) if link == "uplink" else federation(downlink=down)
+    state = federated.init(fed, np.zeros(D, np.float32), 4)
+    match = rf"^{link}: .* f32\[{D}\], got f32\[{length}\]"
+    with pytest.raises(ValueError, match=match):
+        jitted(fed).trace(clients(), state, np.int32(0))
+
+
 @pytest.mark.parametrize(
     "make, match",
     [
