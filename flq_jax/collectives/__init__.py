@@ -3,7 +3,8 @@
 Data-parallel training means gradients, or the updates of many local steps, over an axis of
 a mesh. Here each replica compresses its own by a link, all replicas gather all messages,
 and each of them decodes them all and takes the mean. What crosses is, byte for byte, the
-payload that `wire` frames: the sides as f32, then the codes at their true widths.
+payload that `wire` frames: the sides as f32, then the codes at their true widths, filled up
+to a multiple of 128 bytes.
 """
 
 from flq_jax.collectives.mean import CompressedMean, compressed_mean

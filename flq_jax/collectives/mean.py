@@ -91,7 +91,7 @@ class CompressedMean(NamedTuple):
         round_index: jax.Array | int,
         tree: Any,
     ) -> tuple[jax.Array, Any]:
-        """The first half of `apply`: (payload u8[ceil(bits / 8)], sender).
+        """The first half of `apply`: (payload u8[rows, 128], sender).
 
         Args:
             key: as in `apply`.
@@ -118,7 +118,7 @@ class CompressedMean(NamedTuple):
 
         Args:
             key, receivers, round_index: as `send` and the state have them.
-            payloads: of all replicas, u8[R, ceil(bits / 8)].
+            payloads: of all replicas, u8[R, rows, 128].
             tree: of which the shapes and dtypes alone are wanted.
         """
         sent, heard = self.layout(tree), Broadcast(round_index)
@@ -132,7 +132,7 @@ class CompressedMean(NamedTuple):
 
         each = jnp.arange(self.replicas), payloads, receivers
         # Of a payload, to differ along further axes of the mesh wherever payloads do.
-        nothing = jnp.zeros(size(tree)) + (payloads[0, 0] & 0)
+        nothing = jnp.zeros(size(tree)) + (payloads[0, 0, 0] & 0)
         total, receivers = lax.scan(add, nothing, each)
         return like(total / self.replicas, tree), receivers
 
@@ -145,7 +145,8 @@ def compressed_mean(
         mean = 1/R sum_r x_hat_r,   x_hat_r = decode(encode(x_r)),
 
     in f32 and summed in the order of the replicas, so that all of them end with the same
-    bits. One all-gather of u8[ceil(bits / 8)] is all that `apply` exchanges:
+    bits. One all-gather of messages' bytes, each ceil(bits / 8) filled up to a multiple of
+    128, is all that `apply` exchanges:
 
         mean = compressed_mean(error_feedback(sign()), "data", mesh.shape["data"])
         state = mean.init(params)

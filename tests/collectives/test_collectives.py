@@ -181,7 +181,7 @@ def test_all_replicas_end_with_the_same_bits(name):
 
 @pytest.mark.parametrize("name", only(BY_DEFAULT, LINKS))
 def test_a_payload_is_the_one_of_its_frame(name):
-    """ceil(bits / 8) bytes, with nothing but a header before and a check behind."""
+    """ceil(bits / 8) bytes in a row of 128; a frame has a header and a check besides."""
     link, tree = LINKS[name], row(trees(), 0)
     mean = compressed_mean(link, "data", R)
     sender, _ = link.init(D)
@@ -190,25 +190,25 @@ def test_a_payload_is_the_one_of_its_frame(name):
     of_replica = jax.random.fold_in(jax.random.key(0), 2)
     message, _ = link.encode(of_replica, flat, sender, Broadcast(0))
     frame = wire.pack(message, link.layout(D))
-    assert frame[wire.OVERHEAD_BYTES - 4 : -4] == np.asarray(payload).tobytes()
-    assert payload.size == wire.payload_bytes(mean.layout(tree).num_bits)
+    (crosses,), n = payload, wire.payload_bytes(mean.layout(tree).num_bits)
+    assert frame[wire.OVERHEAD_BYTES - 4 : -4] == np.asarray(crosses[:n]).tobytes()
+    assert crosses.size == 128 and not crosses[n:].any()
 
 
-def assert_codes_alone(program, mean, replicas):
+def assert_codes_alone(program, mean, replicas, tree):
     """Nothing but one all-gather of the payloads' bytes is exchanged."""
-    n = wire.payload_bytes(mean.layout(row(trees(), 0)).num_bits)
-    found = [part for _, what in collectives(program) for part in arrays(what)]
-    assert found and {dtype for dtype, _ in found} == {"u8"}
-    assert {how for how, _ in collectives(program)} == {"all-gather"}
-    assert max(math.prod(shape) for _, shape in found) == replicas * n
-    return found
+    rows = math.ceil(mean.layout(tree).num_bits / 8 / 128)
+    ((how, what),) = collectives(program)
+    ((dtype, shape),) = arrays(what)
+    assert (how, dtype) == ("all-gather", "u8")
+    assert math.prod(shape) == replicas * rows * 128
 
 
 @pytest.mark.parametrize("name", only(BY_DEFAULT, LINKS))
 def test_no_float_is_exchanged(name):
     mean, state, step = compiled(name)
     program = step.lower(jax.random.key(0), state, trees()).compile()
-    (_,) = assert_codes_alone(program, mean, R)
+    assert_codes_alone(program, mean, R, row(trees(), 0))
 
 
 def test_a_mean_of_floats_would_be_seen():
@@ -221,27 +221,35 @@ def test_a_mean_of_floats_would_be_seen():
     assert how == "all-reduce" and ("f32", (D,)) in arrays(what)
 
 
+LONG = 5000  # numbers, for a TPU: messages of several rows
+ON_A_TPU = {
+    **{name: LINKS[name] for name in ("EF-sign", "EDEN", "TernGrad", "LAQ's link")},
+    "EF-top-k": error_feedback(top_k(0.05, LONG)),
+    "rand-k": direct(rand_k(0.05, LONG)),
+}
+
+
 @pytest.mark.aot
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", ON_A_TPU)
 def test_a_tpu_slice_exchanges_no_float(name):
     """Compiled for eight chips that are not there."""
     pod = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x4").devices
-    where = Mesh(np.array(pod), ("data",))
-    mean = compressed_mean(LINKS[name], "data", len(pod))
-    state = jax.eval_shape(mean.init, row(trees(), 0))
-    shapes = jax.eval_shape(lambda: (jax.random.key(0), state, trees(rows=len(pod))))
+    where, tree = Mesh(np.array(pod), ("data",)), {"w": jnp.zeros(LONG)}
+    mean = compressed_mean(ON_A_TPU[name], "data", len(pod))
+    state = jax.eval_shape(mean.init, tree)
+    stacked = {"w": jnp.zeros((len(pod), LONG))}
     specs = P(), state_specs(state, "data"), P("data")
-    lies = jax.tree.map(lambda spec: NamedSharding(where, spec), specs)
-    args = jax.tree.map(
-        lambda lie, part: jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=lie),
+
+    def there(spec, part):
+        lies = NamedSharding(where, spec)
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=lies),
             part,
-        ),
-        lies,
-        shapes,
-    )
+        )
+
+    args = jax.tree.map(there, specs, (jax.random.key(0), state, stacked))
     program = meaning(mean, state, where).lower(*args).compile()
-    assert_codes_alone(program, mean, len(pod))
+    assert_codes_alone(program, mean, len(pod), tree)
 
 
 def test_error_feedback_keeps_what_was_left_out():
@@ -345,7 +353,7 @@ def test_halves_mean_what_a_sharded_array_holds():
 
     stacked = jax.device_put(trees(), NamedSharding(mesh(), P("data")))
     program = halves.lower(jax.random.key(0), state, stacked).compile()
-    assert_codes_alone(program, mean, R)
+    assert_codes_alone(program, mean, R, row(trees(), 0))
     got = program(jax.random.key(0), state, stacked)
     want = step(jax.random.key(0), state, stacked)[:2]
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), got, want)
