@@ -15,6 +15,7 @@ __version__ = "0.1.0"  # setup.cfg reads it from here
 # What `import flq_jax as flq` offers, by the module it lives in. Each is imported when it
 # is first asked for: the package alone is light, and no room imports those above it.
 _NAMES = {
+    "collectives": ("CompressedMean", "MeanState", "compressed_mean", "state_specs"),
     "compressors": (
         *("Compressor", "Trigger", "clag", "direct", "econtrol", "error_feedback"),
         *("innovation", "lazy", "marina", "momentum", "triggered", "zooming"),
@@ -88,6 +89,7 @@ _ROOMS = (
         "arguments",
         "bitstream",
         "coding",
+        "collectives",
         "compressors",
         "data",
         "entropy",
@@ -98,6 +100,7 @@ _ROOMS = (
         "ledger",
         "models",
         "networks",
+        "optax",
         "quantizers",
         "simulation",
         "single",

@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "compressors": {"quantizers", "arguments", "single"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream", "coding"},
+    "collectives": {"compressors", "quantizers", "bitstream", "arguments"},
+    "optax": {"collectives", "compressors", "quantizers", "keys", "arguments"},
     "ledger": {"quantizers"},
     "entropy": {"coding"},
     "data": {"arguments", "single"},

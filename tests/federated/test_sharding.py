@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compiled import collectives
 from jax.experimental import topologies
 from jax.sharding import NamedSharding, PartitionSpec
 from more import more
@@ -22,10 +23,6 @@ LINKS = {
     "lazy 1-bit": lazy(innovation(sign()), error_weight=0.0),
     "error feedback": error_feedback(sign()),
 }
-COLLECTIVE = re.compile(
-    r"= (?P<what>.*?) (?P<how>all-reduce|all-gather|all-to-all|collective-permute|"
-    r"reduce-scatter|ragged-all-to-all)(-start)?\("
-)
 
 
 def regression(params, inputs, labels, weights, key):
@@ -87,11 +84,6 @@ def program(fed, mesh, args):
 
     lies = federated.state_sharding(mesh, args[0])
     return jax.jit(chunk, out_shardings=(lies, None)).lower(*args).compile()
-
-
-def collectives(program):
-    found = COLLECTIVE.finditer(program.as_text())
-    return sorted((match["how"], match["what"]) for match in found)
 
 
 def assert_one_sum(program):
