@@ -13,12 +13,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from flq_jax.experiments.options import command_line
-from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading import grouping, page, results
 
 _SVG = flags.DEFINE_string("svg", "docs/images/accuracy_by_bits.svg", "The SVG file.")
 
 
-def drawn(groups: list[results.Group]) -> Figure:
+def drawn(groups: list[grouping.Group]) -> Figure:
     """Test accuracy against uplink bits; a method's name stands in the legend."""
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
@@ -40,7 +40,7 @@ def drawn(groups: list[results.Group]) -> Figure:
 def main(argv: list[str]) -> None:
     """Draws the runs in --workdir."""
     del argv
-    groups = results.grouped(results.read(command_line.workdir()))
+    groups = grouping.grouped(results.read(command_line.workdir()))
     path = pathlib.Path(_SVG.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": "flq_jax"}):

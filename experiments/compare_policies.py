@@ -30,9 +30,10 @@ from .process import signals, surroundings, typed
 from .process.console import tell, told
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replace
-from .reading import digits, figures, results
+from .reading import digits, figures, grouping, results
 from .reading.formats import markdown
-from .reading.results import Group, Result
+from .reading.grouping import Group
+from .reading.results import Result
 
 _POLICIES = flags.DEFINE_list("policies", ["joint", "equal"], "Configs wireless_NAME.")
 _LINKS = flags.DEFINE_list(
@@ -160,7 +161,7 @@ def draw(run: Result, folder: pathlib.Path) -> None:
 def finished(folder: pathlib.Path, names: Container[str]) -> list[Group]:
     """The runs of these names in a folder, gathered; without groups that lack an end."""
     found = [run for run in results.read(folder) if run.name in names]
-    groups = results.grouped(found)
+    groups = grouping.grouped(found)
     return [group for group in groups if all(run.summary for run in group.results)]
 
 

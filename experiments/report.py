@@ -21,7 +21,7 @@ from .options import command_line
 from .process import console
 from .process.errors import ConfigError, one_line_errors
 from .process.whole_files import replacing
-from .reading import bands, columns, publish, results
+from .reading import bands, columns, grouping, publish, results
 from .reading.page import Report
 from .reading.results import Result
 from .reading.targets import targets
@@ -48,14 +48,14 @@ def main(argv: list[str]) -> None:
     require_formats(_FORMAT.value)
     found = results.read(folder)
     runs = matching(found, command_line.wanted())
-    groups = results.grouped(runs)
+    groups = grouping.grouped(runs)
     if not groups:
         raise ConfigError(f"--workdir: no run with a metrics line in {folder}")
     aims = targets(groups, *command_line.targets())
     chosen = columns.usual(groups, aims)
     if _COLUMNS.value is not None:
         chosen = columns.chosen(_COLUMNS.value, groups, aims)
-    left_out = {} if command_line.wanted() else results.left_out(folder, found)
+    left_out = {} if command_line.wanted() else grouping.left_out(folder, found)
     report = Report(folder.resolve().name, groups, chosen, left_out, _BAND.value)
     how = {"width": _WIDTH.value, "caption": _CAPTION.value, "label": _LABEL.value}
     for name, content in publish.written(report, _FORMAT.value, **how).items():
@@ -81,7 +81,7 @@ def matching(runs: Sequence[Result], patterns: Sequence[str]) -> list[Result]:
     """
     names = {
         run.name: (run.name, group.name)
-        for group in results.grouped(runs)
+        for group in grouping.grouped(runs)
         for run in group.results
     }
     fit = {

@@ -21,7 +21,7 @@ from ..process import console, peers
 from ..process.errors import ConfigError
 from ..process.signals import Interrupted
 from ..process.whole_files import replace
-from ..reading import results, run_files
+from ..reading import grouping, results, run_files
 from ..reading.table import summary_table
 from ..reading.targets import targets
 from . import agreement, host_loop, taking
@@ -160,7 +160,7 @@ def alone(run: Job) -> None:
 def show(runs: Sequence[Job], aims: Aims = ((), {})) -> None:
     """Prints the table of the runs, those of other processes left out."""
     folders = sorted(run.folder for run in runs)
-    groups = results.grouped(r for folder in folders for r in results.read(folder))
+    groups = grouping.grouped(r for folder in folders for r in results.read(folder))
     if groups:
         console.table(summary_table(groups, targets(groups, *aims)))
 

@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .results import Group, Result
+from .grouping import Group
+from .results import Result
 
 # What a band is: its name -> what the page says of it, the band of some values.
 Band = tuple[float, float]

@@ -9,7 +9,8 @@ from flq_jax.expressions.nearest import did_you_mean
 
 from ..process.errors import ConfigError
 from ..process.metric_text import aim, heading, is_share, words
-from .results import COSTS, LOSS, Group, Result, amount, cost_to, label, losses
+from .grouping import Group
+from .results import COSTS, LOSS, Result, amount, cost_to, label, losses
 
 # Evaluations whose mean is offered by name; every other number may be asked for, too.
 LAST = 5

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from ..process.metric_text import is_share
 from . import bands
 from .figures import NAME
-from .results import COSTS, LOSS, Group, label
+from .grouping import Group
+from .results import COSTS, LOSS, label
 
 MOST = 10  # curves that one axes can have and still be read
 OF_FACET = 8  # curves of each where there are more

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from . import bands
 from .columns import Column, values
-from .results import Group
+from .grouping import Group
 
 HEADING = 16  # letters of a line of a heading
 LATEX = {

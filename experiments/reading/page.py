@@ -11,11 +11,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ..process.metric_text import shown
-from . import results
+from . import grouping, results
 from .bands import BANDS
 from .columns import Column
 from .drawing import PAGE, colours, curve, facets
-from .results import COSTS, Group, Result
+from .grouping import Group
+from .results import COSTS, Result
 from .run_files import MOST_CLIENTS
 from .table import lines
 
@@ -107,7 +108,7 @@ def abreast(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:
 
 def differing(groups: Sequence[Group]) -> list[list[str]]:
     """A line a group: the options in which groups differ; the names alone if in none."""
-    found = results.differences(list(groups))
+    found = grouping.differences(list(groups))
     values = [
         ["" if value is None else str(value) for value in row] for row in found.values()
     ]

@@ -1,6 +1,5 @@
 """Runs read back from their folders, and what they have in common."""
 
-import json
 import math
 import os
 import pathlib
@@ -95,27 +94,13 @@ class Result(NamedTuple):
         return amount(row, name)
 
 
-class Group(NamedTuple):
-    """Runs whose configs differ in the seed alone.
-
-    Attributes:
-        name: what their names share.
-        config: option -> value, without the seed.
-        results: the runs, by seed, each seed once.
-    """
-
-    name: str
-    config: dict[str, Any]
-    results: list[Result]
-
-
 def read(folder: pathlib.Path) -> list[Result]:
     """Every run in `folder` and below, by name; those without a metrics line left out.
 
     So is one whose files are damaged, which is told.
     """
     results = []
-    for name, path in _runs(folder):
+    for name, path in every_run(folder):
         try:
             config = flatten(run_files.config(path / "config.json"))
             metrics = run_files.metrics(path)
@@ -131,22 +116,6 @@ def read(folder: pathlib.Path) -> list[Result]:
     return results
 
 
-def left_out(folder: pathlib.Path, found: Iterable[Result]) -> dict[str, str]:
-    """The runs in `folder` and below that are in no group: name -> why.
-
-    That is "failed", "not begun", "damaged" or "repeats" another one.
-
-    Args:
-        folder: what was read.
-        found: what `read` made of it.
-    """
-    found = list(found)
-    repeated = {name: f"repeats {other}" for name, other in repeats(found).items()}
-    there = {result.name for result in found}
-    damaged = {name: "damaged" for name, _ in _runs(folder) if name not in there}
-    return damaged | without_a_line(folder) | repeated
-
-
 def without_a_line(folder: pathlib.Path) -> dict[str, str]:
     """The runs in `folder` and below that have no metrics line: name -> why.
 
@@ -154,12 +123,12 @@ def without_a_line(folder: pathlib.Path) -> dict[str, str]:
     """
     return {
         name: "failed" if (path / "failure.txt").exists() else "not begun"
-        for name, path in _runs(folder)
+        for name, path in every_run(folder)
         if "\n" not in run_files.text(path / "metrics.jsonl")
     }
 
 
-def _runs(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+def every_run(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
     """(name, folder) of each run; `folder` itself may be one."""
     paths = sorted(path.parent for path in folder.glob("**/config.json"))
     names = [path.relative_to(folder).as_posix() for path in paths]
@@ -180,51 +149,6 @@ def _ended(path: pathlib.Path, config: dict, rows: list[dict]) -> dict[str, Any]
         return {}
     run_files.require_whole(summary)
     return summary
-
-
-def grouped(results: Iterable[Result]) -> list[Group]:
-    """The runs gathered by config, in the order of their first names.
-
-    Where runs repeat one another, the one that got furthest counts, see `repeats`.
-    """
-    groups: dict[str, Group] = {}
-    for same in _by_config(results):
-        config = {k: v for k, v in same[0].config.items() if k != "seed"}
-        key = json.dumps(config, sort_keys=True)
-        group = groups.setdefault(key, Group(same[0].name, config, []))
-        group.results.append(same[0])
-    for group in groups.values():
-        group.results.sort(key=lambda result: result.config.get("seed", 0))
-    return [group._replace(name=_shared_name(group)) for group in groups.values()]
-
-
-def repeats(results: Iterable[Result]) -> dict[str, str]:
-    """The runs that have another's config and seed: name -> whose, which counts."""
-    return {
-        result.name: first.name
-        for first, *others in _by_config(results)
-        for result in others
-    }
-
-
-def _by_config(results: Iterable[Result]) -> list[list[Result]]:
-    """The runs of each config and seed, that which has ended or got furthest first."""
-    found: dict[str, list[Result]] = {}
-    for result in results:
-        key = json.dumps(result.config, sort_keys=True)
-        found.setdefault(key, []).append(result)
-
-    def progress(result):
-        return bool(result.summary), result.rows[-1]["round"]
-
-    return [sorted(same, key=progress, reverse=True) for same in found.values()]
-
-
-def differences(groups: list[Group]) -> dict[str, list[Any]]:
-    """The options in which groups differ: option -> the value of each group."""
-    options = sorted({option for group in groups for option in group.config})
-    table = {o: [group.config.get(o) for group in groups] for o in options}
-    return {o: row for o, row in table.items() if any(v != row[0] for v in row)}
 
 
 def cost_to(result: Result, target: float, key: str) -> float | None:
@@ -256,14 +180,3 @@ def label(figure: str) -> str:
     """What stands at an axis or above a column of it."""
     name, _, share = figure.partition(" ")
     return words(name, float(share or 1.0)) if name == LOSS else heading(name)
-
-
-def _shared_name(group: Group) -> str:
-    """What the names begin with, as far as a number or a separator."""
-    names = [result.name for result in group.results]
-    if len(names) == 1:
-        return names[0]
-    shared = os.path.commonprefix(names).rstrip("0123456789")
-    if not all(name[len(shared) :].isdigit() for name in names):
-        shared = shared[: 1 + max(shared.rfind(mark) for mark in "/-_=.")]
-    return shared.removesuffix("seed").rstrip("/-_=.") or names[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from . import digits
 from .columns import Column, usual, values
-from .results import Group
+from .grouping import Group
 
 
 def summary_table(

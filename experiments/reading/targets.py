@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from ..process.metric_text import is_share
-from .results import Group
+from .grouping import Group
 
 
 def targets(

@@ -3,7 +3,8 @@
 import importlib.util
 import pathlib
 
-from flq_jax.experiments.reading.results import Group, Result
+from flq_jax.experiments.reading.grouping import Group
+from flq_jax.experiments.reading.results import Result
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SPEC = importlib.util.spec_from_file_location("bits", DOCS / "accuracy_by_bits.py")

@@ -9,7 +9,8 @@ from flq_jax.experiments import compare_policies
 from flq_jax.experiments.engine import sweep
 from flq_jax.experiments.options import command_line, validation
 from flq_jax.experiments.reading import figures
-from flq_jax.experiments.reading.results import Group, Result
+from flq_jax.experiments.reading.grouping import Group
+from flq_jax.experiments.reading.results import Result
 
 
 def group(name, *runs, uplink="innovation(sign())"):

@@ -27,7 +27,7 @@ from flq_jax.experiments.engine import optimum, sweep
 from flq_jax.experiments.folder.checkpoints import Checkpoints, NotThisRuns
 from flq_jax.experiments.options import submitted
 from flq_jax.experiments.process.errors import ConfigError
-from flq_jax.experiments.reading import packed_model, page, publish, results
+from flq_jax.experiments.reading import grouping, packed_model, page, publish, results
 from flq_jax.experiments.reading.columns import usual
 from flq_jax.models import CNN, Bits
 
@@ -355,7 +355,7 @@ def test_a_report_has_all_other_runs_and_touches_none(file, spoilt, capsys):
         capsys.readouterr()
         with in_time(times):
             found = results.read(folder)
-            groups, rest = results.grouped(found), results.left_out(folder, found)
+            groups, rest = grouping.grouped(found), grouping.left_out(folder, found)
             columns = usual(groups, {"test_accuracy": [0.5]})
             report = page.Report("title", groups, columns, rest)
             texts = publish.written(report, ("html", "md", "tex", "csv"))

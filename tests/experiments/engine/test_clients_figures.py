@@ -9,7 +9,7 @@ from flq_jax import data
 from flq_jax.configs import default
 from flq_jax.data import partition
 from flq_jax.experiments.engine import clients_figures, sweep
-from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading import grouping, page, results
 from flq_jax.experiments.reading.columns import usual
 from flq_jax.experiments.reading.table import summary_table
 
@@ -52,7 +52,7 @@ def test_clients_are_judged_on_their_own_examples(
         "metric": "accuracy", "examples": examples, "clients": 3,
         "mean": pytest.approx(mean), "worst_tenth": worst,
     }  # fmt: skip
-    groups = results.grouped(results.read(tmp_path / "run"))
+    groups = grouping.grouped(results.read(tmp_path / "run"))
     header, line = summary_table(groups, {})
     told = dict(zip(header, line))["accuracy (%), worst tenth of clients"]
     assert told == f"{100 * worst:.2f}"

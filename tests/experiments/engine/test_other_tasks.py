@@ -13,7 +13,7 @@ from flq_jax.experiments.engine import sweep
 from flq_jax.experiments.folder.beginning import directions
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.process.metric_text import OF_SUMMARY
-from flq_jax.experiments.reading import results
+from flq_jax.experiments.reading import grouping, results
 from flq_jax.experiments.reading.formats import markdown
 from flq_jax.experiments.reading.table import summary_table
 from flq_jax.experiments.reading.targets import targets
@@ -72,7 +72,7 @@ def test_a_regression_is_judged_by_its_root_mean_square(regression, capsys):
 
 def test_bits_to_a_root_mean_square_are_in_the_table(regression):
     folder, _, (_, rows, _) = regression
-    groups = results.grouped(results.read(folder / "runs"))
+    groups = grouping.grouped(results.read(folder / "runs"))
     aims = targets(groups, [rows[1]["test_rmse"]])
     text = markdown(summary_table(groups, aims))
     header, line = summary_table(groups, aims)
@@ -130,7 +130,7 @@ def test_a_task_of_many_labels_is_judged_by_f1(tmp_path):
     )
     assert summary["metrics"] == {"test_f1": "higher"}
     assert rows[-1]["test_f1"] > 0.9
-    (group,) = results.grouped(results.read(tmp_path / "runs"))
+    (group,) = grouping.grouped(results.read(tmp_path / "runs"))
     table = summary_table([group], targets([group], [0.5]))
     assert "uplink bits to test f1 0.5" in table[0]
     assert table[1][0] == "runs" and "remarks" not in table[0]

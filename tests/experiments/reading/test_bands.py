@@ -3,13 +3,13 @@
 import pytest
 from test_results import leave
 
-from flq_jax.experiments.reading import bands, results
+from flq_jax.experiments.reading import bands, grouping, results
 
 
 def group(tmp_path, *seeds):
     for seed, options in enumerate(seeds):
         leave(tmp_path / f"a-seed{seed}", seed=seed, bits=4, **options)
-    (found,) = results.grouped(results.read(tmp_path))
+    (found,) = grouping.grouped(results.read(tmp_path))
     return found
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from test_results import leave
 
-from flq_jax.experiments.reading import digits, formats, results
+from flq_jax.experiments.reading import digits, formats, grouping, results
 from flq_jax.experiments.reading.columns import chosen
 from flq_jax.experiments.reading.table import lines
 
@@ -21,7 +21,7 @@ def groups(tmp_path):
     leave(tmp_path / "a_b&c-seed0", seed=0, bits=4)
     leave(tmp_path / "a_b&c-seed1", seed=1, bits=4, accuracies=(0.5, 0.8))
     leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None), accuracies=(0.2, None))
-    return results.grouped(results.read(tmp_path))
+    return grouping.grouped(results.read(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 import pytest
 from test_results import leave
 
-from flq_jax.experiments.reading import bands, drawing, page, results
+from flq_jax.experiments.reading import bands, drawing, grouping, page, results
 from flq_jax.experiments.reading.columns import usual
 from flq_jax.experiments.reading.formats import markdown
 from flq_jax.experiments.reading.table import lines
@@ -25,7 +25,7 @@ def groups(tmp_path):
     for seed in (0, 1):
         leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
     leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None))
-    return results.grouped(results.read(tmp_path))
+    return grouping.grouped(results.read(tmp_path))
 
 
 def test_the_page_stands_alone_and_is_well_formed(groups):
@@ -57,7 +57,7 @@ def test_the_page_says_by_what_a_run_was_begun(tmp_path):
     path = tmp_path / "run/summary.json"
     earlier = {"earlier": [{"source": "fedcba9", "device": "cpu x 5"}]}
     path.write_text(json.dumps(json.loads(path.read_text()) | earlier))
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     assert "fedcba9 on cpu x 5" in html_of(groups)
 
 
@@ -68,10 +68,10 @@ def test_the_page_names_what_is_left_out(groups):
 
 def test_a_single_evaluation_is_a_dot(tmp_path):
     leave(tmp_path / "one", losses=(1.0,), accuracies=(0.5,))
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     one = drawing.curve(groups, "round", "train_loss").decode()
     leave(tmp_path / "two")
-    others = results.grouped(results.read(tmp_path / "two"))
+    others = grouping.grouped(results.read(tmp_path / "two"))
     assert _dots(one) > _dots(drawing.curve(others, "round", "train_loss").decode())
 
 
@@ -82,14 +82,14 @@ def _dots(svg):
 
 def test_a_name_is_not_markup(tmp_path):
     leave(tmp_path / "a<b>&c", seed=0)
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     html = html_of(groups, "<script>")
     assert "<script>" not in html and "a&lt;b&gt;&amp;c" in html
 
 
 def test_a_name_is_no_markdown_either(tmp_path):
     leave(tmp_path / "a|<b>&*c*", seed=0)
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     text = markdown(lines(groups, usual(groups, AIMS)))
     assert text.splitlines()[2].startswith(r"| a\|\<b\>\&\*c\* | ")
 
@@ -110,7 +110,7 @@ def test_labels_of_clients_are_drawn_once_for_each_split(tmp_path):
     assert list(splits) == ["a", "c"]
     three, four = (_circles(page.dots(labels)) for labels in splits.values())
     assert (three, four) == (3, 4)
-    html = html_of(results.grouped(found), aims={})
+    html = html_of(grouping.grouped(found), aims={})
     assert html.count("<figcaption>") == 2
 
 
@@ -184,7 +184,7 @@ def test_losses_of_samples_are_told_apart_and_missing_ones_left_out(tmp_path):
     leave(tmp_path / "whole")
     leave(tmp_path / "few", log={"train_loss": 0.05})
     leave_without(tmp_path / "none")
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     header, few, none, whole = lines(groups, usual(groups, {}))
     some = "train loss (5 % of the examples)"
     assert header[2:4] == [some, "train loss"]

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from flq_jax.experiments.reading import page, results
+from flq_jax.experiments.reading import grouping, page, results
 from flq_jax.experiments.reading.columns import usual
 
 
@@ -42,10 +42,10 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group(tmp_path):
     for seed in (1, 0):
         leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
     leave(tmp_path / "other", seed=0, bits=3)
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     assert [(g.name, len(g.results)) for g in groups] == [("laq", 2), ("other", 1)]
     assert [r.config["seed"] for r in groups[0].results] == [0, 1]
-    assert results.differences(groups) == {"bits": [4, 3]}
+    assert grouping.differences(groups) == {"bits": [4, 3]}
 
 
 def test_a_folder_that_is_a_run_has_its_own_name(tmp_path):
@@ -60,12 +60,12 @@ def test_a_run_that_is_there_twice_counts_once_and_the_further_one(tmp_path):
     leave(tmp_path / "methods/ef_sign-seed1", seed=1)
     leave(tmp_path / "mnist_ef_sign", seed=0, losses=(1.0, 0.25))
     found = results.read(tmp_path)
-    (group,) = results.grouped(found)
+    (group,) = grouping.grouped(found)
     assert [run.name for run in group.results] == [
         "mnist_ef_sign",
         "methods/ef_sign-seed1",
     ]
-    assert results.repeats(found) == {"methods/ef_sign-seed0": "mnist_ef_sign"}
+    assert grouping.repeats(found) == {"methods/ef_sign-seed0": "mnist_ef_sign"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_run_that_is_there_twice_counts_once_and_the_further_one(tmp_path):
 def test_a_group_has_a_name_that_ends_where_a_word_does(names, shared, tmp_path):
     for seed, name in enumerate(names):
         leave(tmp_path / name, seed=seed)
-    (group,) = results.grouped(results.read(tmp_path))
+    (group,) = grouping.grouped(results.read(tmp_path))
     assert group.name == shared
 
 
@@ -142,8 +142,8 @@ def test_a_damaged_file_is_its_own_run_s_misfortune(file, content, tmp_path, cap
     assert [result.name for result in found] == ["b"]
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{tmp_path / 'a'} is left out: {file}")
-    assert results.left_out(tmp_path, found) == {"a": "damaged"}
-    groups = results.grouped(found)
+    assert grouping.left_out(tmp_path, found) == {"a": "damaged"}
+    groups = grouping.grouped(found)
     columns = usual(groups, {"test_accuracy": [0.9]})
     assert page.html(page.Report("title", groups, columns))
 

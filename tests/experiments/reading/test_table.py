@@ -6,7 +6,7 @@ import pytest
 from test_results import leave
 
 from flq_jax.experiments.process.errors import ConfigError
-from flq_jax.experiments.reading import columns, results
+from flq_jax.experiments.reading import columns, grouping, results
 from flq_jax.experiments.reading.formats import markdown
 from flq_jax.experiments.reading.table import lines, summary_table
 from flq_jax.experiments.reading.targets import targets
@@ -19,7 +19,7 @@ def groups(tmp_path):
     for seed in (0, 1):
         leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
     leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None))
-    return results.grouped(results.read(tmp_path))
+    return grouping.grouped(results.read(tmp_path))
 
 
 def test_the_table_has_a_line_for_each_group(groups):
@@ -39,7 +39,7 @@ def test_the_table_says_that_messages_overloaded(tmp_path):
         rows = [json.loads(x) for x in (folder / "metrics.jsonl").open()]
         rows = [json.dumps(row | {"overloads": overloads}) for row in rows]
         (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     header, line = summary_table(groups, AIMS)
     assert dict(zip(header, line))["remarks"] == "overloads 600 ± 14"
 
@@ -47,7 +47,7 @@ def test_the_table_says_that_messages_overloaded(tmp_path):
 def test_it_says_how_many_of_the_seeds_diverged_and_leaves_them_out(tmp_path):
     leave(tmp_path / "a-seed0", seed=0)
     leave(tmp_path / "a-seed1", seed=1, losses=(9.0, None), accuracies=(0.1, 0.1))
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     header, line = summary_table(groups, AIMS)
     told = dict(zip(header, line))
     assert told["remarks"] == "1 of 2 diverged"
@@ -62,7 +62,7 @@ def test_markdown_has_as_many_cells_in_every_line(groups):
 
 def test_columns_stand_as_they_were_chosen(tmp_path):
     leave(tmp_path / "a", losses=(1.0, 1.0, 0.5), accuracies=(0.4, 0.8, 0.6))
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     names = ["test_accuracy.last2", "test_accuracy.best", "test_accuracy", "bits"]
     found = lines(groups, columns.chosen(names, groups, AIMS))
     assert found[1] == ["a", "70.00", "80.00", "60.00", "3002"]
@@ -88,7 +88,7 @@ def test_a_column_that_is_none_is_one_line_with_those_there_are(name, groups):
 def test_targets_are_those_asked_for_or_what_half_of_the_groups_reach(tmp_path):
     for name, accuracy in {"a": 0.613, "b": 0.909, "c": 0.95}.items():
         leave(tmp_path / name, accuracies=(0.1, accuracy), method=name)
-    groups = results.grouped(results.read(tmp_path))
+    groups = grouping.grouped(results.read(tmp_path))
     assert targets(groups) == {"test_accuracy": [0.9]}
     assert targets(groups, [0.5, 0.7]) == {"test_accuracy": [0.5, 0.7]}
     named = {"test_accuracy": [0.6], "test_rmse": [2.0]}
