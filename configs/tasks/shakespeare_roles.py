@@ -6,8 +6,8 @@
 
 The 1,001 roles are the clients, 10 a round; each goes once through its own pieces of 80
 characters, and 820,000 parameters learn. FLQ's innovations want clients that come back each
-round; of a role that is asked every hundredth there is its one bit a number up, and its
-8-bit model down. docs/tasks.md has the figures.
+round; of a role that is asked every hundredth there are its one or four bits a number up, and
+its 8-bit model down. docs/tasks.md has the figures.
 """
 
 from flq_jax.configs import default
@@ -15,7 +15,8 @@ from flq_jax.configs import default
 UPLINKS = {
     "floats": ("direct(identity())", "exact()"),
     "eden": ("direct(eden(1.0))", "exact()"),
-    "flq": ("direct(segmented(sign()))", "direct(segmented(uniform(8)))"),
+    "flq_binary": ("direct(segmented(sign()))", "direct(segmented(uniform(8)))"),
+    "flq_low": ("direct(segmented(uniform(4)))", "direct(segmented(uniform(8)))"),
 }
 
 
