@@ -178,7 +178,7 @@ def figures(
     values = known(config, dataset) | {"model": model}
     metrics = made(trees(config), "task", values).metrics
     inputs, targets = map(jax.numpy.asarray, dataset[2:4])
-    shares = clients.divided(clients.pooled(inputs, targets), AT_ONCE)
+    shares = clients.pooled(inputs, targets).divided(AT_ONCE)
     sums = jax.device_get(jax.jit(totals(metrics))(params, shares))
     found = judged(0.0, sums, len(targets), metrics)
     return {name: found[name] for name in metrics}

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from flq_jax import federated, keys
 from flq_jax.data import clients, partition
 from flq_jax.data.dataset import Dataset
+from flq_jax.data.flat import Shards
 from flq_jax.federated import Federation, LocalUpdate, State
 from flq_jax.ledger import Links
 from flq_jax.simulation import start
@@ -21,7 +22,7 @@ from flq_jax.wireless.cell import Cell
 
 from ..options.parts import trees
 from ..process.errors import ConfigError
-from .composition import composed, made
+from .composition import asks, composed, made
 from .programs import Arrays, Parts, assembled
 from .setting import Setting, cell_of, initial, known, setting
 
@@ -51,7 +52,7 @@ class Run(NamedTuple):
     numbers: dict[str, float]
     root: jax.Array
     mesh: Mesh
-    data: clients.ClientData
+    data: Shards
     sample: clients.ClientData | None
     cell: Cell | None
     state: State
@@ -109,17 +110,25 @@ def examples(
     parts: partition.Parts,
     mesh: Mesh,
     everyone: bool,
-) -> clients.ClientData:
+) -> Shards:
     """The clients' examples, on their devices, see `start.spread`."""
-    return start.spread(
-        dataset.train_inputs,
-        dataset.train_labels,
-        parts,
-        mesh,
-        batch=update.batch,
-        longest=padded_length(update, parts),
-        everyone=everyone,
+    arrays = dataset.train_inputs, dataset.train_labels
+    lie = {"batch": update.batch, "longest": padded_length(update, parts)}
+    return start.spread(*arrays, parts, mesh, **lie, everyone=everyone)
+
+
+def layout(
+    config: ConfigDict, dataset: Dataset, update: LocalUpdate, parts: partition.Parts
+) -> start.Layout:
+    """How the examples of `build` lie on the devices; of a cell, as for everyone."""
+    found, network = setting(config, dataset), trees(config)["network"]
+    everyone = asks("network", network, "place") or (
+        made(trees(config), "network", found.values).everyone
     )
+    mesh = federated.suited_mesh(update, found.shapes, config.clients)
+    arrays, sizes = dataset[:2], [len(part) for part in parts]
+    lie = {"batch": update.batch, "longest": padded_length(update, parts)}
+    return start.layout(*arrays, sizes, mesh, **lie, everyone=everyone)
 
 
 def padded_length(update: LocalUpdate, parts: partition.Parts) -> int:

@@ -8,7 +8,7 @@ import jax
 from jax.sharding import PartitionSpec as P
 
 from flq_jax import federated, models, networks
-from flq_jax.data import clients
+from flq_jax.data.flat import Shards
 from flq_jax.federated import Federation
 from flq_jax.simulation.evaluation import evaluation, totals
 from flq_jax.simulation.parts import downlink_of, federation_of, uplink_of
@@ -31,7 +31,7 @@ class Arrays(NamedTuple):
     """
 
     root: jax.Array
-    data: clients.ClientData
+    data: Shards
     cell: Cell | None
     numbers: Mapping[str, float | jax.Array]
 

@@ -11,7 +11,7 @@ from flq_jax.data.dataset import Dataset
 from flq_jax.federated.grouping import uneven
 from flq_jax.simulation.sample import sampled_size
 
-from ..assembly.build import client, padded_length, split
+from ..assembly.build import client, layout, split
 from ..assembly.composition import PROGRAM, asks, composed
 from ..folder.record import Job
 from ..options.names import flatten
@@ -30,8 +30,8 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
     """What runs of one program have in common, as a string to compare.
 
     All options but those of `IN_ARRAYS`, the expressions but for the numbers in them
-    that a program may take as its arguments, the data set, and the length of the
-    clients' arrays, which must have the same shapes, and what the clients' groups
+    that a program may take as its arguments, the data set, and how the clients'
+    examples lie, for arrays must have the same shapes, and what the clients' groups
     follow, see `suited`.
     """
     options = {k: v for k, v in config.items() if k not in IN_ARRAYS}
@@ -41,7 +41,8 @@ def alike(config: ConfigDict, dataset: Dataset) -> str:
         options["seed"] = config.seed
     cell = [config.cell[name] for name in OF_CELLS_PROGRAM]
     update, shares = client(config, dataset), split(config, dataset)
-    lie = padded_length(update, shares), uneven([len(share) for share in shares])
+    lies, sizes = layout(config, dataset, update, shares), list(map(len, shares))
+    lie = lies, uneven(sizes), lies.blocks and sum(sizes)
     return repr((sorted(flatten(options).items()), texts, cell, dataset.digest, lie))
 
 
@@ -58,8 +59,9 @@ def most_together(config: ConfigDict, dataset: Dataset) -> int:
     if share < 1:
         mine += 2 * sampled_size(sum(map(len, parts)), share) * example
     if not _another_seed_splits_alike(config, dataset, parts):
-        held = len(parts) * padded_length(update, parts)
-        mine += 2 * held * example * (1 if update.batch else 4)
+        lie = layout(config, dataset, update, parts)
+        rows = lie.blocks * lie.rows or len(parts) * lie.longest
+        mine += 2 * rows * example * (1 if update.batch else 4)
     return max(1, MOST_BYTES // max(1, mine))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from flq_jax import federated
+from flq_jax.data.flat import joined
 
 from ..assembly.build import Run
 from ..process import peers
@@ -79,11 +80,13 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
     def value_and_gradient(theta, data):
         # A gradient each, lest all clients' examples be kept for that of the mean.
         @jax.value_and_grad
-        def local(theta, shard):
+        def local(theta, pool, row):
+            shard = joined(pool, row)
             return run.task.loss(model(unravel(theta)), *federated.whole(shard), None)
 
-        each = jax.vmap(functools.partial(local, theta))
-        values, gradients = federated.in_groups(1, run.mesh)(each)(data)
+        each = jax.vmap(functools.partial(local, theta), (None, 0))
+        pool, rows = data.apart()
+        values, gradients = federated.in_groups(1, run.mesh)(each, pool)(rows)
         shares = (data.sizes / jnp.sum(data.sizes)).astype(dtype)
         return jnp.dot(shares, values), shares @ gradients
 

@@ -1,7 +1,7 @@
 """The clients' examples as stacked arrays, for `vmap` over clients."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,59 @@ class ClientData(NamedTuple):
     inputs: np.ndarray | jax.Array
     labels: np.ndarray | jax.Array
     sizes: np.ndarray | jax.Array
+
+    @property
+    def capacity(self) -> int:
+        """n_max, rows of a client's arrays."""
+        return self.labels.shape[np.ndim(self.sizes)]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return self.inputs.shape[np.ndim(self.sizes) + 1 :]
+
+    def at(self, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Of a shard, one client's, the (inputs [b, numbers of one], labels [b, ...]).
+
+        Rows i32[b] of 0..n_max-1; from its size on inputs may be anything, labels are 0.
+        """
+        # Gathered as flat vectors: XLA copies them twice as fast as images.
+        return self.inputs.reshape(self.capacity, -1)[rows], self.labels[rows]
+
+    def of(self, who: jax.Array) -> Self:
+        """These clients' examples, i32[s] of 0..M-1; all, in order, need no copy."""
+        if who.shape[0] == self.sizes.shape[0]:
+            return self
+        return jax.tree.map(lambda leaf: leaf[who], self)
+
+    def apart(self) -> tuple[None, Self]:
+        """(what is no client's own, rows with the leading axis [M]), see `flat.joined`."""
+        return None, self
+
+    def divided(self, most: int) -> "ClientData":
+        """The same examples, in their order, as the shares of more clients.
+
+        Args:
+            most: rows of a share at most, 1 or more.
+
+        Returns:
+            M ceil(n_max / most) shares, whose padding is left out of sizes.
+        """
+        parts = -(-self.capacity // most)
+        size = -(-self.capacity // parts)
+
+        def cut(leaf):
+            padding = [(0, 0)] * leaf.ndim
+            padding[1] = (0, parts * size - self.capacity)
+            return jnp.pad(leaf, padding).reshape(-1, size, *leaf.shape[2:])
+
+        left = self.sizes[:, None] - size * jnp.arange(parts)[None]
+        sizes = jnp.clip(left, 0, size).reshape(-1)
+        return ClientData(cut(self.inputs), cut(self.labels), sizes)
+
+    def in_parts(self, most: int) -> "ClientData":
+        """All examples as shares of at most `most`, whosever they are."""
+        return self.divided(most)
 
 
 def client_data(
@@ -58,6 +111,33 @@ def client_data(
             a dtype that is neither f32 nor the inputs' own, or
             integers as labels that i32 does not hold.
     """
+    sizes, to, targets_of = as_held(inputs, labels, parts, longest, dtype)
+    longest = longest or int(sizes.max())
+    rows = np.concatenate(parts)
+    shape = len(parts), longest
+    first, end = rows[:1].sum(), rows[:1].sum() + rows.size
+    if (sizes == longest).all() and np.array_equal(rows, np.arange(first, end)):
+        stacked = to(inputs[first:end]).reshape(shape + inputs.shape[1:])
+        targets = targets_of(labels[first:end])
+        return ClientData(stacked, targets.reshape(shape + labels.shape[1:]), sizes)
+    return ClientData(
+        _padded(inputs, parts, longest, to),
+        _padded(labels, parts, longest, targets_of),
+        sizes,
+    )
+
+
+def as_held(
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    parts: Sequence[np.ndarray],
+    longest: int,
+    dtype: DTypeLike | None,
+) -> tuple[np.ndarray, Callable, Callable]:
+    """(sizes i32[M], what casts some of the inputs, what casts some of the labels).
+
+    Arguments and errors are those of `client_data`.
+    """
     n = len(inputs)
     sizes = np.array([len(part) for part in parts], np.int32)
     if len(labels) != n:
@@ -74,53 +154,17 @@ def client_data(
         raise ValueError(
             f"client_data: rows must be in 0..{n - 1}, got {rows.min()}..{rows.max()}"
         )
-    longest = longest or int(sizes.max())
-    if longest < sizes.max():
+    if longest and longest < sizes.max():
         raise ValueError(
             f"client_data: longest must be {sizes.max()} or more, got {longest}"
         )
-    to = _conversion(inputs.dtype, dtype)
-    shape = len(parts), longest
-    first, end = rows[:1].sum(), rows[:1].sum() + rows.size
-    if (sizes == longest).all() and np.array_equal(rows, np.arange(first, end)):
-        stacked = to(inputs[first:end]).reshape(shape + inputs.shape[1:])
-        targets = _targets(labels[first:end])
-        return ClientData(stacked, targets.reshape(shape + labels.shape[1:]), sizes)
-    return ClientData(
-        _padded(inputs, parts, longest, to),
-        _padded(labels, parts, longest, _targets),
-        sizes,
-    )
+    return sizes, _conversion(inputs.dtype, dtype), _targets
 
 
 def pooled(inputs: jax.Array, labels: jax.Array) -> ClientData:
     """All examples, inputs [n, ...] and labels [n, ...], as one client's."""
     sizes = jnp.array([labels.shape[0]], jnp.int32)
     return ClientData(inputs[None], labels[None], sizes)
-
-
-def divided(data: ClientData, most: int) -> ClientData:
-    """The same examples, in their order, as the shares of more clients.
-
-    Args:
-        data: any.
-        most: rows of a share at most, 1 or more.
-
-    Returns:
-        ClientData of M ceil(n_max / most) clients, whose padding is left out of sizes.
-    """
-    capacity = data.labels.shape[1]
-    parts = -(-capacity // most)
-    size = -(-capacity // parts)
-
-    def cut(leaf):
-        padding = [(0, 0)] * leaf.ndim
-        padding[1] = (0, parts * size - capacity)
-        return jnp.pad(leaf, padding).reshape(-1, size, *leaf.shape[2:])
-
-    left = data.sizes[:, None] - size * jnp.arange(parts)[None]
-    sizes = jnp.clip(left, 0, size).reshape(-1)
-    return ClientData(cut(data.inputs), cut(data.labels), sizes)
 
 
 def scaled(inputs: jax.Array | np.ndarray) -> jax.Array | np.ndarray:

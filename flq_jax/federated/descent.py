@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from flq_jax.arguments import require_callable, require_instance, require_integer
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated.local import Batch, LocalUpdate, Loss, drawn, ordered, taken
 from flq_jax.quantizers import draws
 
@@ -41,7 +41,7 @@ class Batches(NamedTuple):
         step: Callable[[Any, Batch, jax.Array], Any],
         carry: Any,
         key: jax.Array,
-        shard: ClientData,
+        shard: Shards,
     ) -> Any:
         """What step(carry, batch, key) makes of the carry, batch by batch."""
         if self.epochs:
@@ -81,11 +81,11 @@ def _over_epochs(
     step: Callable[[Any, Batch, jax.Array], Any],
     carry: Any,
     key: jax.Array,
-    shard: ClientData,
+    shard: Shards,
     batch: int,
     epochs: int,
 ) -> Any:
-    capacity = shard.labels.shape[0]
+    capacity = shard.capacity
     size = min(batch, capacity)
     own = -(-shard.sizes // size)
 
@@ -122,7 +122,7 @@ def descended(
     work: Batches,
     key: jax.Array,
     params: Any,
-    shard: ClientData,
+    shard: Shards,
 ) -> Descent:
     """Steps of the optimizer from the params, each on a batch of the client's examples.
 

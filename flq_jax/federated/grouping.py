@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh
 
+from flq_jax.data.flat import lies_flat
 from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import LocalUpdate
 from flq_jax.federated.sharding import AXIS, client_mesh
@@ -36,7 +37,8 @@ def suited(
     Convolutions go client by client, for vmapped ones are grouped convolutions, see
     `convolve`; so do epochs of clients of which one has far more examples than the mean;
     minibatches in groups that leave a core's cache room; and full batches all together,
-    for their examples pass through the cache whatever the groups.
+    for their examples pass through the cache whatever the groups, unless they lie flat:
+    then each group's are copied.
 
     Args:
         local_update: what a client computes.
@@ -48,11 +50,14 @@ def suited(
     alone = local_update.epochs > 0 and sizes is not None and uneven(sizes)
     if _convolves(params) or alone:
         return in_groups(1, mesh)
-    if not local_update.batch:
-        return together
+    batch = local_update.batch
+    if not batch:
+        if sizes is None or not lies_flat(sizes, max(sizes)):
+            return together
+        batch = max(sizes)
     # A model of each client and its gradient go through every step of those.
     floats = sum(leaf.size for leaf in leaves) * (4 if local_update.own_model else 1)
-    fit = min(EXAMPLES_AT_ONCE // local_update.batch, FLOATS_AT_ONCE // floats)
+    fit = min(EXAMPLES_AT_ONCE // batch, FLOATS_AT_ONCE // floats)
     return in_groups(max(1, fit), mesh)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
+from flq_jax.data.flat import Pool
 from flq_jax.federated.sharding import AXIS
 
 # (function, *given, sums=False) -> grouped, see `in_groups`
@@ -38,9 +39,10 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Grouping:
         (function, *given, sums=False) -> grouped. The function takes pytrees `given`
         and a group's rows, leading axis [g], and gives rows: g of them (a `jax.vmap`) or
         one (a sum over the group). `grouped` takes the rows of all clients, and joins
-        what the groups give. With `sums` the function gives (a pytree to be added over
-        the groups, rows). Whatever was computed from arrays that lie on the mesh must be
-        given: a device's program cannot be closed over it.
+        what the groups give. Of a given `Pool` in blocks each device has its own. With
+        `sums` the function gives (a pytree to be added over the groups, rows). Whatever
+        was computed from arrays that lie on the mesh must be given: a device's program
+        cannot be closed over it.
     """
     if size < 1:
         raise ValueError(f"in_groups: size must be 1 or more, got {size=}")
@@ -128,10 +130,18 @@ def _each_device(
         return lax.psum(total, AXIS), found
 
     everywhere, by_clients = PartitionSpec(), PartitionSpec(AXIS)
+
+    def is_pool(part):
+        return isinstance(part, Pool)
+
+    def lies(part):
+        return by_clients if is_pool(part) and part.blocks > 1 else everywhere
+
+    of_given = jax.tree.map(lies, given, is_leaf=is_pool)
     spread = jax.shard_map(
         device,
         mesh=mesh,
-        in_specs=(everywhere, by_clients),
+        in_specs=(of_given, by_clients),
         out_specs=(everywhere, by_clients),
         check_vma=False,
     )

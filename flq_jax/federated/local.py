@@ -13,7 +13,8 @@ from flq_jax.arguments import (
     require_integer,
     require_takes,
 )
-from flq_jax.data.clients import ClientData, scaled
+from flq_jax.data.clients import scaled
+from flq_jax.data.flat import Shards
 from flq_jax.quantizers import draws
 
 Loss = Callable[..., jax.Array]
@@ -138,20 +139,20 @@ class Batch(NamedTuple):
     weights: jax.Array
 
 
-def drawn(key: jax.Array, shard: ClientData, batch: int) -> Batch:
+def drawn(key: jax.Array, shard: Shards, batch: int) -> Batch:
     """`batch` of a client's examples, uniformly and with replacement."""
     rows = below(key, shard.sizes, (batch,))
     return taken(shard, rows, jnp.broadcast_to(shard.sizes > 0, (batch,)))
 
 
-def one_of_fixed(key: jax.Array, shard: ClientData, batch: int) -> Batch:
+def one_of_fixed(key: jax.Array, shard: Shards, batch: int) -> Batch:
     """One of the batches that a client's examples, in their order, are cut into.
 
     All are as likely; the last may be short. A client that draws the same one twice has
     no news of it but the model's own movement, which a lazy rule sees (LAQ's released
     code: 12 batches of 500 a worker). A batch larger than the shard is all of it.
     """
-    batch = min(batch, shard.labels.shape[0])
+    batch = min(batch, shard.capacity)
     rows = below(key, -(-shard.sizes // batch), ()) * batch + jnp.arange(batch)
     return taken(shard, rows, rows < shard.sizes)
 
@@ -186,20 +187,20 @@ def gradient(loss: Loss, batch: int = 0, draw: Draw = drawn) -> LocalUpdate:
     return stateless(update, batch=batch, steps=1)
 
 
-def taken(shard: ClientData, rows: jax.Array, present: jax.Array) -> Batch:
+def taken(shard: Shards, rows: jax.Array, present: jax.Array) -> Batch:
     """The examples `rows`, i32[b], of which only the `present`, bool[b], count.
 
     The others are blank.
     """
     there = present.astype(jnp.float32)
     weights = there / jnp.maximum(jnp.sum(there), 1.0)
-    # Rows gathered as flat vectors: XLA copies them twice as fast as images. What is
-    # not there is blanked in that shape, too: without it XLA would scale the bytes for
-    # a layer's product, and once more for the gradient of its weights.
-    n, *shape = shard.inputs.shape
-    inputs = scaled(shard.inputs.reshape(n, -1)[rows])
+    # What is not there is blanked as the flat vectors that are gathered: otherwise XLA
+    # would scale the bytes for a layer's product, and once more for the gradient of its
+    # weights.
+    inputs, labels = shard.at(rows)
+    inputs = scaled(inputs)
     inputs = inputs * there[:, None].astype(inputs.dtype)
-    return Batch(inputs.reshape(-1, *shape), shard.labels[rows], weights)
+    return Batch(inputs.reshape(-1, *shard.input_shape), labels, weights)
 
 
 def below(
@@ -229,15 +230,15 @@ def scaled_down(bits: jax.Array, count: jax.Array) -> jax.Array:
     return high * count_high + (middle >> 16) + (carry >> 16)
 
 
-def whole(shard: ClientData) -> Batch:
+def whole(shard: Shards) -> Batch:
     """All of a client's examples."""
-    present = jnp.arange(shard.labels.shape[0]) < shard.sizes
+    present = jnp.arange(shard.capacity) < shard.sizes
     weights = present.astype(jnp.float32) / jnp.maximum(shard.sizes, 1)
     return Batch(scaled(shard.inputs), shard.labels, weights)
 
 
 def ordered(
-    key: jax.Array, shard: ClientData, steps: int, batch: int
+    key: jax.Array, shard: Shards, steps: int, batch: int
 ) -> tuple[jax.Array, jax.Array]:
     """A random order of a client's examples, cut into batches.
 
@@ -245,7 +246,7 @@ def ordered(
         (rows i32[steps, batch], present bool[steps, batch]); each of the client's
         examples stands in it exactly once, in the first ceil(size / batch) rows.
     """
-    capacity = shard.labels.shape[0]
+    capacity = shard.capacity
     order = shuffled(key, shard.sizes, capacity)
     order = jnp.pad(order, (0, steps * batch - capacity))
     present = jnp.arange(steps * batch) < shard.sizes

@@ -9,7 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors.base import silence
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Pool, Shards
 from flq_jax.federated.rows import put, select, take
 from flq_jax.federated.serving import decoded, moved, weighed
 from flq_jax.federated.state import Federation, State, Uplink
@@ -38,7 +38,7 @@ def one_pass(
     federation: Federation,
     keys: RoundKeys,
     state: State,
-    data: ClientData,
+    data: Shards,
     round_index: jax.Array,
 ) -> tuple[Uplink, State]:
     """`uplink` and `serve` of a federation that `takes_one_pass`: the same results.
@@ -62,7 +62,8 @@ def one_pass(
         shares = shares / steps
 
     each = partial(heard_at_once, federation)
-    part, (said, memory) = federation.grouping(each, begun.told, sums=True)(
+    grouped = federation.grouping(each, begun.told, begun.pool, sums=True)
+    part, (said, memory) = grouped(
         begun.plan.listens,
         shares,
         take(state.server_memory, who, data.sizes.shape[0]),
@@ -82,6 +83,7 @@ def one_pass(
 def heard_at_once(
     federation: Federation,
     told: Told,
+    pool: Pool | None,
     listens: jax.Array,
     shares: jax.Array,
     server: Any,
@@ -91,6 +93,7 @@ def heard_at_once(
 
     Args:
         told: what all are told.
+        pool: where their examples are.
         listens: who takes part, bool[g].
         shares: what each one's estimate counts, f32[g].
         server: what the server remembers of each, leading axis [g].
@@ -104,7 +107,7 @@ def heard_at_once(
     who, shards, memory, local, _ = rows
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
-    said = jax.vmap(each, (None, 0, 0, 0, 0, 0))(told, *rows)
+    said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0))(told, pool, *rows)
     active = speaking(listens, said, shards)
     if federation.compressor.estimate is None:
         shares = jnp.where(active & (said.message.num_bits > 0), shares, 0.0)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated.downlink import downlink_state
 from flq_jax.federated.network import require_clients
 from flq_jax.federated.one_pass import one_pass, takes_one_pass
@@ -58,7 +58,7 @@ def uplink(
     federation: Federation,
     keys: RoundKeys,
     state: State,
-    data: ClientData,
+    data: Shards,
     round_index: jax.Array,
 ) -> Uplink:
     """Broadcasts the model, and lets each client work and speak.
@@ -73,15 +73,15 @@ def uplink(
     server hears: a client that was silent keeps that, too.
     """
     begun = asked(federation, keys, state, data, round_index)
-    each = jax.vmap(partial(client, federation), (None, 0, 0, 0, 0, 0))
-    said = federation.grouping(each, begun.told)(*begun.rows)
+    each = jax.vmap(partial(client, federation), (None, None, 0, 0, 0, 0, 0))
+    said = federation.grouping(each, begun.told, begun.pool)(*begun.rows)
     return settled(federation, keys, state, begun, said, begun.memories)
 
 
 def round_step(
     federation: Federation,
     root: jax.Array,
-    data: ClientData,
+    data: Shards,
     state: State,
     round_index: jax.Array,
 ) -> tuple[State, Metrics]:
@@ -96,7 +96,7 @@ def round_step(
     Args:
         federation: what the run is made of.
         root: the run's key, see `seed_key`.
-        data: the clients' examples, leading axis [m].
+        data: the clients' examples.
         state: before the round.
         round_index: k, i32[], counted from 0.
     """

@@ -8,7 +8,7 @@ import optax
 
 from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import silence
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated import aggregation
 from flq_jax.federated.clock import waited
 from flq_jax.federated.downlink import require_length, stepped_from
@@ -22,7 +22,7 @@ def serve(
     federation: Federation,
     keys: RoundKeys,
     state: State,
-    data: ClientData,
+    data: Shards,
     round_index: jax.Array,
     sent: Uplink,
 ) -> State:
@@ -76,7 +76,7 @@ def serve(
 
 
 def weighed(
-    federation: Federation, data: ClientData, sent: Uplink
+    federation: Federation, data: Shards, sent: Uplink
 ) -> tuple[jax.Array, jax.Array]:
     """(what the asked count by, f32[s]; the sum over all who count, f32[]).
 
@@ -113,7 +113,7 @@ def decoded(
 def moved(
     federation: Federation,
     state: State,
-    data: ClientData,
+    data: Shards,
     round_index: jax.Array,
     sent: Uplink,
     server_memory: Any,

@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import echo
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Pool, Shards, joined
 from flq_jax.federated.downlink import Heard, heard
 from flq_jax.federated.network import Plan
 from flq_jax.federated.rows import put, select, take
@@ -62,6 +62,7 @@ class Asked(NamedTuple):
         model: the broadcast.
         told: what all clients are told.
         plan: whom the network asks, s clients.
+        pool: where their examples are; None where the rows hold them.
         rows: of theirs, leading axis [s]: number, examples, both memories, and choice;
             the arguments of `client`.
         clients: M, among whom it asks.
@@ -70,7 +71,8 @@ class Asked(NamedTuple):
     model: Heard
     told: Told
     plan: Plan
-    rows: tuple[jax.Array, ClientData, Any, Any, jax.Array]
+    pool: Pool | None
+    rows: tuple[jax.Array, Shards, Any, Any, jax.Array]
     clients: int
 
     @property
@@ -83,7 +85,7 @@ def asked(
     federation: Federation,
     keys: RoundKeys,
     state: State,
-    data: ClientData,
+    data: Shards,
     round_index: jax.Array,
 ) -> Asked:
     """Broadcasts the model to those whom the network asks."""
@@ -98,14 +100,13 @@ def asked(
     )
     plan = federation.network.plan(keys.participation, state.network, round_index)
     clients = data.sizes.shape[0]
-    shards, memory, local = take(
-        (data, state.client_memory, state.local_memory), plan.who, clients
-    )
+    pool, shards = data.of(plan.who).apart()
+    memory, local = take((state.client_memory, state.local_memory), plan.who, clients)
     rows = plan.who, shards, memory, local, plan.choice
-    return Asked(model, told, plan, rows, clients)
+    return Asked(model, told, plan, pool, rows, clients)
 
 
-def speaking(listens: jax.Array, said: Said, shards: ClientData) -> jax.Array:
+def speaking(listens: jax.Array, said: Said, shards: Shards) -> jax.Array:
     """Who has something to say, bool[s]: it takes part, has examples and is finite."""
     return listens & said.finite & (shards.sizes > 0)
 
@@ -174,8 +175,9 @@ def settled(
 def client(
     federation: Federation,
     told: Told,
+    pool: Pool | None,
     index: jax.Array,
-    shard: ClientData,
+    row: Shards,
     memory: Any,
     local: Any,
     choice: jax.Array,
@@ -186,13 +188,14 @@ def client(
     Args:
         federation: what the run is made of.
         told: what all clients are told.
-        index, shard, memory, local, choice: of this one, see `Asked`.
+        pool: where their examples are.
+        index, row, memory, local, choice: of this one, see `Asked`.
         plain: whether the message's codes are to be the update itself, a pytree, which
             an exact link may leave as it is.
     """
     compressor, work = federation.compressor, federation.local_update
     loss, update, new_local = work.update(
-        jax.random.fold_in(told.local, index), told.params, shard, local
+        jax.random.fold_in(told.local, index), told.params, joined(pool, row), local
     )
     broadcast = told.broadcast._replace(choice=choice)
     if plain:

@@ -10,7 +10,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from flq_jax import federated
-from flq_jax.data import ClientData, clients
+from flq_jax.data import ClientData
+from flq_jax.data.flat import Pool, Shards, joined
 from flq_jax.federated import Federation, State
 from flq_jax.simulation.evaluation import AT_ONCE, Judge, heard_params, totals
 from flq_jax.simulation.metric import figure
@@ -35,7 +36,7 @@ class OverClients(NamedTuple):
 
 def sums_by_client(
     federation: Federation, metric: Judge, mesh: Mesh
-) -> Callable[[jax.Array, State, jax.Array, ClientData], jax.Array]:
+) -> Callable[[jax.Array, State, jax.Array, Shards], jax.Array]:
     """(root, state, round index i32[], examples of M clients) -> the metric's sums [M, ...].
 
     They are of the model as the clients hear it, see `evaluation`.
@@ -47,16 +48,18 @@ def sums_by_client(
     """
     total = totals({"": metric})
 
-    def of_shares(params: Any, shares: ClientData) -> jax.Array:
-        def one(shard):
+    def of_shares(params: Any, pool: Pool | None, rows: Any) -> jax.Array:
+        def one(row):
+            shard = joined(pool, row)
+            shard = ClientData(shard.inputs, shard.labels, shard.sizes)
             return total(params, jax.tree.map(lambda leaf: leaf[None], shard))[""]
 
-        return jax.vmap(one)(shares)
+        return jax.vmap(one)(rows)
 
     def found(root, state, round_index, data):
         params = heard_params(federation, root, state, round_index)
-        shares = clients.divided(data, AT_ONCE)
-        sums = federated.in_groups(1, mesh)(of_shares, params)(shares)
+        pool, rows = data.divided(AT_ONCE).apart()
+        sums = federated.in_groups(1, mesh)(of_shares, params, pool)(rows)
         each = sums.reshape(data.sizes.shape[0], -1, *sums.shape[1:])
         return jnp.sum(each, axis=1)
 

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from flq_jax import federated, keys
 from flq_jax.data import ClientData, clients
+from flq_jax.data.flat import joined
 from flq_jax.federated import Federation, Loss, State
 from flq_jax.simulation.metric import figure
 
@@ -52,34 +53,28 @@ def evaluation(
 
     def evaluate(root, state, round_index, data, *test):
         params = heard_params(federation, root, state, round_index)
-        mean = (
-            mean_loss(keys.init_key(root), params, data) if data.labels.size else None
-        )
-        said = (
-            judge(params, clients.divided(clients.pooled(*test), AT_ONCE))
-            if test
-            else {}
-        )
+        mean = mean_loss(keys.init_key(root), params, data) if data.capacity else None
+        said = judge(params, clients.pooled(*test).divided(AT_ONCE)) if test else {}
         return mean, said
 
     def mean_loss(key, params, data):
         words = jax.random.key_data(key)
 
-        def part_losses(params, words, shards):
+        def part_losses(params, words, pool, shards):
             """Nothing is computed for a part that is padding alone."""
 
-            def local_loss(shard):
+            def local_loss(row):
                 # On several devices both sides of the choice below are computed, and
                 # JAX's checker of keys takes choosing between two for a use.
                 again = jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
-                return loss(params, *federated.whole(shard), again)
+                return loss(params, *federated.whole(joined(pool, row)), again)
 
             some = jnp.any(shards.sizes > 0)
             return jax.lax.cond(some, jax.vmap(local_loss), no_losses, shards)
 
-        shards = clients.divided(data, AT_ONCE)
+        pool, shards = data.in_parts(AT_ONCE).apart()
         by_part = federated.in_groups(1, mesh)
-        losses = by_part(part_losses, params, words)(shards)
+        losses = by_part(part_losses, params, words, pool)(shards)
         return shards.sizes / jnp.sum(shards.sizes) @ losses
 
     def no_losses(shards):

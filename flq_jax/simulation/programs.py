@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flq_jax import federated
-from flq_jax.data import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated import Federation, Loss, State
 from flq_jax.simulation import checks, evaluation, intervals
 from flq_jax.simulation.evaluation import Judge
@@ -71,7 +71,7 @@ def programs(
 
 
 def calling(
-    rounds: Callable, root: jax.Array, data: ClientData, capacity: int
+    rounds: Callable, root: jax.Array, data: Shards, capacity: int
 ) -> intervals.Call:
     """The `rounds` of `programs` on one simulation, as `intervals` calls them."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flq_jax import federated
-from flq_jax.data import ClientData
+from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated import Federation, State
 from flq_jax.ledger import Links
 from flq_jax.simulation import intervals
@@ -51,12 +52,12 @@ class Stack(NamedTuple):
         costs: whether rounds cost seconds and joules.
     """
 
-    assemble: Callable[[jax.Array, ClientData, Any], Parts]
+    assemble: Callable[[jax.Array, Shards, Any], Parts]
     states: list[State]
     links: list[Links]
     roots: jax.Array
-    shared: ClientData | None
-    data: ClientData | None
+    shared: Shards | None
+    data: Shards | None
     samples: ClientData | None
     arrays: Any
     test: tuple[jax.Array, jax.Array]
@@ -139,7 +140,7 @@ def advancing(
         why: what is said of each that it has stopped then.
         vmapped: see `over_runs`.
     """
-    clients = len(jax.tree.leaves(stack.shared or row(stack.data, 0))[-1])
+    clients = (stack.shared or row(stack.data, 0)).sizes.shape[0]
     capacity = intervals.most_rounds(every, max(wanted), clients, len(wanted))
     # The states come out as they lie on the devices, lest the next call compile anew.
     lie = [jax.tree.map(lambda leaf: leaf.sharding, state) for state in stack.states]

@@ -1,14 +1,15 @@
 """What a run starts from: its state, its examples on their devices, its layouts."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from flq_jax import federated
-from flq_jax.data.clients import ClientData, client_data
+from flq_jax.data.clients import client_data
+from flq_jax.data.flat import Shards, flat_data, lies_flat, rows_of_block
 from flq_jax.federated import Federation, State
 from flq_jax.ledger import Links
 
@@ -53,8 +54,11 @@ def spread(
     batch: int,
     longest: int,
     everyone: bool = True,
-) -> ClientData:
+) -> Shards:
     """The clients' examples, on their devices; a process makes its own clients' alone.
+
+    They are stacked where clients have about as many, and flat otherwise, see
+    `lies_flat`.
 
     Args:
         inputs: [n, ...], see `client_data`.
@@ -68,17 +72,61 @@ def spread(
             of any may be wanted on any device: a CPU's devices all have them, if that
             fits `MOST_EVERYWHERE`, lest every round move some.
     """
-    data = client_data(
-        inputs,
-        targets,
-        [parts[client] for client in federated.local_clients(mesh, len(parts))],
-        dtype=np.float32 if inputs.dtype == np.uint8 and not batch else None,
-        longest=longest,
+    sizes = [len(part) for part in parts]
+    mine = federated.local_clients(mesh, len(parts))
+    own = [parts[client] for client in mine]
+    dtype = np.float32 if inputs.dtype == np.uint8 and not batch else None
+    lie = layout(
+        inputs, targets, sizes, mesh, batch=batch, longest=longest, everyone=everyone
     )
-    held = sum(leaf.nbytes for leaf in data) * mesh.size
+    if not lie.blocks:
+        data = client_data(inputs, targets, own, dtype, longest)
+        held = sum(leaf.nbytes for leaf in data)
+        everywhere = _lie_everywhere(held, mesh, everyone)
+        return federated.from_local(mesh, data, len(parts), everywhere)
+    here, before = (n * lie.blocks // len(parts) for n in (len(mine), mine[0]))
+    data = flat_data(inputs, targets, own, longest, dtype, here, lie.rows, before)
+    return federated.from_local(mesh, data, len(parts), lie.blocks == 1)
+
+
+class Layout(NamedTuple):
+    """How the clients' examples lie on the devices.
+
+    Attributes:
+        longest: rows of each client's arrays.
+        blocks: of a `Pool`; 0 where they are stacked.
+        rows: of each block.
+    """
+
+    longest: int
+    blocks: int = 0
+    rows: int = 0
+
+
+def layout(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    sizes: Sequence[int],
+    mesh: Mesh,
+    *,
+    batch: int,
+    longest: int,
+    everyone: bool,
+) -> Layout:
+    """What `spread` makes of clients of so many examples; see there."""
+    if not lies_flat(sizes, longest):
+        return Layout(longest)
+    width = 1 if batch or inputs.dtype != np.uint8 else 4
+    held = (inputs[0].nbytes * width + targets[0].nbytes) * sum(sizes)
+    apart = len(sizes) % mesh.size == 0 and not _lie_everywhere(held, mesh, everyone)
+    blocks = mesh.size if apart else 1
+    return Layout(longest, blocks, rows_of_block(sizes, blocks))
+
+
+def _lie_everywhere(nbytes: int, mesh: Mesh, everyone: bool) -> bool:
+    """Whether each device shall have so many bytes of examples."""
     near = mesh.devices.flat[0].platform == "cpu" and jax.process_count() == 1
-    everywhere = near and not everyone and held <= MOST_EVERYWHERE
-    return federated.from_local(mesh, data, len(parts), everywhere)
+    return near and not everyone and nbytes * mesh.size <= MOST_EVERYWHERE
 
 
 def padded_length(sizes: Sequence[int], reads_all: bool) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flq_jax.data import client_data, scaled
-from flq_jax.data.clients import ClientData, divided, pooled
+from flq_jax.data.clients import ClientData, pooled
 from flq_jax.data.partition import contiguous, dirichlet, iid
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments, message):
 def test_divided_shares_hold_the_same_examples():
     inputs = jnp.arange(2 * 5 * 3).reshape(2, 5, 3)
     data = ClientData(inputs, inputs[..., 0], jnp.array([5, 1], jnp.int32))
-    shares = divided(data, 2)
+    shares = data.divided(2)
     assert shares.inputs.shape == (6, 2, 3)
     assert shares.sizes.tolist() == [2, 2, 1, 1, 0, 0]
     rows = [row for n, part in zip(shares.sizes, shares.inputs) for row in part[:n]]

@@ -10,6 +10,7 @@ from test_network import ALL, M, data, script, scripted
 
 from flq_jax import federated, keys
 from flq_jax.compressors import direct, innovation, lazy
+from flq_jax.data.clients import ClientData
 from flq_jax.federated import LocalUpdate, federation
 from flq_jax.quantizers import identity
 
@@ -97,7 +98,7 @@ def test_with_control_variates_local_steps_end_at_the_optimum_of_the_mean():
     y = np.einsum("mnp,mp->mn", x, rng.standard_normal((M, D)))
     normal = np.einsum("mnp,mnq->pq", x, x)
     best = np.linalg.solve(normal, np.einsum("mnp,mn->p", x, y))
-    shards = federated.local.ClientData(
+    shards = ClientData(
         x.astype(np.float32), y.astype(np.float32), np.full(M, 20, np.int32)
     )
     params = {"c": jnp.zeros(D), "x": jnp.zeros(D)}

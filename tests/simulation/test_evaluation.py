@@ -21,7 +21,7 @@ def test_sums_are_those_of_the_examples_alone(most, devices):
         },
         jax.sharding.Mesh(jax.devices()[:devices], ("clients",)),
     )
-    shares = clients.divided(clients.pooled(X + 1, X.astype(np.int32)), most)
+    shares = clients.pooled(X + 1, X.astype(np.int32)).divided(most)
     sums = jax.jit(found)(jnp.float32(2.0), shares)
     assert sums["right"].dtype == jnp.int32 and sums["right"] == 1
     np.testing.assert_allclose(sums["inverse"], np.sum(0.5 / (X + 1)), rtol=1e-6)
