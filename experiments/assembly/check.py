@@ -10,7 +10,7 @@ from flq_jax import federated
 from flq_jax.data.clients import ClientData
 from flq_jax.data.dataset import Dataset
 from flq_jax.expressions.modules import digests
-from flq_jax.federated import LocalUpdate
+from flq_jax.federated import LocalUpdate, State
 from flq_jax.quantizers.base import require_indices
 from flq_jax.simulation import checks, start
 from flq_jax.simulation.progress import FIGURES
@@ -25,7 +25,7 @@ from .setting import cell_of, initial, lengths, sent_shapes, setting
 MOST_DRAWS = 10  # examples drawn at once, as a multiple of those that there are
 
 
-def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> None:
+def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> State:
     """Raises `ConfigError` unless the config can be run on these data. Cheap.
 
     Every part is made once as its expression says, of shapes alone. Of a config that
@@ -36,6 +36,9 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         config: whose options are good, each by itself.
         dataset: what it works on.
         sizes: how many examples each client has.
+
+    Returns:
+        The shapes of the run's state.
     """
     require_free(config)
     found, sizes = setting(config, dataset), tuple(sizes)
@@ -59,9 +62,10 @@ def require_fit(config: ConfigDict, dataset: Dataset, sizes: Iterable[int]) -> N
         if own := [option for option, tree in parts.items() if digests([tree])]:
             where = ", ".join(f"config.{option}: {config[option]}" for option in own)
             _require_round(where, made, initial(found)(root), root, data)
-        return root
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), found.shapes)
+        return federated.init(made.federation, zeros, config.clients)
 
-    jax.eval_shape(look, jax.random.key(0), _examples(config, dataset))
+    return jax.eval_shape(look, jax.random.key(0), _examples(config, dataset))
 
 
 def _examples(config: ConfigDict, dataset: Dataset) -> ClientData:

@@ -13,11 +13,12 @@ from flq_jax.data.dataset import Dataset
 
 from ..assembly.build import split
 from ..assembly.check import require_fit
+from ..assembly.memory import memory, require_room
 from ..assembly.setting import dataset_of
 from ..folder import claim
 from ..folder.provenance import provenance
 from ..folder.record import Job
-from ..process import console, peers
+from ..process import console, peers, room
 from ..process.errors import ConfigError
 from ..process.signals import Interrupted
 from ..process.whole_files import replace
@@ -49,7 +50,8 @@ def prepared(
     Raises:
         ConfigError: a config asks for more clients than examples, or for a split that
             they do not allow, or for minibatches far larger than any client's share, or for
-            a model that does not take them or is too large to be counted, or a folder
+            a model that does not take them or is too large to be counted, or for more memory
+            than there is, or a folder
             can't be written to or holds another config, or one process of several is to
             watch a client or was started with other data than those submitted or than
             the other processes, or every run is in use.
@@ -70,7 +72,9 @@ def prepared(
         shares = split(config, dataset)
         asked = where, without_seed(config), max(map(len, shares))
         if asked not in fit:
-            require_fit(config, dataset, map(len, shares))
+            state = require_fit(config, dataset, map(len, shares))
+            needs = memory(config, dataset, shares, state)
+            require_room(name, needs, room.available())
             fit.add(asked)
         runs.append(Job(name, config, dataset, folder / name))
     agreement.tell_repeats(configs)

@@ -1,4 +1,4 @@
-"""The table of `--summary`: what a config's model costs."""
+"""What `--summary` shows: what a config's model costs, and the memory of its run."""
 
 import collections
 from collections.abc import Iterable
@@ -8,23 +8,34 @@ from rich.table import Table
 
 from flq_jax.models import LayerCost, layer_costs
 
+from ..assembly.build import split
+from ..assembly.check import require_fit
+from ..assembly.memory import lines, memory, require_room
 from ..assembly.setting import dataset_of, setting
+from ..process import room
 from ..process.console import WIDEST, console
 
 KIB = 8 * 1024  # bits
 
 
 def show(configs: Iterable[ConfigDict]) -> None:
-    """Prints the layers of each config's model for examples of its data set.
+    """Prints the layers of each config's model for examples of its data set, and what its
+    run takes.
 
-    `ConfigError` if it takes no such examples.
+    `ConfigError` if it takes no such examples, or more memory than there is.
     """
     for config in configs:
-        found = setting(config, dataset_of(config))
+        dataset = dataset_of(config)
+        found = setting(config, dataset)
         _, *shape = found.example.shape
         costs = layer_costs(found.model, shape, found.example.dtype)
         console.print(table(config.model, costs), width=WIDEST)
-        console.print("\n".join(totals(costs)), markup=False)
+        parts = split(config, dataset)
+        state = require_fit(config, dataset, map(len, parts))
+        taken, there = memory(config, dataset, parts, state), room.available()
+        told = [*totals(costs), *lines(taken, there)]
+        console.print("\n".join(told), markup=False)
+        require_room("", taken, there)
 
 
 def table(title: str, costs: list[LayerCost]) -> Table:

@@ -16,8 +16,17 @@ from flq_jax.simulation import orbax_files, processes
 from flq_jax.simulation.leaves import by_path, digest, shape, stored
 
 KEPT = 3
+# Bytes of a state beyond which it is written as it lies, and the run waits meanwhile: a
+# copy that is written in the background would take as much again.
+MOST_COPIED = 256 * 2**20
 # Orbax takes some other characters of a path for a pattern, and loses what it saves.
 PLAIN_PATH = r"[\w/.,=+@%~ -]+"
+
+
+def in_background(state: Any) -> bool:
+    """Whether a state, or one of these shapes, is small enough to be copied for a save."""
+    leaves = jax.tree.leaves(state)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) <= MOST_COPIED
 
 
 class NotThisRuns(ValueError):
@@ -50,15 +59,20 @@ class Checkpoints:
         self._alias: tempfile.TemporaryDirectory[str] | None = None
 
     def save(self, round_index: int, state: Any, note: dict[str, Any]) -> None:
-        """Saves `state`, in the background, as of `round_index` finished rounds.
+        """Saves `state` as of `round_index` finished rounds.
+
+        One of up to `MOST_COPIED` bytes is copied and written in the background, a
+        larger one at once.
 
         Raises:
             OSError: this one or one before could not be written.
         """
-        # Copies: meanwhile the buffers of `state` are donated to the next round, and
-        # the lists of `note` grow.
-        leaves = by_path(jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state))
-        note = copy.deepcopy(note)
+        # Meanwhile the buffers of `state` are donated to the next round, and the lists
+        # of `note` grow.
+        behind = in_background(state)
+        if behind:
+            state = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), state)
+        leaves, note = by_path(state), copy.deepcopy(note)
         args = orbax_files.library().args
         composite = args.Composite(
             state=args.StandardSave(stored(leaves)),
@@ -72,6 +86,8 @@ class Checkpoints:
         )
         with orbax_files.writing():
             self._open().save(round_index, args=composite, force=True)
+            if not behind:
+                self._open().wait_until_finished()
 
     def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """The newest checkpoint that is whole.

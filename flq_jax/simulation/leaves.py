@@ -39,7 +39,7 @@ def digest(
         label = "" if name.startswith("leaf") else name
         told.update(f"{label}{leaf.dtype}{leaf.shape}".encode())
         spread = isinstance(leaf.sharding, NamedSharding) and any(leaf.sharding.spec)
-        told.update(_row_digests(leaf) if spread else np.asarray(leaf).tobytes())
+        told.update(_row_digests(leaf) if spread else _bytes(np.asarray(leaf)))
     return told.hexdigest()
 
 
@@ -47,5 +47,10 @@ def _row_digests(leaf: jax.Array) -> bytes:
     """The SHA-256 of each row along the leading axis, wherever it lies."""
     parts = sorted(leaf.addressable_shards, key=lambda part: part.index[0].start or 0)
     rows = [row for part in parts for row in np.asarray(part.data)]
-    digests = b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
+    digests = b"".join(hashlib.sha256(_bytes(row)).digest() for row in rows)
     return processes.gathered(np.frombuffer(digests, np.uint8)).tobytes()
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    """What an array holds, without a copy where it lies in one piece."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -81,9 +81,7 @@ def spread(
     )
     if not lie.blocks:
         data = client_data(inputs, targets, own, dtype, longest)
-        held = sum(leaf.nbytes for leaf in data)
-        everywhere = _lie_everywhere(held, mesh, everyone)
-        return federated.from_local(mesh, data, len(parts), everywhere)
+        return federated.from_local(mesh, data, len(parts), lie.copies > 1)
     here, before = (n * lie.blocks // len(parts) for n in (len(mine), mine[0]))
     data = flat_data(inputs, targets, own, longest, dtype, here, lie.rows, before)
     return federated.from_local(mesh, data, len(parts), lie.blocks == 1)
@@ -96,11 +94,13 @@ class Layout(NamedTuple):
         longest: rows of each client's arrays.
         blocks: of a `Pool`; 0 where they are stacked.
         rows: of each block.
+        copies: how often the whole of it is there: once, or on each device.
     """
 
     longest: int
     blocks: int = 0
     rows: int = 0
+    copies: int = 1
 
 
 def layout(
@@ -114,13 +114,16 @@ def layout(
     everyone: bool,
 ) -> Layout:
     """What `spread` makes of clients of so many examples; see there."""
-    if not lies_flat(sizes, longest):
-        return Layout(longest)
+    flat = lies_flat(sizes, longest)
     width = 1 if batch or inputs.dtype != np.uint8 else 4
-    held = (inputs[0].nbytes * width + targets[0].nbytes) * sum(sizes)
+    rows = sum(sizes) if flat else longest * len(sizes)
+    held = (inputs[0].nbytes * width + targets[0].nbytes) * rows
     apart = len(sizes) % mesh.size == 0 and not _lie_everywhere(held, mesh, everyone)
+    copies = 1 if apart else mesh.size
+    if not flat:
+        return Layout(longest, copies=copies)
     blocks = mesh.size if apart else 1
-    return Layout(longest, blocks, rows_of_block(sizes, blocks))
+    return Layout(longest, blocks, rows_of_block(sizes, blocks), copies)
 
 
 def _lie_everywhere(nbytes: int, mesh: Mesh, everyone: bool) -> bool:

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import orbax.checkpoint
 import pytest
 
+from flq_jax.simulation import checkpoints as module
+from flq_jax.simulation import leaves
 from flq_jax.simulation.checkpoints import KEPT, Checkpoints, NotThisRuns
 
 
@@ -43,6 +46,33 @@ def scaled(factor):
 def same(a, b):
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     return all(np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in pairs)
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_a_state_whose_buffers_are_donated_next_is_saved_as_it_was(
+    most, tmp_path, told, monkeypatch
+):
+    """A large one is written before `save` comes back, a small one from a copy."""
+    monkeypatch.setattr(module, "MOST_COPIED", most)
+    store, state = checkpoints(tmp_path, told), jax.tree.map(jnp.copy, STATE)
+    store.save(1, state, {})
+    there = [path for path in (tmp_path / "checkpoints").iterdir() if path.name == "1"]
+    assert there or most
+    spoil = jax.jit(
+        lambda x: jax.tree.map(lambda leaf: leaf * 0 + 7, x), donate_argnums=0
+    )
+    jax.block_until_ready(spoil(state))
+    store.close()
+    rounds, found, _ = checkpoints(tmp_path, told).restore(BLANK)
+    assert rounds == 1 and same(found, STATE) and told == []
+
+
+def test_a_digest_is_of_the_bytes_whatever_the_type(tmp_path):
+    for array in (np.arange(6, dtype=np.int8), np.zeros(3, ml_dtypes.bfloat16), True):
+        array = jnp.asarray(array)
+        told = f"x{array.dtype}{array.shape}".encode() + np.asarray(array).tobytes()
+        whole = hashlib.sha256(b"null" + told).hexdigest()
+        assert leaves.digest([("x", array)]) == whole
 
 
 def test_there_is_nothing_before_the_first(tmp_path, told):
