@@ -127,8 +127,11 @@ class Server:
                 f"wire: frame must be <= {most} bytes, got {len(reply.frame)}"
             )
         message = wire.unpack(reply.frame, layout)
-        if not np.isfinite(np.asarray(message.side)).all():
-            raise wire.WireError("wire: side must be finite, got others")
+        numbers = [np.asarray(message.side), np.float32([reply.loss, reply.news])]
+        if layout.floats:
+            numbers += [np.asarray(message.codes).view(np.float32)]
+        if reply.finite and not all(np.isfinite(each).all() for each in numbers):
+            raise wire.WireError("wire: numbers must be finite, got others")
         return message
 
     def close(
