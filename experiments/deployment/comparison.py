@@ -14,6 +14,7 @@ from flq_jax.simulation.checkpoints import Checkpoints
 from ..assembly.build import Run
 from ..folder.checkpoints import restored
 from ..process import console
+from ..process.errors import ConfigError
 from . import history
 
 
@@ -39,7 +40,12 @@ def compared(run: Run, folder: pathlib.Path) -> Comparison:
         folder: with checkpoints of its deployment.
     """
     there = deployed(run, folder)
-    happened = history.happened(history.lines(folder))[: there[0]]
+    happened = history.happened(history.lines(folder))
+    if there[0] != len(happened):
+        raise ConfigError(
+            f"{folder}: its checkpoint must be of round {len(happened)}, as "
+            f"{history.NAME} is, got {there[0]}: nothing is compared"
+        )
     params = np.asarray(there[1].params)
 
     def apart(state: State) -> float:
@@ -57,7 +63,7 @@ def deployed(run: Run, folder: pathlib.Path) -> tuple[int, State]:
     checkpoints = Checkpoints(folder / "checkpoints", console.tell, reading=True)
     found = restored(checkpoints, like)
     checkpoints.close()
-    return (0, like) if found is None else found[:2]
+    return (0, like) if found is None else (found[0], found[1])
 
 
 def by_client(run: Run, happened: list[Happened]) -> State:

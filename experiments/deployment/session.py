@@ -14,7 +14,7 @@ from ..process.console import tell
 from ..process.errors import ConfigError
 from ..reading import run_files
 from . import bundle, history, serving
-from .fleet import Fleet, Tls, running
+from .fleet import LOOPBACK, Fleet, Tls, running
 from .proxy import Count, Proxy
 
 POLL_S = 0.2
@@ -94,6 +94,8 @@ def play(
     with Fleet(home, folder / "flower", tls) as fleet:
         fleet.link()
         with Proxy(*asked.where, fleet.port) as proxy:
+            reached = Address(asked.where.host, proxy.port)
+            tell(f"link at {LOOPBACK}:{fleet.port}, its nodes come by {reached}")
             if asked.elsewhere:
                 tell(how_to_join(asked, proxy.port))
             else:

@@ -79,9 +79,11 @@ class Nodes:
         end = time.monotonic() + deadline_s
         wanted = self._push(contents, MessageType.TRAIN, group)
         answers: dict[int, RecordDict] = {}
-        while wanted and time.monotonic() < end:
+        while wanted:
             answers |= self._pull(wanted)
             wanted = {i: node for i, node in wanted.items() if i in self._sent}
+            if time.monotonic() > end:
+                break
             time.sleep(POLL_S if wanted else 0)
         return answers
 

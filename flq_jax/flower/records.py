@@ -77,9 +77,9 @@ def told(instruction: Instruction) -> RecordDict:
 
 def heard(content: RecordDict) -> Instruction:
     """The instruction in a message's content; `WireError` if there is none."""
-    reference = []
+    reference: Sequence[np.ndarray] = ()
     if REFERENCE in content.array_records:
-        reference = content.array_records[REFERENCE].to_numpy_ndarrays()
+        reference = tuple(content.array_records[REFERENCE].to_numpy_ndarrays())
     return Instruction(
         round_index=_field(content, "round", int),
         frame=frame(content, "frame"),

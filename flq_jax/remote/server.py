@@ -173,10 +173,13 @@ def require_ideal(federation: Federation) -> None:
 
 
 def elsewhere(state: State, clients: int) -> State:
-    """The server's part of a `State` before the first round: nothing is counted yet."""
-    return state._replace(
-        client_memory=jnp.full(clients, NEVER, jnp.int32), local_memory=()
-    )
+    """The server's part of a `State` before the first round: nothing is counted yet.
+
+    On one device: no client is computed here.
+    """
+    counted = jnp.full(clients, NEVER, jnp.int32)
+    state = state._replace(client_memory=counted, local_memory=())
+    return jax.device_put(state, jax.local_devices()[0])
 
 
 def forgotten(federation: Federation, state: State, who: Any, anew: Any) -> State:
