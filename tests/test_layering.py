@@ -32,7 +32,7 @@ MAY_IMPORT = {
         *("simulation", "federated", "compressors", "quantizers", "wire", "keys"),
         *("data", "ledger"),
     },
-    "flower": {"remote", "federated", "wire"},
+    "flower": {"remote", "federated", "compressors", "wire", "keys"},
     "networks": {
         *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
         *("arguments", "single"),

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 NAME = "flq_app"
@@ -33,19 +34,24 @@ clientapp = "{name}:client"
 
 
 def write(
-    folder: pathlib.Path, submission: pathlib.Path, config: dict[str, Any]
+    folder: pathlib.Path,
+    config: dict[str, Any],
+    module: str = MODULE,
+    beside: Sequence[pathlib.Path] = (),
 ) -> None:
     """Writes the app's folder, of which `flwr run` makes a bundle.
 
     Args:
         folder: made here.
-        submission: what `submitted.write` left; it goes along.
         config: the app's, of numbers and texts.
+        module: its text, which names `client` and `server`.
+        beside: files that go along, as what `submitted.write` left.
     """
     package = folder / NAME
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text(MODULE, encoding="utf-8")
-    shutil.copy(submission, package)
+    (package / "__init__.py").write_text(module, encoding="utf-8")
+    for file in beside:
+        shutil.copy(file, package)
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in config.items())
     (folder / "pyproject.toml").write_text(
         PROJECT.format(name=NAME, config=lines), encoding="utf-8"

@@ -81,12 +81,12 @@ def play(
     (folder / serving.SERVING).unlink(missing_ok=True)
     bundle.write(
         home / "flq-app",
-        submission,
         {
             "workdir": str(folder.resolve()),
             "deadline-s": asked.deadline_s,
             "wait-s": asked.wait_s,
         },
+        beside=[submission],
     )
     tls = Tls(
         *(str(pathlib.Path(path).resolve()) if path else "" for path in asked.tls)

@@ -127,7 +127,7 @@ class Server:
                 f"wire: frame must be <= {most} bytes, got {len(reply.frame)}"
             )
         message = wire.unpack(reply.frame, layout)
-        numbers = [np.asarray(message.side), np.float32([reply.loss, reply.news])]
+        numbers = [np.asarray(message.side), np.array([reply.loss, reply.news])]
         if layout.floats:
             numbers += [np.asarray(message.codes).view(np.float32)]
         if reply.finite and not all(np.isfinite(each).all() for each in numbers):
