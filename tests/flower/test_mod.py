@@ -6,7 +6,7 @@ import pytest
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.quantizers import identity, sign, uniform
 
-pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/run")
+pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
 
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp

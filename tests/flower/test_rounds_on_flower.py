@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from nodes_elsewhere import METHODS, Elsewhere
 
-flwr = pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/run")
+flwr = pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict  # noqa: E402
 from flwr.supercore.task_identity import TaskIdentity  # noqa: E402

@@ -14,15 +14,15 @@ from running import call, command
 
 from flq_jax.experiments.deployment.fleet import OFFLINE, free_port
 
-pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/run")
+pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
 
 EQUAL = "the models are equal bit for bit"
-METHODS = ["mnist_ef_sign", "mnist_two_laq"]
-MORE = ["mnist_sgd", "mnist_ef21", "mnist_laq", "mnist_clag"]
+MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_laq", "mnist_clag"]
 
 
 @pytest.mark.parametrize(
-    "name", METHODS + [pytest.param(name, marks=pytest.mark.more) for name in MORE]
+    "name",
+    ["mnist_two_laq", *(pytest.param(name, marks=pytest.mark.more) for name in MORE)],
 )
 def test_a_config_s_model_is_the_simulation_s(name, tmp_path):
     run = Deployment(name, tmp_path / "there", "--config.clients=4")
