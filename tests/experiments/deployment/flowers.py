@@ -83,7 +83,7 @@ class Deployment:
         return found
 
     def end(self):
-        """Its exit status; nothing of it is left, and its ports are closed."""
+        """Its exit status."""
         status = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return status

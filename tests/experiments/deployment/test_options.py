@@ -36,6 +36,15 @@ def test_where_the_link_listens(given, told):
     assert str(error.value).startswith(told)
 
 
+def test_without_flower_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(deploy.importlib.util, "find_spec", lambda name: None)
+    with flagsaver.flagsaver(config="mnist_sgd"), pytest.raises(SystemExit) as ended:
+        deploy.main([])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert line == "error: flq deploy: needs Flower, pip install 'flq_jax[flower]'"
+
+
 def test_loopback_needs_no_tls():
     for listen in ("127.0.0.1:0", "localhost:9092", "[::1]:9092"):
         with flagsaver.flagsaver(listen=listen):
