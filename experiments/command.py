@@ -49,6 +49,7 @@ COMMANDS = {
     "policies": Command("compare_policies", "Set radio policies side by side."),
     "export": Command("export", "Write a run's model at its true width."),
     "audit": Command("audit", "Send every message of a run as bytes.", ("config",)),
+    "deploy": Command("deploy", "Run a config on Flower.", ("config", "workdir")),
 }
 _HELP = re.compile("-h|--?help")
 

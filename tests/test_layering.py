@@ -30,6 +30,11 @@ MAY_IMPORT = {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
         "arguments",
     },
+    "remote": {
+        *("simulation", "federated", "compressors", "quantizers", "wire", "keys"),
+        *("data", "ledger"),
+    },
+    "flower": {"remote", "federated", "compressors", "wire", "keys"},
     "networks": {
         *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
         *("arguments", "single"),
@@ -48,6 +53,7 @@ BELOW = {
     "reading": {"assembly", "options", "process"},
     "folder": {"reading", "assembly", "options", "process"},
     "engine": {"folder", "reading", "assembly", "options", "process"},
+    "deployment": {"engine", "folder", "reading", "assembly", "options", "process"},
 }
 BESIDE = {"experiments", "configs", "benchmarks"}  # of flq_jax, in a clone
 HOST_ONLY = {"ml_collections", "orbax", "rich", "matplotlib", "absl"}

@@ -61,6 +61,39 @@ class Run(NamedTuple):
     partition: partition.Summary
 
 
+class Ingredients(NamedTuple):
+    """What a run is made of, without its examples on devices and its state.
+
+    Attributes:
+        federation, task, assemble, numbers, root, cell: see `Run`.
+        setting: with the shares and the devices of this run.
+    """
+
+    federation: Federation
+    task: Task
+    assemble: Callable[[Arrays], Parts]
+    numbers: dict[str, float]
+    root: jax.Array
+    cell: Cell | None
+    setting: Setting
+
+
+def ingredients(
+    config: ConfigDict, dataset: Dataset, parts: partition.Parts
+) -> Ingredients:
+    """What a config names, which `check` has found good, made for its `split`."""
+    root, sizes = keys.seed_key(config.seed), [len(part) for part in parts]
+    update, found = client(config, dataset), setting(config, dataset)
+    mesh = federated.suited_mesh(update, found.shapes, config.clients)
+    found = found._replace(mesh=mesh, shares=tuple(sizes))
+    cell, composition = cell_of(config, root), composed(config)
+    assemble = partial(assembled, found, composition.parts)
+    none_yet = clients.ClientData(None, None, jnp.asarray(sizes, jnp.int32))
+    federation, task, _ = assemble(Arrays(root, none_yet, cell, composition.numbers))
+    numbers = composition.numbers
+    return Ingredients(federation, task, assemble, numbers, root, cell, found)
+
+
 def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
     """Makes the objects that a config names, which `check` has found good.
 
@@ -69,34 +102,28 @@ def build(config: ConfigDict, dataset: Dataset, like: Run | None = None) -> Run:
         dataset: what `config.data` makes.
         like: another run on it, whose arrays of examples are used where they are the same.
     """
-    root = keys.seed_key(config.seed)
     parts = split(config, dataset)
+    made = ingredients(config, dataset, parts)
+    federation, root, mesh = made.federation, made.root, made.setting.mesh
     shares = partition.summary(parts, dataset.train_labels)
-    update, found = client(config, dataset), setting(config, dataset)
-    mesh = federated.suited_mesh(update, found.shapes, config.clients)
-    found = found._replace(mesh=mesh, shares=tuple(map(len, parts)))
-    cell, composition = cell_of(config, root), composed(config)
-    assemble = partial(assembled, found, composition.parts)
-    none_yet = clients.ClientData(None, None, jnp.asarray(shares.sizes, jnp.int32))
-    federation, task, _ = assemble(Arrays(root, none_yet, cell, composition.numbers))
     if like and like.partition.digest == shares.digest:
         data = like.data
     else:
-        everyone = federation.network.everyone
+        update, everyone = federation.local_update, federation.network.everyone
         data = examples(update, dataset, parts, mesh, everyone)
     few = sampled(*dataset[:2], parts, config.log.train_loss, config.seed)
-    first = initial(found)
+    first = initial(made.setting)
     state = start.initial_state(federation, first, root, config.clients, mesh)
     return Run(
         federation,
-        task,
-        assemble,
-        composition.numbers,
+        made.task,
+        made.assemble,
+        made.numbers,
         root,
         mesh,
         data,
         jax.device_put(few),
-        cell,
+        made.cell,
         state,
         start.links(federation, state.params.size),
         like.test if like else jax.device_put(tuple(dataset[2:4])),

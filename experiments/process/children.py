@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 PARENT = "FLQ_JAX_PARENT"  # the process that started this one
 ENDED = signal.SIGUSR1  # it may come for each thread of the parent: see `signals`
@@ -16,6 +17,7 @@ def start(
     command: Sequence[str],
     cores: Collection[int] = (),
     deaf_to: Iterable[signal.Signals] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
     **options,
 ) -> subprocess.Popen:
     """Starts a command; it ends with us if it calls `end_with_parent`.
@@ -27,6 +29,7 @@ def start(
         command: the command.
         cores: those that it is bound to, where the system can; none: ours.
         deaf_to: signals that never reach it.
+        environment: variables beside ours, or in the place of those.
         options: of `subprocess.Popen`.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf_to)
@@ -35,8 +38,8 @@ def start(
     try:
         if bound:
             os.sched_setaffinity(0, cores)  # of this thread
-        environment = os.environ | {PARENT: str(os.getpid())}
-        return subprocess.Popen(command, env=environment, **options)
+        env = os.environ | environment | {PARENT: str(os.getpid())}
+        return subprocess.Popen(command, env=env, **options)
     finally:
         if bound:
             os.sched_setaffinity(0, ours)

@@ -1,0 +1,1 @@
+"""Apps that Flower's processes run for `benchmarks.flower_bytes`."""
