@@ -150,7 +150,7 @@ def _worked(
     keys = round_keys(root, k)
     broadcast = Broadcast(k, movements)
     told = Told(federation.unravel(model), broadcast, keys.local, keys.uplink)
-    said = client(federation, told, index, shard, *memories, jnp.int32(0))
+    said = client(federation, told, None, index, shard, *memories, jnp.int32(0))
 
     def alone(tree):
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
