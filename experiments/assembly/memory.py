@@ -89,7 +89,7 @@ def require_room(name: str, found: Memory, there: int | None) -> None:
 def lines(found: Memory, there: int | None) -> list[str]:
     """What it takes, a line a part."""
     told = {**found.parts, "a round's work, at least": found.work}
-    told |= {"in all": found.total}
+    told |= {"in all, but activations": found.total}
     return [
         "memory of a run",
         *(f"  {part:26}{room.text(size):>9}" for part, size in told.items() if size),

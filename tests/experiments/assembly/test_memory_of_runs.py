@@ -93,4 +93,4 @@ def test_every_part_says_what_takes_less():
     assert {*found.parts} == {*module.LESS}
     told = module.lines(found, 10**12)
     assert told[-1].split() == ["left", "1", "TB"]
-    assert told[-2].split()[:2] == ["in", "all"]
+    assert told[-2].split()[:2] == ["in", "all,"]
