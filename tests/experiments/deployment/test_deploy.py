@@ -18,7 +18,7 @@ from flq_jax.experiments.deployment.fleet import OFFLINE, free_port
 pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
 
 EQUAL = "the models are equal bit for bit"
-MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_laq", "mnist_clag"]
+MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_slaq", "mnist_clag"]
 
 
 @pytest.mark.parametrize(
