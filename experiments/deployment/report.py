@@ -1,7 +1,7 @@
 """What a deployment came to: its bytes at every layer, and how it compares."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flq_jax import wire
 
@@ -12,7 +12,8 @@ from . import history
 from .comparison import compared
 from .proxy import Count
 
-CARRYING = "push-messages", "push-object", "pull-messages", "pull-object"
+PUSHING = "push-messages", "push-object"
+PULLING = "pull-messages", "pull-object"
 NOT_OF_ROUNDS = "get-fab", "get-run"
 
 
@@ -55,7 +56,7 @@ def layers(
 
     Protobuf is what lies in the bodies of the requests that carry messages and their
     parts, and of the answers to them; TCP is all that went over the nodes' port, but for
-    the app itself, which each node fetches once.
+    the app itself, which each node fetches once. Under TLS protobuf is not seen, -.
 
     Args:
         folder: the run's.
@@ -64,29 +65,34 @@ def layers(
     """
     lines = [line["bytes"] for line in history.lines(folder)[before:]]
     messages = sum(line["messages"] for line in lines)
-    frames = (
-        sum(line["up_frames"] for line in lines),
-        sum(line["down_frame"] for line in lines),
-    )
-    overhead = wire.OVERHEAD_BYTES
-    carried = {name: _at(counts, name) for name in CARRYING}
+    up, down = (sum(line[way] for line in lines) for way in ("up_frames", "down_frame"))
     whole = [c for path, c in counts.items() if not path.endswith(NOT_OF_ROUNDS)]
-    up = [
-        frames[0] - overhead * messages,
-        frames[0],
-        sum(carried[name].up_body for name in CARRYING[:2]),
-        sum(c.up for c in whole),
-    ]
-    down = [
-        frames[1] - overhead * len(lines),
-        frames[1],
-        sum(carried[name].down_body for name in CARRYING[2:]),
-        sum(c.down for c in whole),
-    ]
+    pushed, pulled = (_of(counts, way) for way in (PUSHING, PULLING))
+    overhead = wire.OVERHEAD_BYTES
+    numbers = {
+        "uplink": (
+            up - overhead * messages,
+            up,
+            pushed.up_body,
+            sum(c.up for c in whole),
+        ),
+        "downlink": (
+            *(down - overhead * len(lines), down, pulled.down_body),
+            sum(c.down for c in whole),
+        ),
+    }
     head = [f"bytes of {len(lines)} rounds", "payload", "frames", "protobuf", "TCP"]
-    named = {"uplink": up, "downlink": down}
-    return [head, *([name, *(f"{n:,}" for n in ns)] for name, ns in named.items())]
+    in_clear = pushed.calls > 0  # nobody but the ends reads what TLS carries
+    return [
+        head,
+        *(
+            [name, *(f"{n:,}" if i != 2 or in_clear else "-" for i, n in enumerate(ns))]
+            for name, ns in numbers.items()
+        ),
+    ]
 
 
-def _at(counts: Mapping[str, Count], name: str) -> Count:
-    return counts.get(f"/v1/fleet/{name}", Count())
+def _of(counts: Mapping[str, Count], names: Sequence[str]) -> Count:
+    """The sum over these paths."""
+    found = [counts.get(f"/v1/fleet/{name}", Count()) for name in names]
+    return Count(*(sum(column) for column in zip(*found, strict=True)))

@@ -18,7 +18,7 @@ from flq_jax.experiments.deployment.fleet import OFFLINE, free_port
 pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
 
 EQUAL = "the models are equal bit for bit"
-MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_laq", "mnist_clag"]
+MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_slaq", "mnist_clag"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,6 @@ def test_who_answers_wrong_or_late_is_as_if_it_were_silent(tmp_path):
     done = _rounds(folder)
     assert len(done) == 5 and any(0 in each["there"] for each in done)
     assert not any(1 in each["there"] for each in done)
-    said = ["CRC-32", "must be <=", "must have the record", "another broadcast"]
+    said = ["CRC-32", "must be <=", "round must be", "another broadcast"]
     for word, each in zip([*said, LATE], done, strict=True):
         assert re.search(f"{word}|{LATE}", each["left_out"]["1"]), each
