@@ -42,7 +42,7 @@ COMMANDS = {
     "run": Command("main", "Run a config, or all runs of its sweep.", _RUN + _ALONE),
     "launch": Command("launch", "Run a sweep in several processes, or on Slurm.", _RUN),
     "report": Command(
-        *("report", "Write a page, tables and figures about the runs in a folder."),
+        *("report", "Write a page, tables and figures of the runs in a folder."),
         ("workdir", "runs", "targets"),
     ),
     "table": Command("table1", "Set runs beside the paper's Table I."),

@@ -481,6 +481,7 @@ OTHERS = {
     *("drawn", "one_of_fixed", "whole", "exact", "identity", "natural", "two_means"),
     "zero_one",
     *("cell", "triggered", "zooming"),  # cell: tests/networks
+    *("compressed_mean", "state_specs"),  # tests/collectives
 }
 
 

@@ -52,7 +52,7 @@ def replaying(
     @jax.jit
     def begin(root, state, data, k):
         begun = asked(federation, round_keys(root, k), state, data, k)
-        return begun.told, begun.rows
+        return begun.told, begun.pool, begun.rows
 
     @jax.jit
     def end(root, state, data, k, there, said):
@@ -65,11 +65,11 @@ def replaying(
 
     def step(state: State, k: int, happened: Happened) -> State:
         state = _without(federation, state, first, happened.anew)
-        told, rows = begin(root, state, data, np.int32(k))
+        told, pool, rows = begin(root, state, data, np.int32(k))
         each = []
         for i in range(len(rows[0])):
             row = jax.tree.map(lambda leaf, i=i: leaf[i], rows)
-            each.append(one(jax.tree.map(_again, told), *row))
+            each.append(one(jax.tree.map(_again, told), pool, *row))
         said = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         there = np.isin(np.arange(data.sizes.shape[0]), [*happened.there])
         return end(root, state, data, np.int32(k), there, said)
