@@ -23,7 +23,7 @@ UPLINKS = {
 def get_config():
     config = default.get_config()
     config.clients = 1001
-    config.rounds = 250
+    config.rounds = 300
     config.data = "shakespeare()"
     config.split = "natural()"
     config.model = "CharLSTM(num_classes)"

@@ -1,5 +1,6 @@
 """Files that are fetched once, held to their SHA-256, and kept."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,20 +64,22 @@ def cached(name: str, source: Source) -> Path:
     """The file in the user's cache (XDG_CACHE_HOME), fetched if it is not there.
 
     One that was broken off or has another SHA-256 leaves nothing behind. Several processes
-    may ask at once.
+    may ask at once. Only what is to be fetched takes pooch.
 
     Raises:
         DataError: it cannot be had; says which file to put where.
     """
+    cache = cache_folder()
+    if _is_there(cache / source.file, source.sha256):
+        return cache / source.file
     try:
         import pooch
         import tqdm  # noqa: F401 - the progress bar
     except ImportError as error:
         raise DataError(
-            f"{_wanted(name, source)} a folder, {name}(folder), or be fetched, which takes "
-            f"`pip install pooch tqdm`, got {reason(error)}"
+            f"{_wanted(name, source)} a folder, {name}(folder), in {shown(cache)}, or be "
+            f"fetched, which takes `pip install pooch tqdm`, got {reason(error)}"
         ) from error
-    cache = pooch.os_cache("flq_jax") / "data"  # beside compiled programs
     try:
         path = cache / source.file
         if source.url or not path.exists():
@@ -90,6 +93,21 @@ def cached(name: str, source: Source) -> Path:
         raise DataError(
             f"{_wanted(name, source)} {shown(cache)}, {way}, got {shown(reason(error))}"
         ) from error
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: $XDG_CACHE_HOME/flq_jax/data, beside compiled programs."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home) / "flq_jax" / "data"
+
+
+def _is_there(path: Path, sha256: str) -> bool:
+    """Whether a whole file lies there."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def _retrieved(pooch, source: Source, cache: Path) -> Path:

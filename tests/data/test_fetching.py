@@ -195,3 +195,16 @@ def test_a_server_that_says_nothing_is_given_up(server, cache, monkeypatch):
     monkeypatch.setattr(fetching, "SECONDS", 0.2)
     monkeypatch.setattr(Handler, "do_GET", lambda self: threading.Event().wait(1.0))
     assert "timed out" in refused(server, cache)
+
+
+def test_what_is_there_takes_no_pooch(server, cache, monkeypatch):
+    """It was fetched, or put there by hand, once; another file of its name is not it."""
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    source = Source("own.bin", len(CONTENT), SHA256, "http://127.0.0.1:1/own.bin")
+    folder = fetching.cache_folder()
+    folder.mkdir(parents=True)
+    (folder / "own.bin").write_bytes(CONTENT)
+    assert cached("own", source) == folder / "own.bin" and not server.asked
+    (folder / "own.bin").write_bytes(CONTENT[1:])
+    with pytest.raises(DataError, match="`pip install pooch tqdm`"):
+        cached("own", source)
