@@ -115,7 +115,7 @@ class Record:
             self.finish()
 
     def save(self) -> None:
-        """Saves a checkpoint, in the background if it is small, unless there is one of this round."""
+        """Saves a checkpoint, unless there is one of this round; see `Checkpoints.save`."""
         if self._saved != self.progress.rounds:
             noted = note(self.progress, self._rows, self._seconds) | {
                 "provenance": self._origin,
