@@ -39,14 +39,17 @@ class Column(NamedTuple):
 def values(column: Column, group: Group) -> list[float | None]:
     """What a column tells of a group: a value for each run, None where it lacks it.
 
-    A run that is no result has none at the end, where another one is a result.
+    A run that is no result has none at the end, where another one is a result. It is []
+    where all runs know no such thing.
     """
     ended = column.at_end and any(run.is_result for run in group.results)
-    found: list[float | None] = []
-    for run in group.results:
-        told = column.of(run)
-        found += [None] * len(told) if ended and not run.is_result else told
-    return found
+    told = [column.of(run) for run in group.results]
+    if not any(told):
+        return []
+    return [
+        found[0] if found and not (ended and not run.is_result) else None
+        for run, found in zip(group.results, told, strict=True)
+    ]
 
 
 def offered(

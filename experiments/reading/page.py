@@ -21,7 +21,8 @@ from .run_files import MOST_CLIENTS
 from .table import lines
 
 WIDEST = 1180  # pixels of a table, on a screen of 1280
-LETTER, CELL, NAMES = 7.6, 20, 260  # pixels: of a letter, around a text, most of a name
+LETTER, CELL = 7.8, 20  # pixels: of a letter, around a text
+NAMES, TEXTS = 209, 131  # pixels that report.html gives a column of these at least
 
 
 class Report(NamedTuple):
@@ -73,7 +74,7 @@ def html(report: Report) -> str:
         ],
         splits={name: dots(found) for name, found in splits_of(runs).items()},
         most=MOST_CLIENTS,
-        differences=abreast(differing(groups)),
+        differences=abreast(differing(groups), TEXTS),
         runs=runs,
     )
 
@@ -89,15 +90,22 @@ def figures_of(runs: Sequence[Result]) -> list[str]:
     return results.losses(runs) + unique(name for run in runs for name in run.metrics)
 
 
-def abreast(table: Sequence[Sequence[str]]) -> list[list[list[str]]]:
-    """The table in as many as a screen needs; each begins with the first column."""
+def abreast(
+    table: Sequence[Sequence[str]], least: float = 0.0
+) -> list[list[list[str]]]:
+    """The table in as many as a screen needs; each begins with the first column.
+
+    Args:
+        table: a header and lines; the first column, of names, breaks where it must.
+        least: pixels that every other column takes.
+    """
     columns = [list(column) for column in zip(*table, strict=True)]
     first, *rest = columns
-    room = WIDEST - min(_width(first), NAMES)
+    room = WIDEST - NAMES
     found: list[list[list[str]]] = []
     left = 0.0
     for column in rest:
-        width = _width(column)
+        width = max(_width(column), least)
         if not found or width > left:
             found.append([first])
             left = room

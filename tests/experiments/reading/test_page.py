@@ -150,13 +150,20 @@ class _Balance(html.parser.HTMLParser):
 
 
 def test_a_wide_table_is_told_in_parts_that_fit_a_screen():
-    """Names of 100 letters have the most, 260 pixels; each column 20 + 7.6 * 44."""
+    """Names take 209 pixels; 44 letters of another column 20 + 7.8 * 44."""
     table = [["runs", *["x" * 44] * 7], ["n" * 100, *["1"] * 7]]
     parts = page.abreast(table)
-    # (1180 - 260) / 354.4 = 2.6
+    # (1180 - 209) / 363.2 = 2.7
     assert [len(part[0]) for part in parts] == [3, 3, 3, 2]
     assert all(part[1][0] == "n" * 100 for part in parts)
     assert page.abreast([["runs"], ["a"]]) == [[["runs"], ["a"]]]
+
+
+def test_short_names_and_texts_take_what_the_page_gives_them():
+    """(1180 - 209) / (20 + 7.8 * 9) = 10.8; and where a text takes 131, 7.4."""
+    table = [["runs", *["x" * 9] * 12], ["n", *["1"] * 12]]
+    assert [len(part[0]) for part in page.abreast(table)] == [11, 3]
+    assert [len(part[0]) for part in page.abreast(table, 131)] == [8, 6]
 
 
 def test_many_groups_are_drawn_in_facets_of_nearly_equal_number():

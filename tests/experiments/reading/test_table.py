@@ -55,6 +55,20 @@ def test_it_says_how_many_of_the_seeds_diverged_and_leaves_them_out(tmp_path):
     assert told["rounds to 90 %"] == "20 (1 of 2)"
 
 
+def test_a_seed_that_does_not_tell_a_figure_is_counted_as_one_without_it(tmp_path):
+    """Seed 1 has not ended, so that no summary tells of its clients."""
+    for seed in (0, 1):
+        leave(tmp_path / f"a-seed{seed}", seed=seed, ended=not seed)
+    path = tmp_path / "a-seed0/summary.json"
+    said = {"metric": "accuracy", "examples": "test", "clients": 3, "mean": 0.5}
+    said = {"clients": said | {"worst_tenth": 0.25}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | said))
+    groups = grouping.grouped(results.read(tmp_path))
+    header, line = summary_table(groups, AIMS)
+    told = dict(zip(header, line))
+    assert told["accuracy (%), worst tenth of clients"] == "25.00 (1 of 2)"
+
+
 def test_markdown_has_as_many_cells_in_every_line(groups):
     text = markdown(summary_table(groups, AIMS)).splitlines()
     assert len(text) == 4 and len({line.count("|") for line in text}) == 1
