@@ -35,7 +35,7 @@ LINKS = {
     "32 bits": "direct(identity())",
     "4 bits": "direct(segmented(uniform(4), sizes))",
     "1 bit": "error_feedback(segmented(sign(), sizes))",
-    "1 bit, rotated": "direct(eden(1))",
+    "EDEN": "direct(eden(1))",
     "top 2 %": "error_feedback(top_k(0.02, d))",
     "top 2 %, 2 bits": "error_feedback(top_k(0.02, d, values=uniform(2)), decay=0.95)",
 }
