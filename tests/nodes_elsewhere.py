@@ -40,9 +40,17 @@ def examples():
 class Elsewhere:
     """A server and a node for each client, who speak in bytes."""
 
-    def __init__(self, uplink, downlink=None, client=None, network=None, step=0.05):
+    def __init__(
+        self,
+        uplink,
+        downlink=None,
+        client=None,
+        network=None,
+        step=0.05,
+        data=None,
+    ):
         work = federated.gradient(loss) if client is None else client
-        self.data = examples()
+        self.data = examples() if data is None else data
         params = jnp.ones(D)
         self.federation = federated.federation(
             params,
@@ -64,7 +72,7 @@ class Elsewhere:
                 self.federation,
                 self.links,
                 ROOT,
-                {m: jax.tree.map(lambda x, m=m: x[m], self.data)},
+                {m: self.data.one(m)},
                 told,
             )
             for m in range(CLIENTS)

@@ -65,9 +65,7 @@ def work(config: ConfigDict, dataset: Dataset, mine: Sequence[int]) -> Work:
         batch=federation.local_update.batch,
         longest=padded_length(federation.local_update, parts),
     )
-    shards = {
-        m: jax.tree.map(lambda leaf, i=i: leaf[i], held) for i, m in enumerate(mine)
-    }
+    shards = {m: held.one(i) for i, m in enumerate(mine)}
     links = start.links(federation, d)
     node = Node(federation, links, made.root, shards, start_from)
     return Work(node, identity(config, dataset))

@@ -91,9 +91,9 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
             state.downlink,
             k,
         )
-        shard, memory, local = jax.tree.map(
-            lambda leaf: leaf[client],
-            (run.data, state.server_memory, state.local_memory),
+        shard = run.data.one(client)
+        memory, local = jax.tree.map(
+            lambda leaf: leaf[client], (state.server_memory, state.local_memory)
         )
         key_local, key_uplink = (
             jax.random.fold_in(jax.random.clone(key), client)

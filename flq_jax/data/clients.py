@@ -52,6 +52,10 @@ class ClientData(NamedTuple):
             return self
         return jax.tree.map(lambda leaf: leaf[who], self)
 
+    def one(self, client: int) -> Self:
+        """That client's shard."""
+        return jax.tree.map(lambda leaf: leaf[client], self)
+
     def apart(self) -> tuple[None, Self]:
         """(what is no client's own, rows with the leading axis [M]), see `flat.joined`."""
         return None, self

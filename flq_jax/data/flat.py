@@ -111,6 +111,11 @@ class FlatData:
             return asked
         return ClientData(asked.inputs, asked.labels, sizes)
 
+    def one(self, client: int) -> "FlatData":
+        """See `ClientData.one`."""
+        starts, sizes = self.starts[client], self.sizes[client]
+        return dataclasses.replace(self, starts=starts, sizes=sizes)
+
     def apart(self) -> tuple[Pool | None, "FlatData"]:
         """See `ClientData.apart`."""
         return self.pool, dataclasses.replace(self, pool=None)

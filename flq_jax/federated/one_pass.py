@@ -108,7 +108,7 @@ def heard_at_once(
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
     said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0))(told, pool, *rows)
-    active = speaking(listens, said, shards)
+    active = speaking(listens, said, shards.sizes)
     if federation.compressor.estimate is None:
         shares = jnp.where(active & (said.message.num_bits > 0), shares, 0.0)
     if plain:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors import Broadcast
@@ -106,9 +107,11 @@ def asked(
     return Asked(model, told, plan, pool, rows, clients)
 
 
-def speaking(listens: jax.Array, said: Said, shards: Shards) -> jax.Array:
+def speaking(
+    listens: jax.Array, said: Said, sizes: jax.Array | np.ndarray
+) -> jax.Array:
     """Who has something to say, bool[s]: it takes part, has examples and is finite."""
-    return listens & said.finite & (shards.sizes > 0)
+    return listens & said.finite & (sizes > 0)
 
 
 def kept(
@@ -144,7 +147,7 @@ def settled(
         memories: of the link and of the work before the round, leading axis [s].
     """
     who, shards, *_ = begun.rows
-    active = speaking(begun.plan.listens, said, shards)
+    active = speaking(begun.plan.listens, said, shards.sizes)
     sent = jnp.where(active, said.message.num_bits, 0)
     outcome = federation.network.settle(
         keys.channel, state.network, begun.plan, sent, said.news

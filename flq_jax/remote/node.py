@@ -11,7 +11,7 @@ import numpy as np
 from flq_jax import wire
 from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import silence
-from flq_jax.data.clients import ClientData
+from flq_jax.data.flat import Shards
 from flq_jax.federated.downlink import DownlinkState, received
 from flq_jax.federated.state import Federation
 from flq_jax.federated.work import Said, Told, client, kept, speaking
@@ -29,8 +29,8 @@ class Node:
         federation: what the run is made of.
         links: the layouts of its messages.
         root: the run's key.
-        shards: the examples of the clients that it works for, by number; without the
-            leading axis of clients, and padded alike.
+        shards: the examples of the clients that it works for, by number, see
+            `ClientData.one`, all of one capacity.
         params: the initial model's params, as they are broadcast: what clients remember
             before their first round may be shaped by them.
     """
@@ -40,7 +40,7 @@ class Node:
         federation: Federation,
         links: Links,
         root: jax.Array,
-        shards: Mapping[int, ClientData],
+        shards: Mapping[int, Shards],
         params: Any,
     ):
         self.shards = shards
@@ -140,7 +140,7 @@ def _worked(
     model: jax.Array,
     movements: jax.Array,
     index: jax.Array,
-    shard: ClientData,
+    shard: Shards,
     memories: Memories,
 ) -> Said:
     """What one client says, and remembers once it has been counted.
@@ -150,12 +150,13 @@ def _worked(
     keys = round_keys(root, k)
     broadcast = Broadcast(k, movements)
     told = Told(federation.unravel(model), broadcast, keys.local, keys.uplink)
-    said = client(federation, told, None, index, shard, *memories, jnp.int32(0))
+    pool, row = shard.apart()
+    said = client(federation, told, pool, index, row, *memories, jnp.int32(0))
 
     def alone(tree):
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
 
-    active = speaking(jnp.ones(1, bool), alone(said), alone(shard))
+    active = speaking(jnp.ones(1, bool), alone(said), alone(shard.sizes))
     both = kept(alone(said), alone(tuple(memories)), active, active)
     memory, local = jax.tree.map(lambda leaf: leaf[0], both)
     message = silence(said.message, active[0])

@@ -81,3 +81,17 @@ def test_an_even_split_stays_stacked():
 def test_a_block_must_hold_its_clients():
     with pytest.raises(ValueError, match="rows must be 7 or more, got 6"):
         flat_data(INPUTS, LABELS, PARTS, 8, blocks=2, rows=6)
+
+
+def test_one_client_s_shard_is_its_row_of_either_form():
+    inputs, labels = np.arange(12.0, dtype=np.float32).reshape(6, 2), np.arange(6)
+    parts = np.array([4, 1]), np.arange(0), np.array([0, 2, 3, 5])
+    for data in (
+        client_data(inputs, labels, parts),
+        flat_data(inputs, labels, parts, 4),
+    ):
+        for client, part in enumerate(parts):
+            shard = data.one(client)
+            assert shard.sizes == len(part) and shard.capacity == 4
+            np.testing.assert_array_equal(shard.inputs[: len(part)], inputs[part])
+            np.testing.assert_array_equal(shard.labels[: len(part)], part)

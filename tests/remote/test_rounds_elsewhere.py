@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from nodes_elsewhere import CLIENTS, METHODS, ROUNDS, D, Elsewhere, loss
+from nodes_elsewhere import CLIENTS, METHODS, ROUNDS, D, Elsewhere, examples, loss
 
 from flq_jax import federated, wire
+from flq_jax.data.flat import flat_data
 from flq_jax.remote import NodeMemory
 
 
@@ -17,6 +18,22 @@ def test_the_model_is_the_simulations_bit_for_bit(name):
         run.round(k)
     run.holds()
     assert all(each.there == {0, 1, 2} for each in run.happened)
+
+
+@pytest.mark.parametrize("name", ["floats", "laq"])
+def test_so_it_is_where_examples_lie_flat(name):
+    """A node has the pool of its own client alone, the simulation that of all."""
+    padded, client = examples(), federated.gradient(loss, batch=2)
+    parts = np.split(np.arange(12), [5, 8])
+    rows = [padded.inputs[m, :n] for m, n in enumerate(padded.sizes)]
+    labels = [padded.labels[m, :n] for m, n in enumerate(padded.sizes)]
+    arrays = np.concatenate(rows), np.concatenate(labels)
+    run = Elsewhere(**METHODS[name](), client=client, data=flat_data(*arrays, parts, 5))
+    for m, (node, part) in enumerate(zip(run.nodes, parts, strict=True)):
+        node.shards = {m: flat_data(*arrays, [part], 5).one(0)}
+    for k in range(ROUNDS):
+        run.round(k)
+    run.holds()
 
 
 @pytest.mark.parametrize("name", ["ef_sign", "two_laq"])

@@ -5,9 +5,10 @@ import json
 import jax
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 from more import more
 
-from flq_jax import data, federated
+from flq_jax import data, federated, keys
 from flq_jax.configs.paper import fig3
 from flq_jax.experiments.assembly import build
 from flq_jax.experiments.reading import studies
@@ -135,3 +136,29 @@ def test_without_a_study_nothing_is_written(config, dataset, tmp_path):
     changed.log.study = "none"
     studies.write(changed, dataset, tmp_path, config.rounds)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_watched_client_has_its_own_examples_where_clients_differ(config, dataset):
+    """Its first full gradient, of the examples that the split gives it."""
+    config = config.copy_and_resolve_references()
+    config.clients, config.rounds, config.client = 4, 1, "gradient(batch=0)"
+    config.split, config.model = "quantity_skew(alpha=0.5, min_size=1)", "Logistic()"
+    parts = build.split(config, dataset)
+    assert max(map(len, parts)) * 4 > 1.1 * 100  # they lie flat
+    for client in (0, 3):
+        run, mine = build.build(config, dataset), parts[client]
+        watched = studies.watch(run, 1, client)
+        model = federated.heard(
+            run.federation.downlink,
+            keys.round_keys(run.root, 0).downlink,
+            run.state.params,
+            run.state.downlink,
+            0,
+        ).model
+        weights = np.full(len(mine), 1 / len(mine), np.float32)
+        images = dataset.train_inputs[mine] / np.float32(255)
+        gradient = jax.grad(run.task.loss)(
+            run.federation.unravel(model), images, dataset.train_labels[mine], weights
+        )
+        found, _ = ravel_pytree(gradient)
+        np.testing.assert_allclose(watched.gradient[0], found, rtol=1e-4, atol=1e-6)
