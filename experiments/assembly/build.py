@@ -147,9 +147,10 @@ def examples(
 def layout(
     config: ConfigDict, dataset: Dataset, update: LocalUpdate, parts: partition.Parts
 ) -> start.Layout:
-    """How the examples of `build` lie on the devices; of a cell, as for everyone."""
+    """How the examples of `build` lie on the devices."""
     found, network = setting(config, dataset), trees(config)["network"]
-    everyone = asks("network", network, "place") or (
+    # A cell, which has places alone, does not ask everyone.
+    everyone = not asks("network", network, "place") and (
         made(trees(config), "network", found.values).everyone
     )
     mesh = federated.suited_mesh(update, found.shapes, config.clients)

@@ -1,15 +1,16 @@
 """The memory that a run takes, known before it starts."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 from ml_collections import ConfigDict
 
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
 from flq_jax.federated import State
 from flq_jax.simulation.checkpoints import in_background
+from flq_jax.simulation.leaves import nbytes
+from flq_jax.simulation.sample import sampled_size
 
 from ..process import room
 from ..process.errors import ConfigError
@@ -31,8 +32,8 @@ class Memory(NamedTuple):
 
     Attributes:
         parts: what stays for the whole run, name -> bytes.
-        work: what a round takes at the least while a client computes on each device: its
-            model, gradient and update.
+        work: what a round takes at the least, while one client computes: its model,
+            gradient and update.
     """
 
     parts: Mapping[str, int]
@@ -55,14 +56,10 @@ def memory(
         state: its shapes, see `require_fit`.
     """
     update = client(config, dataset)
-    lie = layout(config, dataset, update, parts)
-    rows = lie.blocks * lie.rows or len(parts) * lie.longest
-    targets = dataset.train_labels[0].size * 4
-    width = 1 if update.batch or dataset.train_inputs.dtype != "uint8" else 4
-    example = dataset.train_inputs[0].nbytes * width + targets
-    tests = dataset.test_inputs.nbytes + 4 * dataset.test_labels.size
+    lie, tests = layout(config, dataset, update, parts), tuple(dataset[2:4])
+    samples = nbytes_of_sample(config, dataset, parts)
     found = {
-        "examples": rows * example * lie.copies + tests,
+        "examples": lie.nbytes * lie.copies + nbytes(tests) + samples,
         "clients' links": nbytes(state.client_memory),
         "server's links": nbytes(state.server_memory),
         "clients' work": nbytes(state.local_memory),
@@ -72,6 +69,16 @@ def memory(
         found["copy for checkpoints"] = nbytes(state)
     floats = (4 if update.own_model else 2) * state.params.size
     return Memory(found, 4 * floats)
+
+
+def nbytes_of_sample(
+    config: ConfigDict, dataset: Dataset, parts: partition.Parts
+) -> int:
+    """Bytes of the examples that the train loss is of; 0 where those are all."""
+    if config.log.train_loss == 1:
+        return 0
+    few = sampled_size(sum(map(len, parts)), config.log.train_loss)
+    return few * nbytes((dataset.train_inputs[0], dataset.train_labels[0]))
 
 
 def require_room(name: str, found: Memory, there: int | None) -> None:
@@ -95,9 +102,3 @@ def lines(found: Memory, there: int | None) -> list[str]:
         *(f"  {part:26}{room.text(size):>9}" for part, size in told.items() if size),
         *([] if there is None else [f"  {'left':26}{room.text(there):>9}"]),
     ]
-
-
-def nbytes(tree: Any) -> int:
-    """Bytes of all arrays in a tree, or of these shapes."""
-    leaves = jax.tree.leaves(tree)
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)

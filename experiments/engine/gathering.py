@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 from flq_jax.data import partition
 from flq_jax.data.dataset import Dataset
 from flq_jax.federated.grouping import uneven
-from flq_jax.simulation.sample import sampled_size
 
 from ..assembly.build import client, layout, split
 from ..assembly.composition import PROGRAM, asks, composed
+from ..assembly.memory import nbytes_of_sample
 from ..folder.record import Job
 from ..options.names import flatten
 from ..options.parts import PARTS, trees
@@ -54,15 +54,10 @@ def most_together(config: ConfigDict, dataset: Dataset) -> int:
     another seed splits them alike.
     """
     update, parts = client(config, dataset), split(config, dataset)
-    example, share = dataset.train_inputs[0].nbytes, config.log.train_loss
-    mine = 0
-    if share < 1:
-        mine += 2 * sampled_size(sum(map(len, parts)), share) * example
+    mine = nbytes_of_sample(config, dataset, parts)
     if not _another_seed_splits_alike(config, dataset, parts):
-        lie = layout(config, dataset, update, parts)
-        rows = lie.blocks * lie.rows or len(parts) * lie.longest
-        mine += 2 * rows * example * (1 if update.batch else 4)
-    return max(1, MOST_BYTES // max(1, mine))
+        mine += layout(config, dataset, update, parts).nbytes
+    return max(1, MOST_BYTES // max(1, 2 * mine))
 
 
 def _another_seed_splits_alike(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.simulation import orbax_files, processes
-from flq_jax.simulation.leaves import by_path, digest, shape, stored
+from flq_jax.simulation.leaves import by_path, digest, nbytes, shape, stored
 
 KEPT = 3
 # Bytes of a state beyond which it is written as it lies, and the run waits meanwhile: a
@@ -25,8 +25,7 @@ PLAIN_PATH = r"[\w/.,=+@%~ -]+"
 
 def in_background(state: Any) -> bool:
     """Whether a state, or one of these shapes, is small enough to be copied for a save."""
-    leaves = jax.tree.leaves(state)
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) <= MOST_COPIED
+    return nbytes(state) <= MOST_COPIED
 
 
 class NotThisRuns(ValueError):

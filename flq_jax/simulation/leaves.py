@@ -27,6 +27,12 @@ def shape(leaf: Any) -> str:
     return f"{np.dtype(leaf.dtype).name}[{', '.join(map(str, leaf.shape))}]"
 
 
+def nbytes(tree: Any) -> int:
+    """Bytes of all arrays in a tree, or of such shapes."""
+    leaves = jax.tree.leaves(tree)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
 def digest(
     leaves: list[tuple[str, jax.Array]], note: dict[str, Any] | None = None
 ) -> str:

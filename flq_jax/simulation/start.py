@@ -95,12 +95,14 @@ class Layout(NamedTuple):
         blocks: of a `Pool`; 0 where they are stacked.
         rows: of each block.
         copies: how often the whole of it is there: once, or on each device.
+        nbytes: of one such whole.
     """
 
     longest: int
     blocks: int = 0
     rows: int = 0
     copies: int = 1
+    nbytes: int = 0
 
 
 def layout(
@@ -116,14 +118,15 @@ def layout(
     """What `spread` makes of clients of so many examples; see there."""
     flat = lies_flat(sizes, longest)
     width = 1 if batch or inputs.dtype != np.uint8 else 4
-    rows = sum(sizes) if flat else longest * len(sizes)
-    held = (inputs[0].nbytes * width + targets[0].nbytes) * rows
+    example = inputs[0].nbytes * width + targets[0].nbytes
+    held = example * (sum(sizes) if flat else longest * len(sizes))
     apart = len(sizes) % mesh.size == 0 and not _lie_everywhere(held, mesh, everyone)
     copies = 1 if apart else mesh.size
     if not flat:
-        return Layout(longest, copies=copies)
+        return Layout(longest, copies=copies, nbytes=held)
     blocks = mesh.size if apart else 1
-    return Layout(longest, blocks, rows_of_block(sizes, blocks), copies)
+    rows = rows_of_block(sizes, blocks)
+    return Layout(longest, blocks, rows, copies, example * blocks * rows)
 
 
 def _lie_everywhere(nbytes: int, mesh: Mesh, everyone: bool) -> bool:

@@ -11,6 +11,7 @@ from flq_jax.experiments.assembly.check import require_fit
 from flq_jax.experiments.engine import sweep
 from flq_jax.experiments.process import room
 from flq_jax.experiments.process.errors import ConfigError
+from flq_jax.simulation.leaves import nbytes
 
 D = 28 * 28 * 10 + 10
 OPTIONS = {
@@ -46,9 +47,30 @@ def test_it_is_what_the_arrays_take():
     assert found.work == 2 * 4 * D  # a gradient and the model
     run = build(config, dataset)
     held = [run.state, run.test]
-    lie = module.nbytes(held) + run.data.inputs.nbytes + run.data.labels.nbytes
+    lie = nbytes(held) + run.data.inputs.nbytes + run.data.labels.nbytes
     copy = found.parts["copy for checkpoints"]
     assert sum(found.parts.values()) - copy == lie
+
+
+@pytest.mark.parametrize("network", ["everyone()", "sampled(2)", "cell(random(2))"])
+def test_examples_are_counted_on_every_device_that_has_them(network, monkeypatch):
+    """Clients of a cell, of whom some are asked, have theirs everywhere, too."""
+    monkeypatch.setattr("flq_jax.federated.grouping.LIGHT_ROUND", 0)
+    dataset = data.synthetic(train=400, test=5)
+    epochs = "local_epochs(optimizer=optax.sgd(0.1), batch=20, epochs=1)"
+    config = config_of(clients=4, client=epochs, network=network)
+    config.uplink, config.step = "direct(sign())", "1.0"
+    found, run = memory_of(config, dataset), build(config, dataset)
+    assert run.mesh.size > 1
+    arrays = run.data.inputs, run.data.labels
+    here = [part.data.nbytes for array in arrays for part in array.addressable_shards]
+    assert found.parts["examples"] == sum(here) + nbytes(run.test)
+
+
+def test_a_sample_for_the_train_loss_is_held_besides():
+    dataset = data.synthetic(train=2000, test=500)
+    changed = memory_of(config_of(**{"log.train_loss": 0.1}), dataset)
+    assert changed.parts["examples"] == 2700 * (784 + 4)
 
 
 def test_a_full_batch_holds_floats_and_a_large_state_is_not_copied(monkeypatch):

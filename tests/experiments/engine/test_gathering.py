@@ -277,7 +277,8 @@ def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
     length = build.padded_length(
         build.client(config, dataset), build.split(config, dataset)
     )
-    mine = 2 * 11 * length * dataset.train_inputs[0].nbytes
+    example = dataset.train_inputs[0].nbytes + dataset.train_labels[0].nbytes
+    mine = 2 * 11 * length * example
     monkeypatch.setattr(gathering, "MOST_BYTES", 3 * mine)
     assert gathering.most_together(config, dataset) == 3
     config.client = "gradient(batch=0)"  # floats
@@ -287,7 +288,7 @@ def test_runs_with_examples_of_their_own_are_together_as_memory_allows(
     assert gathering.most_together(fixed, dataset) > 100
     # Three times that for the sample of half of the 120 examples, twice.
     fixed.log.train_loss = 0.5
-    sample = 2 * 60 * dataset.train_inputs[0].nbytes
+    sample = 2 * 60 * example
     monkeypatch.setattr(gathering, "MOST_BYTES", 3 * sample)
     assert gathering.most_together(fixed, dataset) == 3
 
