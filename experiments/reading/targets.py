@@ -4,6 +4,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from flq_jax.expressions.nearest import did_you_mean
+
+from ..process.errors import ConfigError
 from ..process.metric_text import is_share
 from .grouping import Group
 
@@ -20,11 +23,19 @@ def targets(
         asked: those of each such metric; without any, what half of the groups reach, see
             `reached`.
         named: metric -> its values, instead.
+
+    Raises:
+        ConfigError: no run is compared by a metric that is named.
     """
     found = {}
-    for metric in dict.fromkeys(
-        run.metric for group in groups for run in group.results
-    ):
+    compared = dict.fromkeys(run.metric for group in groups for run in group.results)
+    for metric in named:
+        if metric not in compared:
+            raise ConfigError(
+                f"--targets: must be of {', '.join(compared)}, by which the runs are "
+                f"compared, got {metric!r}{did_you_mean(metric, compared)}"
+            )
+    for metric in compared:
         values = list(named.get(metric, asked)) or reached(groups, metric)
         if values:
             found[metric] = values

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_results import leave
+from test_results import leave, two_seeds_and_one_that_diverged
 
 from flq_jax.experiments.process.errors import ConfigError
 from flq_jax.experiments.reading import columns, grouping, results
@@ -16,10 +16,7 @@ AIMS = {"test_accuracy": [0.9]}
 
 @pytest.fixture
 def groups(tmp_path):
-    for seed in (0, 1):
-        leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
-    leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None))
-    return grouping.grouped(results.read(tmp_path))
+    return two_seeds_and_one_that_diverged(tmp_path)
 
 
 def test_the_table_has_a_line_for_each_group(groups):
@@ -105,5 +102,8 @@ def test_targets_are_those_asked_for_or_what_half_of_the_groups_reach(tmp_path):
     groups = grouping.grouped(results.read(tmp_path))
     assert targets(groups) == {"test_accuracy": [0.9]}
     assert targets(groups, [0.5, 0.7]) == {"test_accuracy": [0.5, 0.7]}
-    named = {"test_accuracy": [0.6], "test_rmse": [2.0]}
-    assert targets(groups, [0.5], named) == {"test_accuracy": [0.6]}
+    assert targets(groups, [0.5], {"test_accuracy": [0.6]}) == {"test_accuracy": [0.6]}
+    with pytest.raises(
+        ConfigError, match="--targets: must be of test_accuracy, .*'rmse'"
+    ):
+        targets(groups, [0.5], {"rmse": [2.0]})
