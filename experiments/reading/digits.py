@@ -66,31 +66,53 @@ def digits(values: Iterable[float | None], share: bool = False) -> Digits | None
     return Digits(*told, exponent, len(there), len(values))
 
 
+class Notation(NamedTuple):
+    """How a mean and its spread are written.
+
+    Attributes:
+        both: of {mean} and {spread}.
+        power: of {number} and {exponent}.
+        whole: of {text}.
+    """
+
+    both: str
+    power: str
+    whole: str
+
+
+PLAIN = Notation("{mean} ± {spread}", "{number}e{exponent}", "{text}")
+LATEX = Notation(
+    r"{mean} \pm {spread}", r"{number} \times 10^{{{exponent}}}", "${text}$"
+)
+
+
 def plain(
     values: Iterable[float | None], share: bool = False, absent: str = "never"
 ) -> str:
     """ "90.70 ± 0.12", "(6.72 ± 0.25)e7 (4 of 5)"; `absent` if no value is there."""
-    found = digits(values, share)
-    if found is None:
-        return absent
-    text = f"{found.mean} ± {found.spread}" if found.spread else found.mean
-    if found.exponent:
-        text = (f"({text})" if found.spread else text) + f"e{found.exponent}"
-    return text + found.missing
+    return _written(PLAIN, values, share, absent)
 
 
 def latex(
     values: Iterable[float | None], share: bool = False, absent: str = "never"
 ) -> str:
     """The same in LaTeX's mathematics."""
+    return _written(LATEX, values, share, absent)
+
+
+def _written(
+    notation: Notation, values: Iterable[float | None], share: bool, absent: str
+) -> str:
     found = digits(values, share)
     if found is None:
         return absent
-    text = rf"{found.mean} \pm {found.spread}" if found.spread else found.mean
+    text = found.mean
+    if found.spread:
+        text = notation.both.format(mean=found.mean, spread=found.spread)
     if found.exponent:
-        text = f"({text})" if found.spread else text
-        text += rf" \times 10^{{{found.exponent}}}"
-    return f"${text}${found.missing}"
+        number = f"({text})" if found.spread else text
+        text = notation.power.format(number=number, exponent=found.exponent)
+    return notation.whole.format(text=text) + found.missing
 
 
 def _last_place(mean: float, spread: float, share: bool, whole: bool) -> int:

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from test_results import leave
+from test_results import leave, two_seeds_and_one_that_diverged
 
 from flq_jax.experiments.reading import bands, drawing, grouping, page, results
 from flq_jax.experiments.reading.columns import usual
@@ -22,10 +22,7 @@ def html_of(groups, title="title", left_out=(), aims=AIMS):
 
 @pytest.fixture
 def groups(tmp_path):
-    for seed in (0, 1):
-        leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
-    leave(tmp_path / "sgd", seed=0, bits=32, losses=(9.0, None))
-    return grouping.grouped(results.read(tmp_path))
+    return two_seeds_and_one_that_diverged(tmp_path)
 
 
 def test_the_page_stands_alone_and_is_well_formed(groups):

@@ -38,6 +38,14 @@ def leave(folder, *, losses=(1.0, 0.5), accuracies=(0.5, 0.9), ended=True, **opt
         (folder / "summary.json").write_text(json.dumps(end))
 
 
+def two_seeds_and_one_that_diverged(folder):
+    """The groups "laq", of two runs, and "sgd"."""
+    for seed in (0, 1):
+        leave(folder / f"laq-seed{seed}", seed=seed, bits=4)
+    leave(folder / "sgd", seed=0, bits=32, losses=(9.0, None))
+    return grouping.grouped(results.read(folder))
+
+
 def test_runs_that_differ_in_the_seed_alone_are_one_group(tmp_path):
     for seed in (1, 0):
         leave(tmp_path / f"laq-seed{seed}", seed=seed, bits=4)
