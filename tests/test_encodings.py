@@ -33,8 +33,15 @@ def _opens_text(call: ast.Call) -> bool:
         return set(mode) <= set("rwax+t") and "b" not in mode
     if name == "read_text" and call.args:  # the encoding itself
         return False
-    text = {word.arg for word in call.keywords} & {"text", "universal_newlines"}
-    return name in ("read_text", "write_text") or bool(text)
+    return name in ("read_text", "write_text") or any(
+        map(_asks_for_text, call.keywords)
+    )
+
+
+def _asks_for_text(word: ast.keyword) -> bool:
+    """Whether it asks `subprocess` for text: a word of that name may be a template's."""
+    asks = word.arg in ("text", "universal_newlines")
+    return asks and isinstance(word.value, ast.Constant) and word.value.value is True
 
 
 def _without_encoding(source: str) -> list[int]:
@@ -61,7 +68,7 @@ def test_no_file_is_opened_in_the_locale_s_encoding(path):
         ("run(c, text=True)", 1),
         ("open(p, 'rb')", 0), ("p.open('wb')", 0), ("open(p, encoding='utf-8')", 0),
         ("run(c, encoding='utf-8')", 0), ("self._open()", 0), ("p.read_text('utf-8')", 0),
-        ("os.open(p, f)", 0),
+        ("os.open(p, f)", 0), ("pattern.format(text=text)", 0),
     ],
 )  # fmt: skip
 def test_such_calls_are_seen(source, found):
