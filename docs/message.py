@@ -1,6 +1,6 @@
 """Draws a real message, byte by byte.
 
-python docs/message.py --picture=docs/images/message.svg
+python docs/message.py --drawing=docs/images/message.svg
 """
 
 import pathlib
@@ -17,14 +17,14 @@ from flq_jax import wire
 from flq_jax.experiments.options import command_line
 from flq_jax.quantizers import uniform
 
-_PICTURE = flags.DEFINE_string("picture", "docs/images/message.svg", "The SVG file.")
+_DRAWING = flags.DEFINE_string("drawing", "docs/images/message.svg", "The SVG file.")
 X = (-0.9, -0.2, 0.1, 0.6)
 BITS = 2
 # What follows what in a frame: name, bytes, colour.
 FIELDS = (
     ("magic", 4, "C0"),
-    ("version", 1, "C1"),
-    ("widest", 1, "C2"),
+    ("ver.", 1, "C1"),
+    ("w", 1, "C2"),
     ("sides", 4, "C3"),
     ("scheme", 4, "C4"),
     ("codes", 4, "C5"),
@@ -80,7 +80,7 @@ def drawn() -> Figure:
 def main(argv: list[str]) -> None:
     """Writes the picture."""
     del argv
-    path = pathlib.Path(_PICTURE.value)
+    path = pathlib.Path(_DRAWING.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn().savefig(path, metadata={"Date": None})
     print(path)

@@ -13,7 +13,7 @@ from flq_jax.experiments.options import config_file
 from flq_jax.experiments.options.names import flatten
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 TEXT = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = [
     pytest.param(code, id=f"{page.stem}-{i}")

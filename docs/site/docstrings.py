@@ -12,9 +12,9 @@ from textwrap import dedent, indent
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
 # `name: text` or `name, other: text`, and what is raised.
 ITEM = re.compile(
-    r"^(\*{0,2}[A-Za-z_][\w.]*(?:, \*{0,2}[A-Za-z_][\w.]*)*): +(.*)$", re.S
+    r"^(\*{0,2}[A-Za-z_][\w.]*(?:, \*{0,2}[A-Za-z_][\w.]*)*): +(.*)$", re.DOTALL
 )
-BULLET = re.compile(r"^(-|\d\.) +(.*)$", re.S)
+BULLET = re.compile(r"^(-|\d\.) +(.*)$", re.DOTALL)
 SPECIAL = re.compile(r"([\\*_|])")
 LIKE_A_LIST = re.compile(r"^(\w{1,4})([.)] )|^([-+:]) ")
 

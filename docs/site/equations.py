@@ -14,7 +14,7 @@ GREEK = dict(
     Delta="Δ",
     **{"lambda": "λ"},
 )  # fmt: skip
-OPERATORS = dict(sum="∑", int="∫", integral="∫", sqrt="√", inf="∞")
+OPERATORS = {"sum": "∑", "int": "∫", "integral": "∫", "sqrt": "√", "inf": "∞"}
 SIGNS = {
     "<-": "←", "->": "→", "<=": "≤", ">=": "≥", "||": "‖", "**": "^", "..": "…",
     "...": "…", "-": "−", "+-": "±",
@@ -23,7 +23,7 @@ TOKEN = re.compile(
     r"(?P<word>[A-Za-z][A-Za-z0-9]*)|(?P<number>\d+(?:\.\d+)?(?:e-?\d+)?)"
     r"|(?P<raise>\*\*|\^)|(?P<lower>_)"
     r"|(?P<sign><-|->|<=|>=|\|\||\.\.\.?|\+-|-)|(?P<gap> {2,})|(?P<other>.)",
-    re.S,
+    re.DOTALL,
 )
 ANGLES = re.compile(r"<([^<>=-]+, [^<>=-]+)>")
 
@@ -63,7 +63,7 @@ def _word(word: str) -> str:
 def _is_index(before: str, index: str, bracketed: bool) -> bool:
     """Whether what follows the underscore is an index, and no part of a longer name."""
     short = len(before) == 1 or before in GREEK or before in OPERATORS or not before
-    return bracketed or short or len(index) == 1 or before in ("max", "min")
+    return bracketed or short or len(index) == 1
 
 
 def html_of(text: str) -> str:
