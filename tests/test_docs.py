@@ -1,6 +1,6 @@
 """What the pages in docs/ say can be run, and what they name exists."""
 
-import importlib
+import importlib.util
 import pathlib
 import re
 import shlex
@@ -18,6 +18,7 @@ TEXT = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = [
     pytest.param(code, id=f"{page.stem}-{i}")
     for page in PAGES
+    if page.name != "manual.md"  # whose blocks follow one another, see test_readme
     for i, code in enumerate(
         re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     )
@@ -32,7 +33,8 @@ def test_code_blocks_run(code):
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(flq_jax\.[\w.]+)`", TEXT))))
 def test_named_functions_exist(name):
     module, _, attribute = name.rpartition(".")
-    assert hasattr(importlib.import_module(module), attribute)
+    there = importlib.import_module(module)
+    assert hasattr(there, attribute) or importlib.util.find_spec(name)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,9 @@ def _docstring(
         return f":py:obj:`{text} <{full}>`" if full else f"``{text}``"
 
     lines[:] = docstrings.as_rst("\n".join(lines), marked).splitlines()
+    tests = names.tests_of(obj) if what in ("class", "function") else ""
+    if tests:
+        lines += ["", f":Tests: ``{tests}``", ""]
 
 
 def _left_out(

@@ -15,6 +15,8 @@ FILE = re.compile(
     r"(?:::(?P<name>\w+))?$"
 )
 
+CALL = re.compile(r"^(\w+)\(.*\)$")  # an expression, linked to what it calls
+
 
 def line_of(text: str, name: str | None) -> int:
     """The line, from 1, that defines a name in a source; 1 without one."""
@@ -38,6 +40,8 @@ def _linked(app: Sphinx, docname: str, node: nodes.literal) -> nodes.Node | None
         uri = f"{builder.get_relative_uri(docname, page)}#L{line}"
         return nodes.reference("", "", node.deepcopy(), internal=True, refuri=uri)
     full = names.canonical(text) if text.startswith("flq_jax.") else None
+    if call := CALL.match(text):
+        full = names.meant(call[1], "")
     if not full:
         return None
     page = f"reference/{names.documented()[full]}"

@@ -59,6 +59,15 @@ def origin(value: Any) -> tuple[str, str] | None:
     return None
 
 
+def tests_of(value: Any) -> str:
+    """The file of tests named for the module of a function or class, or ""."""
+    where = (origin(value) or ("", ""))[0].split(".")[1:]
+    if not where:
+        return ""
+    path = "/".join(["tests", *where[:-1], f"test_{where[-1]}.py"])
+    return path if (ROOT / path).is_file() else ""
+
+
 @functools.cache
 def documented() -> dict[str, str]:
     """Full name -> page, of all that the pages of the reference ask for."""

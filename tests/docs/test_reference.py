@@ -98,3 +98,13 @@ def test_a_name_of_another_room_is_found_and_an_ambiguous_one_is_not():
     )
     assert names.meant("Plan", "federated") == "flq_jax.federated.Plan"
     assert names.meant("pack", "models") is None
+
+
+def test_a_function_s_tests_are_those_of_its_module():
+    assert names.tests_of(flq.lazy) == "tests/compressors/test_lazy.py"
+    assert names.tests_of(flq.sign) == ""
+
+
+def test_an_expression_is_linked_to_what_it_calls():
+    assert linking.CALL.match("lazy(innovation(sign()), weight=xi)")[1] == "lazy"
+    assert not linking.CALL.match("config.uplink = sign()")
