@@ -20,7 +20,7 @@ def built(folder: pathlib.Path) -> int:
     from sphinx.cmd.build import build_main
 
     doctrees = folder.with_name(f"{folder.name}.doctrees")
-    strict = ["-W", "--keep-going", "-q"]
+    strict = ["-E", "-a", "-W", "--keep-going", "-q"]
     return build_main([*strict, "-d", str(doctrees), str(HERE), str(folder)])
 
 

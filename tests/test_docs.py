@@ -52,7 +52,7 @@ def test_commands_can_be_imported(module):
 
 
 COMMANDS = re.findall(
-    r"^(?:\w+=\S+ |srun .*)?python -m ([^`\n&]*?)[ &]*$", TEXT, re.MULTILINE
+    r"^ *(?:\w+=\S+ |srun .*)?python -m ([^`\n&#]*?)[ &]*(?:#.*)?$", TEXT, re.MULTILINE
 )
 
 
