@@ -18,7 +18,8 @@ TEXT = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = [
     pytest.param(code, id=f"{page.stem}-{i}")
     for page in PAGES
-    if page.name != "manual.md"  # whose blocks follow one another, see test_readme
+    # Whose blocks follow one another: see test_readme, tests/docs/test_tutorials.py.
+    if page.name != "manual.md" and page.parent.name != "tutorials"
     for i, code in enumerate(
         re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     )

@@ -59,6 +59,6 @@ def test_every_page_is_in_a_list_of_contents():
             r"```\{toctree\}\n(.*?)```", page.read_text(), re.DOTALL
         ):
             names = [line for line in tree.split() if not line.startswith(":")]
-            found = ((page.parent / f"{name}.md").resolve() for name in names)
+            found = (each for name in names for each in page.parent.glob(f"{name}.md"))
             ahead += [each for each in found if each.is_file() and each not in seen]
     assert seen == {page for page in PAGES if docs in page.parents}
