@@ -14,7 +14,6 @@ extensions = [
     "flq_jax.docs.site",
 ]
 exclude_patterns = ["site"]
-suppress_warnings = ["toc.empty_glob"]  # a folder's pages, however many
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
