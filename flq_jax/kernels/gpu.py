@@ -44,7 +44,7 @@ def popcount_product(
     Returns:
         i32[m, n].
     """
-    _require_block("popcount_product", block)
+    require_block("popcount_product", block)
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
     a = _pad_last(a.swapaxes(1, 2), block[0])
     b = _pad_last(b, block[1])
@@ -101,8 +101,8 @@ def int8_product(
     Returns:
         i32[m, n].
     """
-    _require_block("int8_product", block, least=16)
-    _require_block("int8_product", (chunk,))
+    require_block("int8_product", block, least=16)
+    require_block("int8_product", (chunk,))
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
     # Both by rows of words: [planes, rows, words], padded with codes of 0.
     left = _pad_last(_pad_last(a, chunk).swapaxes(1, 2), block[0]).swapaxes(1, 2)
@@ -157,7 +157,8 @@ def _pad_last(x: jax.Array, multiple: int) -> jax.Array:
     return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % multiple)])
 
 
-def _require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+def require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+    """Raises ValueError unless every size is a power of 2 from `least`."""
     if any(size < least or size & (size - 1) for size in block):
         raise ValueError(
             f"{where}: block must be powers of 2 from {least}, got {block=}"
