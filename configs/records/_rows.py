@@ -69,7 +69,9 @@ def all_at_work(data):
 def a_tenth_at_work(data):
     """name -> config: a hundred clients, ten of them in a round, by every split."""
     return {
-        f"{data}-100-{split}-{name}-seed{seed}": _hundred(data, row, split, seed)
+        f"{data}-100-{split}-{name}-seed{seed}": a_tenth_at_work_config(
+            data, row, split, seed
+        )
         for split in SPLITS
         for name, row in ROWS_OF_A_TENTH.items()
         for seed in SEEDS
@@ -85,6 +87,7 @@ def flq(data, seed):
 
 
 def all_at_work_config(data, row, seed):
+    """One of ten clients, all of them in each round, IID."""
     config = default.get_config()
     config.data, config.seed, config.split = f"{data}()", seed, "iid()"
     config.model, config.task = row.model, "classification()"
@@ -99,7 +102,8 @@ def all_at_work_config(data, row, seed):
     return config
 
 
-def _hundred(data, row, split, seed):
+def a_tenth_at_work_config(data, row, split, seed):
+    """One of a hundred clients, ten of them in a round."""
     config = all_at_work_config(data, row._replace(rounds=60), seed)
     config.clients, config.network = 100, "sampled(10)"
     config.split = SPLITS[split]
