@@ -45,7 +45,7 @@ ROWS = {
         "error_feedback(entropy_coded(top_k(0.01, d, values=identity())))", rounds=15
     ),
     "two_way": Row("direct(eden(0.1))", "innovation(sign())", 15),
-    "record_wide": Row("direct(eden(0.1))", "innovation(sign())", 25, 4, WIDE),
+    "record_wide": Row("direct(eden(0.1))", "innovation(sign())", 40, 4, WIDE),
 }
 # Who was not there has missed a broadcast, which can't build on earlier ones, then.
 ROWS_OF_A_TENTH = {
