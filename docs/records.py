@@ -1,10 +1,11 @@
 """Tells what each run sent until it reached an accuracy, both ways, and draws the best.
 
 python -m experiments.launch --config=configs/records/everything.py --cores=1 --workdir=runs/records
-python docs/records.py --workdir=runs/records --svg=docs/images/records.svg
+python docs/records.py --workdir=runs/records --drawing=docs/images/records.svg
 """
 
 import pathlib
+import re
 import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from flq_jax import wire
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.reading import grouping, page, results
 
-_SVG = flags.DEFINE_string("svg", "", "The SVG file; none is drawn without it.")
+_DRAWING = flags.DEFINE_string("drawing", "", "The SVG file; none is drawn without it.")
 TARGETS = {
     "mnist": (0.90, 0.95, 0.97, 0.98, 0.99),
     "fashion_mnist": (0.80, 0.85, 0.88, 0.90),
@@ -66,6 +67,11 @@ def frame_bits(payload: int, messages: int) -> int:
     return payload + messages * (7 + 8 * wire.OVERHEAD_BYTES)
 
 
+def row_of(group: grouping.Group) -> str:
+    """The group's name, without the seed that stands in it where it has but one run."""
+    return re.sub(r"-seed\d*$", "", group.name)
+
+
 def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
     """The lines of a group in Markdown, one for each target that a run reaches."""
     found = []
@@ -82,8 +88,7 @@ def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
         ]
         rounds = "/".join(str(each.rounds) if each else "never" for each in costs)
         numbers = " | ".join(f"{mean:.3g}" for mean in means)
-        name = group.name.removesuffix("-seed")
-        found.append(f"| `{name}` | {100 * target:g} | {rounds} | {numbers} |")
+        found.append(f"| `{row_of(group)}` | {100 * target:g} | {rounds} | {numbers} |")
     return found
 
 
@@ -98,7 +103,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
                 [row["uplink_bits"] for row in run.rows],
                 [100 * row["test_accuracy"] for row in run.rows],
                 color=colour,
-                label=None if number else group.name.removesuffix("-seed1"),
+                label=None if number else row_of(group),
             )
     for (name, (bits, accuracy)), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
         axes.plot(bits, accuracy, marker, color="black", label=f"published: {name}")
@@ -117,9 +122,9 @@ def main(argv: list[str]) -> None:
     print("|---|---|---|---|---|---|---|")
     for group in groups:
         data = group.name.partition("-")[0]
-        print("\n".join(table(group, TARGETS[data])) or f"| `{group.name}` | none |")
-    if _SVG.value:
-        path = pathlib.Path(_SVG.value)
+        print("\n".join(table(group, TARGETS[data])) or f"| `{row_of(group)}` | none |")
+    if _DRAWING.value:
+        path = pathlib.Path(_DRAWING.value)
         with rc_context({"svg.hashsalt": "flq_jax"}):
             figure = drawn(groups)
             FigureCanvasSVG(figure)
