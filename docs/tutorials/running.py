@@ -13,12 +13,14 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^(?:<!-- file: (\S+) -->\n)?```(sh|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 PICTURE = re.compile(r"<!-- picture: (\S+) -->\s*!\[[^\]]*\]\((\S+)\)")
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """(language, code) of each block that is run."""
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """(file, language, code) of each block: written to the file if it names one, else run."""
     return BLOCK.findall(page)
 
 
@@ -33,7 +35,10 @@ def run(page: str, folder: pathlib.Path) -> str:
         [str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]
     )
     printed = []
-    for language, code in blocks(page):
+    for file, language, code in blocks(page):
+        if file:
+            (folder / file).write_text(code)
+            continue
         shell = ["bash", "-ec"] if language == "sh" else [sys.executable, "-c"]
         done = subprocess.run(
             [*shell, code],
