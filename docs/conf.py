@@ -11,7 +11,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
-    "flq_jax.docs.site",
+    "flq_jax.docs.site.extension",
 ]
 exclude_patterns = ["site"]
 

@@ -1,6 +1,6 @@
 """Draws a real message, byte by byte.
 
-python docs/message.py --drawing=docs/images/message.svg
+python docs/message.py --frame=docs/images/message.svg
 """
 
 import pathlib
@@ -17,7 +17,7 @@ from flq_jax import wire
 from flq_jax.experiments.options import command_line
 from flq_jax.quantizers import uniform
 
-_DRAWING = flags.DEFINE_string("drawing", "docs/images/message.svg", "The SVG file.")
+_FRAME = flags.DEFINE_string("frame", "docs/images/message.svg", "The SVG file.")
 X = (-0.9, -0.2, 0.1, 0.6)
 BITS = 2
 # What follows what in a frame: name, bytes, colour.
@@ -80,7 +80,7 @@ def drawn() -> Figure:
 def main(argv: list[str]) -> None:
     """Writes the picture."""
     del argv
-    path = pathlib.Path(_DRAWING.value)
+    path = pathlib.Path(_FRAME.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn().savefig(path, metadata={"Date": None})
     print(path)

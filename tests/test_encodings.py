@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 FILES = sorted(
     path
-    for room in ("flq_jax", "experiments", "benchmarks", "configs")
+    for room in ("flq_jax", "experiments", "benchmarks", "configs", "docs")
     for path in (ROOT / room).rglob("*.py")
 )
 

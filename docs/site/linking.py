@@ -35,7 +35,7 @@ def _linked(app: Sphinx, docname: str, node: nodes.literal) -> nodes.Node | None
         if not path.is_file():
             return None
         app.env.house_sources.add(file["path"])
-        line = line_of(path.read_text(), file["name"])
+        line = line_of(path.read_text(encoding="utf-8"), file["name"])
         page = f"source/{file['path'].removesuffix('.py')}"
         uri = f"{builder.get_relative_uri(docname, page)}#L{line}"
         return nodes.reference("", "", node.deepcopy(), internal=True, refuri=uri)
@@ -61,7 +61,7 @@ def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def sources(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """A page for each source file that was linked, with an anchor to each line."""
     for path in sorted(app.env.house_sources):
-        text = (names.ROOT / path).read_text()
+        text = (names.ROOT / path).read_text(encoding="utf-8")
         shown = app.builder.highlighter.highlight_block(text, "python")
         before, _, rest = shown.partition("<pre>")
         lines = rest.split("\n")

@@ -73,7 +73,7 @@ def documented() -> dict[str, str]:
     """Full name -> page, of all that the pages of the reference ask for."""
     found = {}
     for page in sorted((HERE / "reference").glob("*.md")):
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         for module in OF_A_MODULE.findall(text):
             if not module.startswith("flq_jax.flower."):
                 found |= dict.fromkeys(

@@ -9,7 +9,12 @@ import flq_jax as flq
 names = importlib.import_module("flq_jax.docs.site.names")
 docstrings = importlib.import_module("flq_jax.docs.site.docstrings")
 equations = importlib.import_module("flq_jax.docs.site.equations")
-linking = importlib.import_module("flq_jax.docs.site.linking")
+
+
+@pytest.fixture
+def linking():
+    pytest.importorskip("sphinx")
+    return importlib.import_module("flq_jax.docs.site.linking")
 
 
 def test_every_exported_name_is_documented():
@@ -86,7 +91,7 @@ def test_programs_and_tables_are_no_equations():
     assert not equations.is_equation("bytes 0-1    zero")
 
 
-def test_the_line_of_a_test_is_found():
+def test_the_line_of_a_test_is_found(linking):
     text = "import os\n\n\ndef test_one():\n    pass\n"
     assert linking.line_of(text, "test_one") == 4 and linking.line_of(text, None) == 1
 
@@ -105,6 +110,6 @@ def test_a_function_s_tests_are_those_of_its_module():
     assert names.tests_of(flq.sign) == ""
 
 
-def test_an_expression_is_linked_to_what_it_calls():
+def test_an_expression_is_linked_to_what_it_calls(linking):
     assert linking.CALL.match("lazy(innovation(sign()), weight=xi)")[1] == "lazy"
     assert not linking.CALL.match("config.uplink = sign()")
