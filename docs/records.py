@@ -24,11 +24,27 @@ TARGETS = {
     "mnist": (0.90, 0.95, 0.97, 0.98, 0.99),
     "fashion_mnist": (0.80, 0.85, 0.88, 0.90),
 }
-# What others print for MNIST: (uplink bits, accuracy in percent), see docs/records.md.
-PUBLISHED = {
-    "FLQ (Binary), Table I": (7.54e7, 90.66),
-    "FedAvg in floats (DeComFL's curves)": (2.78e8, 98.0),
-    "DeComFL's scalars": (2.56e7, 97.0),
+WAYS = {
+    "uplink bits": ("uplink_bits",),
+    "uplink and downlink bits": ("uplink_bits", "downlink_bits"),
+}
+
+
+class Published(NamedTuple):
+    """What others print for MNIST: percent, and the bits of each of `WAYS`, if they say."""
+
+    accuracy: float
+    bits: dict[str, float | None]
+
+
+PUBLISHED = {  # see docs/records.md
+    "FLQ (Binary), Table I": Published(
+        90.66, dict(zip(WAYS, (7.54e7, 7.54e7 + 6.03e8)))
+    ),
+    "FedAvg in floats (DeComFL's curves)": Published(
+        98.0, dict(zip(WAYS, (2.78e8, None)))
+    ),
+    "DeComFL's scalars": Published(97.0, dict(zip(WAYS, (2.56e7, None)))),
 }
 
 
@@ -73,44 +89,48 @@ def row_of(group: grouping.Group) -> str:
 
 
 def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
-    """The lines of a group in Markdown, one for each target that a run reaches."""
-    found = []
+    """The lines of a group in Markdown, one for each target; it is named in the first."""
+    found, name = [], f"`{row_of(group)}`"
     for target in targets:
         costs = [cost(run.rows, target) for run in group.results]
         reached = [each for each in costs if each]
-        if not reached:
-            continue
-        means = [
-            statistics.fmean(each)
-            for each in zip(
-                *((c.uplink, c.downlink, c.bits, c.frames) for c in reached)
-            )
-        ]
-        rounds = "/".join(str(each.rounds) if each else "never" for each in costs)
-        numbers = " | ".join(f"{mean:.3g}" for mean in means)
-        found.append(f"| `{row_of(group)}` | {100 * target:g} | {rounds} | {numbers} |")
+        columns = zip(*((c.uplink, c.downlink, c.bits, c.frames) for c in reached))
+        means = [f"{statistics.fmean(each):.3g}" for each in columns] or ["-"] * 4
+        rounds = "/".join(map(told, costs, group.results))
+        found.append(f"| {name} | {100 * target:g} | {rounds} | {' | '.join(means)} |")
+        name = ""
     return found
 
 
+def told(found: Cost | None, run: results.Result) -> str:
+    """The rounds, or why there are none: a run that is not finished may get there."""
+    if found:
+        return str(found.rounds)
+    return "never" if run.summary else "not yet"
+
+
 def drawn(groups: Iterable[grouping.Group]) -> Figure:
-    """Test accuracy against uplink bits of MNIST's runs, published figures beside them."""
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.subplots()
+    """Test accuracy of MNIST's runs against bits, up and both ways, and published figures."""
+    figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
     groups = [group for group in groups if group.name.startswith("mnist")]
-    for group, colour in zip(groups, page.colours(groups), strict=True):
-        for number, run in enumerate(group.results):
-            axes.plot(
-                [row["uplink_bits"] for row in run.rows],
-                [100 * row["test_accuracy"] for row in run.rows],
-                color=colour,
-                label=None if number else row_of(group),
-            )
-    for (name, (bits, accuracy)), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
-        axes.plot(bits, accuracy, marker, color="black", label=f"published: {name}")
-    axes.set(xscale="log", xlabel="uplink bits", ylabel="test accuracy (%)")
-    axes.set_ylim(85.0, 100.0)
-    axes.grid(alpha=0.25)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    for axes, way in zip(panels, WAYS):
+        for group, colour in zip(groups, page.colours(groups), strict=True):
+            for number, run in enumerate(group.results):
+                axes.plot(
+                    [sum(row[each] for each in WAYS[way]) for row in run.rows],
+                    [100 * row["test_accuracy"] for row in run.rows],
+                    color=colour,
+                    label=None if number else row_of(group).removeprefix("mnist-"),
+                )
+        for (name, published), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
+            if bits := published.bits[way]:
+                axes.plot(bits, published.accuracy, marker, color="black", label=name)
+        axes.set(xscale="log", xlabel=way)
+        axes.grid(alpha=0.25)
+    panels[0].set(ylabel="test accuracy (%)", ylim=(85.0, 100.0))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
@@ -122,7 +142,7 @@ def main(argv: list[str]) -> None:
     print("|---|---|---|---|---|---|---|")
     for group in groups:
         data = group.name.partition("-")[0]
-        print("\n".join(table(group, TARGETS[data])) or f"| `{row_of(group)}` | none |")
+        print("\n".join(table(group, TARGETS[data])))
     if _DRAWING.value:
         path = pathlib.Path(_DRAWING.value)
         with rc_context({"svg.hashsalt": "flq_jax"}):
