@@ -3,6 +3,7 @@
 python -m docs.tutorials.running first_run
 """
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -16,6 +17,7 @@ HERE = pathlib.Path(__file__).parent
 BLOCK = re.compile(
     r"^(?:<!-- file: (\S+) -->\n)?```(sh|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
+NEED = re.compile(r"^<!-- needs: (\w+) -->$", re.MULTILINE)
 PICTURE = re.compile(r"<!-- picture: (\S+) -->\s*!\[[^\]]*\]\((\S+)\)")
 
 
@@ -29,6 +31,11 @@ def pictures(page: str) -> list[tuple[str, str]]:
     return PICTURE.findall(page)
 
 
+def missing(page: str) -> list[str]:
+    """The modules that the page needs and that are not installed."""
+    return [name for name in NEED.findall(page) if not importlib.util.find_spec(name)]
+
+
 def run(page: str, folder: pathlib.Path) -> str:
     """What the blocks print; a block that fails is a CalledProcessError."""
     path = os.pathsep.join(
@@ -37,7 +44,7 @@ def run(page: str, folder: pathlib.Path) -> str:
     printed = []
     for file, language, code in blocks(page):
         if file:
-            (folder / file).write_text(code)
+            (folder / file).write_text(code, encoding="utf-8")
             continue
         shell = ["bash", "-ec"] if language == "sh" else [sys.executable, "-c"]
         done = subprocess.run(
@@ -45,7 +52,7 @@ def run(page: str, folder: pathlib.Path) -> str:
             cwd=folder,
             env=os.environ | {"PATH": path},
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             check=True,
         )
         printed.append(done.stdout)
@@ -53,7 +60,11 @@ def run(page: str, folder: pathlib.Path) -> str:
 
 
 def main(name: str) -> None:
-    page, began = (HERE / f"{name}.md").read_text(), time.monotonic()
+    """Renews the picture of the page of this name, and prints the seconds it took."""
+    page = (HERE / f"{name}.md").read_text(encoding="utf-8")
+    if lacking := missing(page):
+        sys.exit(f"{name}.md needs {', '.join(lacking)}, see there")
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         print(run(page, pathlib.Path(folder)), end="")
         for drawn, shown in pictures(page):

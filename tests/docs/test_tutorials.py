@@ -27,6 +27,13 @@ def test_a_block_under_a_file_comment_is_written_not_run(tmp_path):
     assert (tmp_path / "mine.py").read_text() == "print(1)\nN = 5\n"
 
 
+def test_what_a_page_needs_is_looked_for():
+    assert running.missing("<!-- needs: no_such_module -->\n# Page") == [
+        "no_such_module"
+    ]
+    assert not running.missing("<!-- needs: json -->\n# Page")
+
+
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_has_blocks_and_ends_with_a_picture_and_is_listed(path):
     page = path.read_text()
@@ -41,6 +48,8 @@ def test_a_tutorial_has_blocks_and_ends_with_a_picture_and_is_listed(path):
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_runs_to_its_picture(path, tmp_path):
     page = path.read_text()
+    if lacking := running.missing(page):
+        pytest.skip(f"needs {', '.join(lacking)}")
     running.run(page, tmp_path)
     for drawn, _ in running.pictures(page):
         assert (tmp_path / drawn).read_bytes()[:5] in (b"\x89PNG\r", b"<?xml")
