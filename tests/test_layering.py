@@ -11,8 +11,9 @@ MAY_IMPORT = {
     "keys": set(),
     "arguments": set(),
     "single": set(),
+    "precision": set(),
     "coding": set(),
-    "quantizers": {"arguments", "coding", "single"},
+    "quantizers": {"arguments", "coding", "single", "precision"},
     "compressors": {"quantizers", "arguments", "single"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream", "coding"},
@@ -24,7 +25,10 @@ MAY_IMPORT = {
     "kernels": set(),
     "wireless": {"arguments", "single"},
     "models": {"quantizers", "kernels", "arguments", "single"},
-    "federated": {"compressors", "quantizers", "keys", "data", "arguments", "single"},
+    "federated": {
+        *("compressors", "quantizers", "keys", "data", "arguments", "single"),
+        "precision",
+    },
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
