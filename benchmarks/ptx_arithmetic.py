@@ -35,6 +35,8 @@ def arithmetic(name: str, rest: list[str], bits: int, values: list[np.ndarray]):
         "popc": lambda: np.bitwise_count(x),
         "prmt": lambda: _permuted(x, y, z),
     }
+    if name == "mul" and "hi" in rest and bits == 32:
+        return (x * y) >> x.dtype.type(32)
     if name not in simple or "hi" in rest:
         raise NotImplementedError(".".join([name, *rest]))
     return simple[name]()

@@ -23,11 +23,18 @@ d = sum(SIZES)
 DIANA = "innovation(stochastic(1), rate=0.02)"
 EPOCH, EPOCHS, GRADIENT = "epoch", "5 epochs", "gradient"
 
-# name: (uplink, work, server's step along the mean, downlink)
+# name: (uplink, work, server's step along the mean, downlink, network)
 METHODS = {
     "FedAvg in floats": ("direct(identity())", EPOCH),
     "FedPAQ": ("direct(stochastic(3))", EPOCH),
     "FedPAQ, coded": ("direct(entropy_coded(stochastic(3)))", EPOCH),
+    "DAdaQuant": (
+        "direct(one_of((stochastic(1), stochastic(2), stochastic(4), stochastic(8))))",
+        EPOCH,
+        1.0,
+        "exact()",
+        "dadaquant(everyone(10), 4, 4)",
+    ),
     "fixed point, coded": ("direct(entropy_coded(fixed_point(8, 6)))", EPOCH),
     "coarse fixed point, coded": ("direct(entropy_coded(fixed_point(8, 2)))", EPOCH),
     "EDEN, 0.1 bit": ("direct(eden(0.1))", EPOCH),
@@ -115,7 +122,9 @@ def made(expression: str) -> Any:
     return eval(expression, names | given)  # noqa: S307 the table's own
 
 
-def simulation(data, uplink, does, step=1.0, downlink="exact()") -> flq.Simulation:
+def simulation(
+    data, uplink, does, step=1.0, downlink="exact()", network="everyone(10)"
+) -> flq.Simulation:
     """A run of one row of the table."""
     return flq.Simulation(
         {"b": np.zeros(10, np.float32), "w": np.zeros((784, 10), np.float32)},
@@ -126,6 +135,7 @@ def simulation(data, uplink, does, step=1.0, downlink="exact()") -> flq.Simulati
         client=work(does),
         uplink=made(uplink),
         downlink=made(downlink),
+        network=made(network),
         test=(data.test_inputs, data.test_labels),
         evaluate={"accuracy": right},
     )
@@ -181,8 +191,13 @@ def main(words: list[str]) -> None:
         *_, last = run.run(rounds=ROUNDS, every=ROUNDS)
         bits = f"{last['uplink_bits']:.3e} | {last['downlink_bits']:.3e}"
         accuracy = 100 * last["accuracy"]
-        downlink = f", down `{row[3]}`" if len(row) > 3 else ""
-        print(f"| {name} | `{row[0]}`{downlink} | {row[1]} | {accuracy:.2f} | {bits} |")
+        others = [
+            f", {what} `{part}`"
+            for what, part in zip(("down", "network"), row[3:])
+            if part != "exact()"
+        ]
+        link = f"`{row[0]}`{''.join(others)}"
+        print(f"| {name} | {link} | {row[1]} | {accuracy:.2f} | {bits} |")
         jax.clear_caches()
 
 

@@ -30,6 +30,7 @@ _NAMES = {
             "binarized_epochs",
             "compressed",
             "crop_and_flip",
+            "dadaquant",
             "drawn",
             "everyone",
             "exact",

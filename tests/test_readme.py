@@ -1,4 +1,4 @@
-"""The README's code runs, its table is true and its commands exist."""
+"""The code of README and manual runs, the table is true and the commands exist."""
 
 import importlib
 import pathlib
@@ -20,7 +20,7 @@ from flq_jax.experiments.options import shipped, validation
 from flq_jax.experiments.options.parts import PARTS
 
 ROOT = pathlib.Path(__file__).parent.parent
-TEXT = (ROOT / "README.md").read_text()
+TEXT = "".join((ROOT / p).read_text() for p in ("README.md", "docs/manual.md"))
 
 
 CODE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

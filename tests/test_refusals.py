@@ -290,6 +290,16 @@ REFUSED = {
         {"count": 2, "clients": 4},
         {"count": (*INTEGERS, 0, 5), "clients": (*INTEGERS, 0)},
     ),
+    flq.dadaquant: (
+        {"network": flq.sampled(2, 4), "options": 3, "patience": 5},
+        {
+            "network": (*PARTS, flq.sampled),
+            "options": (*INTEGERS, 1),
+            "patience": (*INTEGERS, 1, 10_001),
+            "smoothing": SHARE,
+            "examples": ("a", [1, 2, 3], [0, 1, 1, 1], [1.0] * 4),
+        },
+    ),
     flq.classification: (
         {"model": models.Logistic()},
         {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},

@@ -35,6 +35,7 @@ def test_every_file_of_the_packages_is_in_it(wheel):
             assert within + file.relative_to(ROOT).as_posix() in names
 
 
+@pytest.mark.more
 def test_a_shipped_config_runs_by_its_name(site, mine):
     args = ["run", "--config=mnist_sgd", "--config.rounds=2"]
     args += ["--config.data=synthetic()", "--config.client=gradient(batch=20)"]

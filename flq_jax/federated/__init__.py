@@ -7,6 +7,7 @@ from flq_jax.federated.aggregation import (
 )
 from flq_jax.federated.augmentation import augmented, crop_and_flip
 from flq_jax.federated.binarized import binarized_epochs
+from flq_jax.federated.dadaquant import dadaquant
 from flq_jax.federated.downlink import (
     Downlink,
     compressed,
@@ -70,6 +71,7 @@ __all__ = [
     "client_mesh",
     "compressed",
     "crop_and_flip",
+    "dadaquant",
     "drawn",
     "everyone",
     "exact",

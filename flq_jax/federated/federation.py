@@ -49,8 +49,9 @@ def federation(
     2. A lazy link measures the model's movements in one step size: the server's may not
        follow a schedule.
     3. An uplink with several widths needs a network that chooses among them, unless it has
-       them for a warm-up; a downlink has one width, but for a warm-up; and a network that
-       plans by the length of messages needs links without warm-up.
+       them for a warm-up, and as many as that network chooses among; a downlink has one
+       width, but for a warm-up; and a network that plans by the length of messages needs
+       links without warm-up.
     4. A client whose memory must add up with the server's, as SCAFFOLD's, needs a mean of
        what was sent in this round: no lazy link, no majority vote, and a link that
        remembers estimates only where everyone takes part.
@@ -142,6 +143,12 @@ def _require_widths(made: Federation, d: int) -> None:
         raise ValueError(
             "federation: an uplink with several widths needs a network that chooses among "
             "them, such as a cell"
+        )
+    found = len(link.layout(d).options)
+    if network.options not in (0, found):
+        raise ValueError(
+            f"federation: the network chooses among {network.options} options, and the "
+            f"uplink must be of as many, one_of((...)), got {found}"
         )
     if warm_up and network.chooses:
         raise ValueError(

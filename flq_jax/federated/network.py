@@ -60,11 +60,15 @@ class Network(NamedTuple):
             much each moves the server's estimate of its client, ||q' - q||^2, or where
             it keeps none ||x||^2.
         everyone: whether all clients hear every broadcast.
-        chooses: whether `Plan.choice` follows the links; otherwise it is 0.
+        chooses: whether `Plan.choice` follows the links, or the losses; otherwise it is
+            0.
         costs: whether rounds cost seconds and joules, and messages may be lost.
         lossless: whether the message of everyone who listens arrives, whatever it and
             those of the others are.
         clients: M, of how many it chooses; 0 where it does not say.
+        hear: (state, loss f32[]) -> state, of a round's mean loss, see `Uplink`, NaN where
+            there is none; None where nothing follows the losses.
+        options: among how many options of the uplink it chooses; 0 where it does not say.
     """
 
     init: Callable[[], Any]
@@ -75,6 +79,8 @@ class Network(NamedTuple):
     costs: bool = False
     lossless: bool = False
     clients: int = 0
+    hear: Callable[[Any, jax.Array], Any] | None = None
+    options: int = 0
 
 
 def require_clients(network: Network, clients: int) -> None:

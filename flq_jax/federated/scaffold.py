@@ -47,8 +47,7 @@ def scaffold(
     first and by S / N against that of the second, S / N the share of all examples whose
     clients it heard. The link carries 2 d numbers in either direction, and all of them
     are counted. What is rounded on its way must not pull c from the mean of the c_m,
-    which no later round would mend; so c_m moves by what the server makes of the message,
-    as in SCALLION (Huang, Li and Li 2024).
+    which no later round would mend; so c_m moves by what the server makes of the message.
 
     Args:
         loss: f_m, (params, inputs, labels, weights, key) -> f32[], see `Batch`.

@@ -156,6 +156,8 @@ def settled(
     memory, local = kept(said, memories, active, arrived)
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     lost = jnp.where(active, weights * said.loss, 0.0)
+    loss = jnp.sum(lost) / jnp.sum(weights)
+    network, hear = outcome.state, federation.network.hear
     return Uplink(
         who=who,
         messages=said.message,
@@ -163,9 +165,9 @@ def settled(
         num_bits=sent,
         client_memory=put(state.client_memory, who, memory, begun.clients),
         local_memory=put(state.local_memory, who, local, begun.clients),
-        network=outcome.state,
+        network=network if hear is None else hear(network, loss),
         downlink=begun.model.state,
-        loss=jnp.sum(lost) / jnp.sum(weights),
+        loss=loss,
         diverged=jnp.sum(begun.plan.listens & ~said.finite),
         overloads=jnp.sum(said.overload & active),
         downlink_bits=begun.model.message.num_bits,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from flq_jax.kernels import dot, host
+from flq_jax.kernels import dot, host, predicted
 
 BACKENDS = (
     "reference",
@@ -35,8 +35,7 @@ PACK_COST = 7.5
 UNPACK_COST = 5.0
 DOT_COST = {"float32": 1.0, "bfloat16": 0.6, "int8": 0.7}
 
-GPU_POPCOUNT_ROWS = 4
-GPU_PACKED_ROWS = 128
+GPU_LEAD = 2.0  # by which a kernel must be predicted to win while it is not timed
 
 
 class Shape(NamedTuple):
@@ -81,14 +80,9 @@ def choose(platform: str, shape: Shape) -> str:
     where a word costs 2.0 or 4.4, dot is 1, 0.6 or 0.7 as `multiplied`, and splits is
     what exactness costs a convolution, 1, 2 or 4 (`dot.num_products`).
 
-    GPU (predicted, never timed). An A100 counts 16 words a clock and SM, 512 / (k l)
-    products, and its int8 tensor cores do 2048; an H100 512 and 4096. So popcounts lose
-    wherever arithmetic decides. Memory delivers 107 bits a clock and SM: packed columns
-    of one bit are read no faster than popcounts for 512 / 107 = 4.8 rows use them up,
-    and int8 columns no faster than tensor cores do for 2048 / (107 / 8) = 153 rows:
-
-        gpu_popcount if rows <= 4 / (k l);  gpu_int8 if rows <= 128 and b is packed;
-        otherwise, and for convolutions of any size, lax_dot.
+    GPU (predicted for an H100 by `predicted.gpu_costs`, never timed): a kernel of ours only where
+    b is packed and its cost is predicted to be at most half of lax_dot's; otherwise, and
+    for convolutions of any size, lax_dot.
 
     TPU (predicted from the compiler's static schedules for v5e). The vector unit reaches
     29,817 products a bundle by popcounts, the MXU 123,136 from int8 in memory and
@@ -98,11 +92,10 @@ def choose(platform: str, shape: Shape) -> str:
     """
     if 0 in (shape.rows, shape.length, shape.columns):
         return "reference"
-    if platform == "gpu" and not shape.conv:
-        if shape.rows * shape.bits[0] * shape.bits[1] <= GPU_POPCOUNT_ROWS:
-            return "gpu_popcount"
-        if shape.rows <= GPU_PACKED_ROWS and shape.packed[1]:
-            return "gpu_int8"
+    if platform == "gpu" and not shape.conv and shape.packed[1]:
+        costs = predicted.gpu_costs(shape)
+        best = min(costs, key=costs.__getitem__)
+        return best if GPU_LEAD * costs[best] <= costs["lax_dot"] else "lax_dot"
     if platform == "tpu" and not shape.conv and shape.packed[1]:
         return "tpu_int8"
     if platform == "cpu" and _popcount_cost(shape) < _dot_cost(shape):

@@ -17,7 +17,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
-from flq_jax.kernels import int8
+from flq_jax.kernels import int8, predicted
 from flq_jax.kernels.packing import WORD_BITS
 
 
@@ -28,7 +28,7 @@ def in_mind(kind: str = "NVIDIA H100") -> AbstractContextManager:
 
 
 def popcount_product(
-    a: jax.Array, b: jax.Array, *, binary: bool, block=(32, 128), interpret=False
+    a: jax.Array, b: jax.Array, *, binary: bool, block=None, interpret=False
 ) -> jax.Array:
     """Sums of 2^(i+j) popcount(a_i op b_j) over words and planes, one tile a program.
 
@@ -38,13 +38,15 @@ def popcount_product(
         a: i32[k, m, p], the bit planes of m rows of p words; padded to whole blocks.
         b: i32[l, p, n], the bit planes of n columns, likewise.
         binary: op is xor if true, else and.
-        block: rows and columns of a tile, powers of 2, ValueError otherwise.
+        block: rows and columns of a tile, powers of 2, ValueError otherwise; None: as
+            `predicted.gpu_block` fits them to the rows.
         interpret: run the kernel body as ordinary JAX, on any platform.
 
     Returns:
         i32[m, n].
     """
-    _require_block("popcount_product", block)
+    block = block or predicted.gpu_block(a.shape[1])
+    require_block("popcount_product", block)
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
     a = _pad_last(a.swapaxes(1, 2), block[0])
     b = _pad_last(b, block[1])
@@ -84,7 +86,12 @@ def _popcount_kernel(a_ref, b_ref, out_ref, *, binary):
 
 
 def int8_product(
-    a: jax.Array, b: jax.Array, *, block=(64, 64), chunk: int = 2, interpret=False
+    a: jax.Array,
+    b: jax.Array,
+    *,
+    block=predicted.INT8_BLOCK,
+    chunk: int = 2,
+    interpret=False,
 ) -> jax.Array:
     """Sums of code products on int8 tensor cores, from packed operands.
 
@@ -101,8 +108,8 @@ def int8_product(
     Returns:
         i32[m, n].
     """
-    _require_block("int8_product", block, least=16)
-    _require_block("int8_product", (chunk,))
+    require_block("int8_product", block, least=16)
+    require_block("int8_product", (chunk,))
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
     # Both by rows of words: [planes, rows, words], padded with codes of 0.
     left = _pad_last(_pad_last(a, chunk).swapaxes(1, 2), block[0]).swapaxes(1, 2)
@@ -157,7 +164,8 @@ def _pad_last(x: jax.Array, multiple: int) -> jax.Array:
     return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % multiple)])
 
 
-def _require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+def require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+    """Raises ValueError unless every size is a power of 2 from `least`."""
     if any(size < least or size & (size - 1) for size in block):
         raise ValueError(
             f"{where}: block must be powers of 2 from {least}, got {block=}"

@@ -88,7 +88,7 @@ def test_vectors_pass_through_shared_memory():
     [
         ("setp.eq.u32 %p1, %r1, 3; @%p1 bra $L__BB0_1; $L__BB0_1:", "threads differ"),
         ("sin.b32 %r5, %r1;", "sin"),
-        ("mul.hi.u32 %r5, %r1, %r1;", "mul.hi"),
+        ("mul.hi.u64 %rd6, %rd3, %rd3;", "mul.hi"),
     ],
 )
 def test_what_is_not_modelled_is_refused(body, match):
@@ -161,3 +161,10 @@ def test_matrices_go_to_shared_memory_and_come_back():
     block.load_matrices("{%c, %d}", "[%at]", transposed=False)
     np.testing.assert_array_equal(block.read("%d"), lanes + 100)
     np.testing.assert_array_equal(block.read("%c"), lanes)
+
+
+def test_high_halves_of_products_keep_their_sign():
+    # -3 * 2^31 = -2 * 2^32 + 2^31: division by a constant is made of these.
+    factors = [np.array([-3, 5]), np.array([2**31 - 1, 2**31 - 1])]
+    high = arithmetic("mul", ["hi", "s32"], 32, factors)
+    assert high.tolist() == [-2, 2]

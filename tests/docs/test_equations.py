@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
@@ -13,6 +14,7 @@ equations = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(equations)
 
 
+@pytest.mark.more
 def test_every_equation_is_drawn():
     figure = equations.drawn()
     titles = [axes.get_title() for axes in figure.axes]

@@ -30,9 +30,8 @@ def small(example, **changes):
     return example["SMALL"]._replace(rounds=3, **changes)
 
 
-@pytest.mark.parametrize(
-    "name", ["4 bits", pytest.param("top 2 %", marks=pytest.mark.more)]
-)
+@pytest.mark.more
+@pytest.mark.parametrize("name", ["4 bits", "top 2 %"])
 def test_a_curve_counts_the_bits_of_each_round_s_message(name, example, pieces):
     setting = small(example)
     expression = example["LINKS"][name]

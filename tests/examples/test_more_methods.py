@@ -26,6 +26,7 @@ def test_an_expression_is_a_link_and_stands_on_the_page(name):
     assert f"| {name} | `{uplink}`" in PAGE
 
 
+@pytest.mark.more
 def test_a_row_learns_and_is_counted():
     """Images that are bright above or below, by class: told after three rounds."""
     labels = np.arange(40, dtype=np.uint8) % 2

@@ -45,6 +45,7 @@ def test_it_is_one_short_file():
     assert len((OWN / "simulate.py").read_text().splitlines()) <= 40
 
 
+@pytest.mark.more
 def test_without_a_config_it_learns_and_counts(own, tmp_path, monkeypatch):
     """2 bits a number and 32 a tensor up from 20 users; 8 and 32 down, once a round."""
     monkeypatch.chdir(tmp_path)

@@ -4,10 +4,12 @@ import pathlib
 import runpy
 
 import jax
+import pytest
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "own_parts.py"
 
 
+@pytest.mark.more
 def test_own_parts_learn_in_two_bits_a_number(tmp_path):
     """d = 2 x 96 numbers in six tensors: 2 d + 6 x 32 bits up, 8 d + 6 x 32 down."""
     with jax.numpy_rank_promotion("allow"):  # as a user has it

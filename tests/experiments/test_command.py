@@ -87,6 +87,7 @@ def test_killed_at_any_round_it_ends_as_though_it_had_not_been(
     assert results(tmp_path) == results(unbroken(name)[0])
 
 
+@pytest.mark.more
 def test_the_same_seed_gives_the_same_run_with_tensorboard_files_on_request(
     unbroken, tmp_path
 ):
@@ -120,6 +121,7 @@ def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     assert (tmp_path / f"checkpoints/{rounds[-1]}").is_dir()
 
 
+@pytest.mark.more
 def test_a_locale_that_is_not_utf_8_changes_no_file(tmp_path):
     """Python takes POSIX's for UTF-8 unless it is told not to."""
     ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

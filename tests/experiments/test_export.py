@@ -27,6 +27,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.more
 def test_accuracy_is_reproduced_and_size_is_the_sum_of_the_widths(
     run, tmp_path, capsys
 ):

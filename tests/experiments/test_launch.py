@@ -121,6 +121,7 @@ def test_a_signal_is_passed_on_and_starts_nothing_more(number, tmp_path):
     assert (tmp_path / "0").read_text() == "saved"
 
 
+@pytest.mark.more
 def test_a_sweep_is_run_here_and_not_again(tmp_path):
     first = start(tmp_path, "--config.rounds=5")
     assert first.returncode == 0, first.stderr

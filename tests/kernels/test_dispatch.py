@@ -3,7 +3,7 @@ import warnings
 import jax.numpy as jnp
 import pytest
 
-from flq_jax.kernels import dispatch, host
+from flq_jax.kernels import dispatch, host, predicted
 from flq_jax.kernels.dispatch import Shape, choose
 
 
@@ -47,16 +47,40 @@ def test_cpu_multiplies_what_it_has_instructions_for(able):
 @pytest.mark.parametrize(
     "shape, backend",
     [
-        (Shape(4, 4096, 4096, (1, 1)), "gpu_popcount"),
-        (Shape(4, 4096, 4096, (1, 2)), "gpu_int8"),
-        (Shape(128, 4096, 4096, (1, 1)), "gpu_int8"),
-        (Shape(128, 4096, 4096, (1, 1), (False, False)), "lax_dot"),
-        (Shape(129, 4096, 4096, (1, 1)), "lax_dot"),
-        (Shape(4, 4096, 4096, (1, 1), conv=True), "lax_dot"),
+        (Shape(4, 16384, 16384, (1, 1)), "gpu_popcount"),
+        (Shape(64, 16384, 16384, (1, 2)), "gpu_int8"),
+        (Shape(4, 16384, 16384, (1, 1), (True, False)), "lax_dot"),
+        (Shape(1024, 1152, 128, (1, 1)), "lax_dot"),
+        (Shape(1, 10, 10, (1, 1)), "lax_dot"),
+        (Shape(4, 16384, 16384, (1, 1), conv=True), "lax_dot"),
     ],
 )
-def test_gpu_counts_bits_only_where_memory_decides(shape, backend):
+def test_gpu_kernels_are_chosen_where_memory_decides(shape, backend):
     assert choose("gpu", shape) == backend
+
+
+def test_gpu_prediction_by_hand():
+    # 4 x 4096 x 4096, one bit: 64 tiles of 4 x 64, 2 kernels of 4300 clocks; of words
+    # 4 * 128 * 4096 at 16 by 64 units 2048 clocks, of bytes 2.2 MB at 1970 fewer.
+    costs = predicted.gpu_costs(Shape(4, 4096, 4096, (1, 1)))
+    assert costs["gpu_popcount"] == 2 * 4300 + 2048
+    # Bytes decide: a read, written and read, 1 bit and 2 bytes a weight, the result.
+    moved = 4 * 4096 * 2 + 4096 * 4096 * (1 / 8 + 2) + 4 * 4 * 4096
+    assert costs["lax_dot"] == pytest.approx(2 * 4300 + moved / 1970)
+
+
+def test_gpu_kernel_must_be_predicted_to_win_by_twice(monkeypatch):
+    for lead, backend in ((1.99, "lax_dot"), (2.0, "gpu_int8")):
+        costs = {"gpu_popcount": 3.0, "gpu_int8": 1.0, "lax_dot": lead}
+        monkeypatch.setattr(predicted, "gpu_costs", lambda shape, costs=costs: costs)
+        assert choose("gpu", Shape(4, 4096, 4096, (1, 1))) == backend
+
+
+@pytest.mark.parametrize(
+    "rows, block", [(1, (1, 64)), (3, (4, 64)), (8, (8, 128)), (100, (32, 128))]
+)
+def test_tiles_have_no_more_rows_than_there_are(rows, block):
+    assert predicted.gpu_block(rows) == block
 
 
 def test_tpu_never_counts_bits():

@@ -205,6 +205,7 @@ def test_the_contract_is_kept(name):
     check_quantizer(*QUANTIZERS[name])
 
 
+@pytest.mark.more
 def test_a_range_in_root_mean_squares_keeps_the_contract():
     check_quantizer(uveqfed("e8", 2, reach=2.4), Claims(bits=lambda d: 2 * d + 32))
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from more import more, only
 from nodes_elsewhere import CLIENTS, METHODS, ROUNDS, D, Elsewhere, examples, loss
 
 from flq_jax import federated, wire
@@ -11,7 +12,7 @@ from flq_jax.data.flat import flat_data
 from flq_jax.remote import NodeMemory
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", only({"floats", "ef_sign", "two_laq"}, METHODS))
 def test_the_model_is_the_simulations_bit_for_bit(name):
     run = Elsewhere(**METHODS[name]())
     for k in range(ROUNDS):
@@ -20,6 +21,7 @@ def test_the_model_is_the_simulations_bit_for_bit(name):
     assert all(each.there == {0, 1, 2} for each in run.happened)
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("name", ["floats", "laq"])
 def test_so_it_is_where_examples_lie_flat(name):
     """A node has the pool of its own client alone, the simulation that of all."""
@@ -36,7 +38,7 @@ def test_so_it_is_where_examples_lie_flat(name):
     run.holds()
 
 
-@pytest.mark.parametrize("name", ["ef_sign", "two_laq"])
+@pytest.mark.parametrize("name", ["ef_sign", more("two_laq")])
 def test_the_absent_are_as_silent_as_in_the_simulation(name):
     """They miss a broadcast, or their answer is lost: none of the ends is poisoned."""
     run = Elsewhere(**METHODS[name]())
@@ -50,7 +52,7 @@ def test_the_absent_are_as_silent_as_in_the_simulation(name):
     assert not any(each.anew for each in run.happened)
 
 
-@pytest.mark.parametrize("name", ["ef21", "two_laq"])
+@pytest.mark.parametrize("name", [more("ef21"), "two_laq"])
 def test_who_has_lost_its_memory_says_so_and_begins_anew(name):
     run = Elsewhere(**METHODS[name]())
     run.round(0)

@@ -36,6 +36,7 @@ def last(sim, rounds):
     return list(sim.run(rounds=rounds, every=rounds))[-1]
 
 
+@pytest.mark.more
 def test_scaffolds_two_vectors_are_counted_and_its_model_judged(tmp_path):
     """4 clients of 2 x 3 floats; each has an optimum of its own."""
     optimizer = optax.sgd(0.005)

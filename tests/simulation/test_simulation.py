@@ -61,6 +61,7 @@ def test_gradient_descent_on_own_arrays_is_that_in_numpy():
     assert not PARAMS["w"].any() and sim.heard_params["w"].shape == (3,)
 
 
+@pytest.mark.more
 def test_everything_at_once_is_cut_where_one_asks(tmp_path):
     """Stopped after round 4 of 6, and taken up by another process's simulation."""
     parts = {
@@ -134,6 +135,7 @@ def test_a_loss_that_is_not_finite_ends_the_run():
     assert "diverged" in sim.stopped and list(sim.run(rounds=9)) == []
 
 
+@pytest.mark.more
 def test_lazy_clients_compare_in_the_step_that_sgd_tells():
     """Ten times the step is a tenth of the movement, and of the silence."""
     lazily = functools.partial(make, uplink=flq.lazy(flq.innovation(flq.uniform(8))))

@@ -95,7 +95,7 @@ def asked(files):
     return made
 
 
-@pytest.mark.parametrize("name", only({"scaffold", "fednova"}, CLIENTS))
+@pytest.mark.parametrize("name", only({"scaffold"}, CLIENTS))
 def test_an_algorithm_that_a_config_names_trains(name, asked, tmp_path):
     """A client sends its floats in each round; of SCAFFOLD's there are twice as many."""
     seldom = {"every": 100, "checkpoint_every": 100}
@@ -151,6 +151,7 @@ def test_signs_of_model_and_control_are_on_the_wire(asked):
     assert found.broadcast_bytes == 3 * 4 * 2 * D
 
 
+@pytest.mark.more
 def test_what_clients_remember_goes_on_where_a_run_does(asked, tmp_path):
     """Two rounds and two more: control variates and errors are as of four at once."""
     folders = tmp_path / "once", tmp_path / "twice"

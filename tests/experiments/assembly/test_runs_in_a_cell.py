@@ -92,6 +92,7 @@ def audited(dataset):
         return config, run, audit.audit(run, 40), np.stack(bits)
 
 
+@pytest.mark.more
 def test_weak_clients_compress_and_strong_ones_do_not(audited):
     """The width that is sent follows the distance, and the length the width."""
     config, run, _, uplink_bits = audited
@@ -117,6 +118,7 @@ def test_every_byte_of_mixed_widths_is_on_the_wire(audited):
     assert found.wire_bytes == sum(n * -(-bits // 8) for bits, n in lengths)
 
 
+@pytest.mark.more
 def test_a_bits_budget_hears_everyone_and_then_those_with_most_news(dataset):
     """One-bit messages, of which two fit: those who were not heard yet come first."""
     config = one_bit("bits_budget(2 * 7882)")
@@ -126,6 +128,7 @@ def test_a_bits_budget_hears_everyone_and_then_those_with_most_news(dataset):
     assert np.all(np.isfinite(state.news[-1])) and np.all(state.news[-1] > 0)
 
 
+@pytest.mark.more
 def test_worth_that_grows_with_age_hears_everyone_in_turn(dataset):
     """Two blocks, no errors: the two who waited longest are worth the most together."""
     policy = {"assignment": "hungarian", "worth": "age", "thrift": 0.0}

@@ -109,6 +109,7 @@ def test_so_are_seeds_with_cells_and_data_of_their_own(dataset, tmp_path):
     assert_alone(configs[1], dataset, tmp_path / "alone", folders)
 
 
+@pytest.mark.more
 def test_runs_that_stand_at_different_rounds_go_on_together(both, dataset, tmp_path):
     """As after a crash between two checkpoints."""
     ragged = jobs([small(), small(seed=1)], dataset, tmp_path)
@@ -118,6 +119,7 @@ def test_runs_that_stand_at_different_rounds_go_on_together(both, dataset, tmp_p
         assert left(one.folder) == left(other)
 
 
+@pytest.mark.more
 def test_numbers_together_are_the_numbers_alone(dataset, tmp_path):
     lazy = "lazy(innovation(sign()), weight=xi, error_weight=1.0)"
     configs = [
@@ -191,6 +193,7 @@ def own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
 
+@pytest.mark.more
 def test_an_own_constructor_s_numbers_are_arguments_if_it_says_so(
     own, dataset, tmp_path
 ):

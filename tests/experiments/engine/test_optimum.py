@@ -15,6 +15,7 @@ from flq_jax.experiments.engine.optimum import kept, least_loss
 from flq_jax.experiments.folder.record import Job
 
 
+@pytest.mark.more
 def test_no_loss_is_below_it_and_its_gradient_vanishes():
     config = mnist_gd.get_config()
     config.clients, config.data = 3, "synthetic()"  # 2,000 examples: uneven clients

@@ -28,6 +28,7 @@ def run(cache, workdir):
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=kept)
 
 
+@pytest.mark.more
 def test_a_second_process_compiles_nothing(tmp_path):
     run(tmp_path, tmp_path / "first")
     compiled = files(tmp_path)

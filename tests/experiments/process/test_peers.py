@@ -78,6 +78,7 @@ def alone(tmp_path_factory):
     return workdir
 
 
+@pytest.mark.more
 def test_two_processes_are_one_and_either_goes_on_from_the_other(alone, tmp_path):
     shutil.copytree(alone / "checkpoints/20", tmp_path / "checkpoints/20")
     outputs = [finish(p) for p in start_two(tmp_path, "--config.rounds=30")]
@@ -87,6 +88,7 @@ def test_two_processes_are_one_and_either_goes_on_from_the_other(alone, tmp_path
     assert_same(rows(tmp_path), rows(alone))
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.repro), 1])
 def test_when_one_is_killed_the_other_ends_and_the_run_goes_on(victim, alone, tmp_path):
     processes = start_two(tmp_path, "--config.rounds=200")

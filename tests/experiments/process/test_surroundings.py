@@ -39,6 +39,7 @@ def run(folder, **variables):
     )
 
 
+@pytest.mark.more
 def test_a_run_is_the_same_whatever_the_surroundings_set(tmp_path):
     one = run(tmp_path / "one")
     other = run(tmp_path / "other", JAX_NUMPY_RANK_PROMOTION="raise", **NOT_HEEDED)

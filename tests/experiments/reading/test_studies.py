@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from more import more
 
 from flq_jax import data, federated, keys
 from flq_jax.configs.paper import fig3
@@ -115,7 +114,8 @@ def test_there_is_no_study_of_what_is_not_finite(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("study", [more("messages"), "levels"])
+@pytest.mark.more
+@pytest.mark.parametrize("study", ["messages", "levels"])
 def test_a_study_leaves_a_figure_and_its_numbers(
     study, config, dataset, tmp_path, monkeypatch
 ):

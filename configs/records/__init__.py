@@ -1,0 +1,1 @@
+"""Bits to an accuracy, both ways: sweeps whose tables stand in docs/records.md."""

@@ -1,0 +1,58 @@
+"""How the record's row came about: MNIST, ten clients, seed 0, one thing changed at a time.
+
+    python -m experiments.main --config=configs/records/ablation.py --workdir=runs/ablation
+    python docs/records.py --workdir=runs/ablation
+
+`mnist-first-...` have one epoch in batches of 20 at a rate of 0.1 and 3,416 parameters,
+`mnist-then-...` batches of 50 at 0.2 and 3,951. docs/records.md has the figures.
+"""
+
+from flq_jax.configs import default
+from flq_jax.configs.records import _rows
+
+EDEN = "direct(eden(0.1))"
+FLOATS = "direct(identity())"
+SIGNS = "innovation(sign())"
+EDEN_DOWN = "innovation(eden(1.0, False))"
+FIRST = {
+    "signs_down": _rows.Row(EDEN, SIGNS, 25),
+    "floats_both": _rows.Row(FLOATS),
+    "floats_up": _rows.Row(FLOATS, SIGNS, 15),
+    "floats_down": _rows.Row(EDEN, rounds=15),
+    "eden_down": _rows.Row(EDEN, EDEN_DOWN, 20),
+    "adopted_signs": _rows.Row(EDEN, f"compressed({SIGNS}, adopted=True)", 20),
+    "adopted_top_k": _rows.Row(EDEN, _rows.ADOPTED, 20),
+    "error_feedback": _rows.Row("error_feedback(eden(0.1, False))", SIGNS, 20),
+    "top_k": _rows.Row(
+        "error_feedback(entropy_coded(top_k(0.01, d, values=sign())))", rounds=15
+    ),
+}
+THEN = {
+    "two_epochs": _rows.Row(EDEN, EDEN_DOWN),
+    "four_epochs": _rows.Row(EDEN, EDEN_DOWN, epochs=4),
+    "adopted": _rows.Row(EDEN, f"compressed({EDEN_DOWN}, adopted=True)", epochs=4),
+    "adopted_top_k": _rows.Row(EDEN, _rows.ADOPTED, epochs=4),
+    "fifth_of_a_bit": _rows.Row("direct(eden(0.2))", EDEN_DOWN, epochs=4),
+    "twentieth_of_a_bit": _rows.Row("direct(eden(0.05))", EDEN_DOWN, 16, 4),
+}
+
+
+def get_config():
+    return default.get_config()
+
+
+def sweep():
+    """name -> config of each step."""
+    first = {f"mnist-first-{name}": _first(row) for name, row in FIRST.items()}
+    then = {
+        f"mnist-then-{name}": _rows.all_at_work_config("mnist", row, 0)
+        for name, row in THEN.items()
+    }
+    return first | then
+
+
+def _first(row):
+    row = row._replace(epochs=1, model="CNN((5, 10, 16))")
+    config = _rows.all_at_work_config("mnist", row, 0)
+    config.let.rate, config.let.batch = 0.1, 20
+    return config

@@ -1,0 +1,55 @@
+"""The records' table tells what a run had sent when it first reached an accuracy."""
+
+import importlib.util
+import pathlib
+
+from flq_jax.experiments.reading.grouping import Group
+from flq_jax.experiments.reading.results import Result
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+SPEC = importlib.util.spec_from_file_location("records", DOCS / "records.py")
+records = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(records)
+
+
+def line(number, accuracy):
+    """After so many rounds of ten messages of 9 bits, and a broadcast of 20."""
+    bits = {"uplink_bits": 90 * number, "downlink_bits": 20 * number}
+    return {"round": number, "uploads": 10 * number, "test_accuracy": accuracy, **bits}
+
+
+ROWS = [line(1, 0.8), line(2, 0.95), line(3, 0.9)]
+
+
+def test_the_first_line_at_the_target_counts():
+    """A frame has 26 bytes beside the payload's, and 7 bits at most are unused."""
+    found = records.cost(ROWS, 0.9)
+    assert found[:3] == (2, 180, 40) and found.bits == 220
+    assert found.frames == 220 + 22 * (7 + 208)
+
+
+def test_a_target_that_is_not_reached_has_no_cost():
+    assert records.cost(ROWS, 0.96) is None
+
+
+def test_a_frame_is_never_longer_than_it_is_said_to_be():
+    """A message of 9 bits takes 2 bytes and 26."""
+    assert 8 * 28 <= records.frame_bits(9, 1) <= 8 * 29
+
+
+def test_a_seed_that_fails_is_told_and_not_averaged():
+    runs = [
+        Result("mnist-x-seed1", {}, ROWS, {}),
+        Result("mnist-x-seed2", {}, ROWS[:1], {}),
+    ]
+    (told,) = records.table(Group("mnist-x-seed", {}, runs), [0.9, 0.99])
+    assert told == "| `mnist-x` | 90 | 2/never | 180 | 40 | 220 | 4.95e+03 |"
+
+
+def test_the_picture_has_every_run_of_mnist_and_what_is_published():
+    runs = [Result("mnist-x-seed1", {}, ROWS, {})]
+    other = [Result("fashion_mnist-x-seed1", {}, ROWS, {})]
+    groups = [Group(each[0].name, {}, each) for each in (runs, other)]
+    (axes,) = records.drawn(groups).axes
+    assert [*axes.lines[0].get_xdata()] == [90, 180, 270]
+    assert len(axes.lines) == 1 + len(records.PUBLISHED)
