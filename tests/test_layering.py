@@ -23,8 +23,8 @@ MAY_IMPORT = {
     "entropy": {"coding"},
     "data": {"arguments", "single"},
     "kernels": set(),
-    "wireless": {"arguments", "single"},
-    "models": {"quantizers", "kernels", "arguments", "single"},
+    "wireless": {"arguments", "single", "precision"},
+    "models": {"quantizers", "kernels", "arguments", "single", "precision"},
     "federated": {
         *("compressors", "quantizers", "keys", "data", "arguments", "single"),
         "precision",
@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
-        "arguments",
+        *("arguments", "precision"),
     },
     "remote": {
         *("simulation", "federated", "compressors", "quantizers", "wire", "keys"),
@@ -43,7 +43,9 @@ MAY_IMPORT = {
         *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
         *("arguments", "single"),
     },
-    "tasks": {"simulation", "federated", "models", "arguments", "single"},
+    "tasks": {
+        *("simulation", "federated", "models", "arguments", "single", "precision"),
+    },
     "expressions": {
         *("tasks", "networks", "federated", "compressors", "quantizers", "models"),
         *("data", "wireless"),

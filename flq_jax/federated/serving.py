@@ -47,9 +47,8 @@ def serve(
         # Silenced here, in the cache: all clients' messages at once are a pass of memory.
         messages = jax.vmap(silence)(messages, arrived)
         estimates, memory = decoded(federation, key, broadcast, who, messages, memory)
-        return jnp.dot(shares, federation.aggregate.share(estimates), precision=EXACT)[
-            None
-        ], memory
+        shared = federation.aggregate.share(estimates)
+        return jnp.dot(shares, shared, precision=EXACT)[None], memory
 
     def silent_group(key, broadcast, who, memory, shares):
         nothing = jax.tree.map(
@@ -58,9 +57,8 @@ def serve(
         estimates, _ = decoded(
             federation, key, broadcast, who, nothing, memory, each=None
         )
-        return jnp.dot(shares, federation.aggregate.share(estimates), precision=EXACT)[
-            None
-        ]
+        shared = federation.aggregate.share(estimates)
+        return jnp.dot(shares, shared, precision=EXACT)[None]
 
     parts, memory = federation.grouping(group, keys.uplink, broadcast)(
         who,
