@@ -1,4 +1,4 @@
-"""What a compiled program exchanges between devices, read from its text."""
+"""What a program exchanges between devices, and how it multiplies, read from its text."""
 
 import re
 
@@ -21,3 +21,10 @@ def arrays(what):
         (dtype, tuple(int(n) for n in shape.split(",") if n))
         for dtype, shape in ARRAY.findall(what)
     ]
+
+
+def rounded_products(lowered):
+    """The products of a lowered program whose factors an accelerator may round."""
+    lines = [line for line in lowered.as_text().splitlines() if "dot_general" in line]
+    assert lines, "no products"
+    return [line for line in lines if "precision = [HIGHEST, HIGHEST]" not in line]

@@ -11,8 +11,9 @@ MAY_IMPORT = {
     "keys": set(),
     "arguments": set(),
     "single": set(),
+    "precision": set(),
     "coding": set(),
-    "quantizers": {"arguments", "coding", "single"},
+    "quantizers": {"arguments", "coding", "single", "precision"},
     "compressors": {"quantizers", "arguments", "single"},
     "bitstream": set(),
     "wire": {"quantizers", "bitstream", "coding"},
@@ -22,13 +23,16 @@ MAY_IMPORT = {
     "entropy": {"coding"},
     "data": {"arguments", "single"},
     "kernels": set(),
-    "wireless": {"arguments", "single"},
-    "models": {"quantizers", "kernels", "arguments", "single"},
-    "federated": {"compressors", "quantizers", "keys", "data", "arguments", "single"},
+    "wireless": {"arguments", "single", "precision"},
+    "models": {"quantizers", "kernels", "arguments", "single", "precision"},
+    "federated": {
+        *("compressors", "quantizers", "keys", "data", "arguments", "single"),
+        "precision",
+    },
     "testing": {"compressors", "quantizers", "wire"},
     "simulation": {
         *("federated", "compressors", "quantizers", "keys", "data", "ledger", "single"),
-        "arguments",
+        *("arguments", "precision"),
     },
     "remote": {
         *("simulation", "federated", "compressors", "quantizers", "wire", "keys"),
@@ -39,7 +43,9 @@ MAY_IMPORT = {
         *("federated", "compressors", "models", "wireless", "quantizers", "keys"),
         *("arguments", "single"),
     },
-    "tasks": {"simulation", "federated", "models", "arguments", "single"},
+    "tasks": {
+        *("simulation", "federated", "models", "arguments", "single", "precision"),
+    },
     "expressions": {
         *("tasks", "networks", "federated", "compressors", "quantizers", "models"),
         *("data", "wireless"),

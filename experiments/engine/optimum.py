@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from flq_jax import federated
 from flq_jax.data.flat import joined
+from flq_jax.precision import EXACT
 
 from ..assembly.build import Run
 from ..process import peers
@@ -88,7 +89,8 @@ def _objective(run: Run, dtype: jnp.dtype) -> Callable:
         pool, rows = data.apart()
         values, gradients = federated.in_groups(1, run.mesh)(each, pool)(rows)
         shares = (data.sizes / jnp.sum(data.sizes)).astype(dtype)
-        return jnp.dot(shares, values), shares @ gradients
+        mean = functools.partial(jnp.dot, shares, precision=EXACT)
+        return mean(values), mean(gradients)
 
     def objective(theta):
         value, gradient = value_and_gradient(jnp.asarray(theta, dtype), run.data)

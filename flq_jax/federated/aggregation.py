@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flq_jax.precision import EXACT
+
 
 class Aggregate(NamedTuple):
     """u = verdict(sum_m w_m share(x_hat_m)), so that any part of the sum can wait.
@@ -67,4 +69,4 @@ def shares(
     if normaliser is None:
         return p
     a = normaliser(sizes)
-    return jnp.vdot(p, a) * p / a
+    return jnp.vdot(p, a, precision=EXACT) * p / a

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from flq_jax.arguments import require_callable
 from flq_jax.federated.local import Loss
+from flq_jax.precision import EXACT
 
 
 def mean_of(loss: Callable[..., jax.Array]) -> Loss:
@@ -38,6 +39,7 @@ def mean_of(loss: Callable[..., jax.Array]) -> Loss:
                 "mean_of: the loss must give a number for each example, "
                 f"{list(weights.shape)}, got {list(jnp.shape(losses))}"
             )
-        return jnp.dot(weights, jnp.where(weights > 0.0, losses, 0.0))
+        some = jnp.where(weights > 0.0, losses, 0.0)
+        return jnp.dot(weights, some, precision=EXACT)
 
     return mean

@@ -15,6 +15,7 @@ from flq_jax.federated.serving import decoded, moved, weighed
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.federated.work import Said, Told, asked, client, kept, settled, speaking
 from flq_jax.keys import RoundKeys
+from flq_jax.precision import EXACT
 from flq_jax.quantizers import Message
 
 
@@ -74,7 +75,7 @@ def one_pass(
     weights, total = weighed(federation, data, sent)
     rest = most / jnp.maximum(total, 1.0)
     if steps is not None:  # see `aggregation.shares`
-        rest *= jnp.vdot(weights / jnp.maximum(total, 1.0), steps)
+        rest *= jnp.vdot(weights / jnp.maximum(total, 1.0), steps, precision=EXACT)
     mean = federation.aggregate.verdict(part * rest)
     memory = put(state.server_memory, who, memory, data.sizes.shape[0])
     return sent, moved(federation, state, data, round_index, sent, memory, mean, total)
@@ -118,7 +119,7 @@ def heard_at_once(
         estimates, server = decoded(
             federation, told.uplink, told.broadcast, who, messages, server
         )
-        part = shares @ federation.aggregate.share(estimates)
+        part = jnp.dot(shares, federation.aggregate.share(estimates), precision=EXACT)
     memory, local = kept(said, (memory, local), active, active)
     # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
@@ -133,7 +134,9 @@ def added(shares: jax.Array, rows: Any, active: jax.Array) -> Any:
     """
 
     def weighted(rows):
-        return jax.tree.map(lambda x: jnp.tensordot(shares, x, 1), rows)
+        return jax.tree.map(
+            lambda x: jnp.tensordot(shares, x, 1, precision=EXACT), rows
+        )
 
     def blanked(rows):
         return weighted(

@@ -15,6 +15,7 @@ from flq_jax.federated.downlink import require_length, stepped_from
 from flq_jax.federated.rows import per_client, put, select, take
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
+from flq_jax.precision import EXACT
 from flq_jax.quantizers import Message
 
 
@@ -46,7 +47,8 @@ def serve(
         # Silenced here, in the cache: all clients' messages at once are a pass of memory.
         messages = jax.vmap(silence)(messages, arrived)
         estimates, memory = decoded(federation, key, broadcast, who, messages, memory)
-        return (shares @ federation.aggregate.share(estimates))[None], memory
+        shared = federation.aggregate.share(estimates)
+        return jnp.dot(shares, shared, precision=EXACT)[None], memory
 
     def silent_group(key, broadcast, who, memory, shares):
         nothing = jax.tree.map(
@@ -55,7 +57,8 @@ def serve(
         estimates, _ = decoded(
             federation, key, broadcast, who, nothing, memory, each=None
         )
-        return (shares @ federation.aggregate.share(estimates))[None]
+        shared = federation.aggregate.share(estimates)
+        return jnp.dot(shares, shared, precision=EXACT)[None]
 
     parts, memory = federation.grouping(group, keys.uplink, broadcast)(
         who,
@@ -71,7 +74,9 @@ def serve(
         parts = federation.grouping(silent_group, keys.uplink, broadcast)(
             jnp.arange(clients), memory, shares
         )
-    mean = federation.aggregate.verdict(jnp.ones(len(parts)) @ parts)
+    mean = federation.aggregate.verdict(
+        jnp.dot(jnp.ones(len(parts)), parts, precision=EXACT)
+    )
     return moved(federation, state, data, round_index, sent, memory, mean, total)
 
 

@@ -1,5 +1,6 @@
 """What one client of a round hears, computes and says."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from flq_jax.federated.network import Plan
 from flq_jax.federated.rows import put, select, take
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
+from flq_jax.precision import EXACT
 from flq_jax.quantizers import Message
 
 
@@ -237,7 +239,8 @@ def client(
 
 def squared(x: Any) -> jax.Array:
     """||x||^2, f32[], of a pytree of f32."""
-    return sum((jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(x)), jnp.float32(0.0))
+    square = functools.partial(jnp.vdot, precision=EXACT)
+    return sum((square(leaf, leaf) for leaf in jax.tree.leaves(x)), jnp.float32(0.0))
 
 
 def sendable(loss: jax.Array, x: Any, message: Message) -> jax.Array:

@@ -31,7 +31,7 @@ def matmul(a: Codes, b: Codes, dtype=jnp.float32) -> jax.Array:
         product = lax.dot(
             left[:, piece], right[piece], preferred_element_type=jnp.float32
         )
-        total += product.astype(jnp.int32)
+        total += _whole(product)
     return total
 
 
@@ -95,8 +95,15 @@ def _split_product(
             part = product(
                 part_a.astype(dtype), part_b.astype(dtype), preferred_element_type=wide
             )
-            total += weight_a * weight_b * part.astype(jnp.int32)
+            total += weight_a * weight_b * _whole(part)
     return total
+
+
+def _whole(sums: jax.Array) -> jax.Array:
+    """i32 of sums that are whole, or off by less than 1/2, as by Winograd's algorithm."""
+    if jnp.issubdtype(sums.dtype, jnp.integer):
+        return sums
+    return jnp.round(sums).astype(jnp.int32)
 
 
 def _parts(values: jax.Array, split: bool) -> list[tuple[int, jax.Array]]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from flq_jax.arguments import require_integer
+from flq_jax.precision import EXACT
 from flq_jax.single import single
 
 
@@ -51,7 +52,8 @@ def classification_loss(
         logits = cast(jax.Array, model.apply({"params": params}, inputs, rngs=rngs))
         require_logits("classification", logits, num_classes)
         one_hot = jax.nn.one_hot(labels, logits.shape[1])
-        total = jnp.dot(weights, optax.softmax_cross_entropy(logits, one_hot))
+        losses = optax.softmax_cross_entropy(logits, one_hot)
+        total = jnp.dot(weights, losses, precision=EXACT)
         if l2 == 0.0:
             return total
         return total + l2 / 2 * optax.tree.norm(params, squared=True)

@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from flq_jax.arguments import require_flag
+from flq_jax.precision import EXACT
 from flq_jax.quantizers.base import Message, Quantizer
 from flq_jax.quantizers.densities import of_source
 from flq_jax.quantizers.folding import equal_widths, fold, folded_layout, unfold
 from flq_jax.quantizers.ranges import normalised
-from flq_jax.quantizers.rotation import EXACT, padded_size, rotate, unrotate
+from flq_jax.quantizers.rotation import padded_size, rotate, unrotate
 from flq_jax.single import single
 
 _TWO_MEANS_STEPS = 3

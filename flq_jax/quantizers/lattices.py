@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flq_jax.quantizers.rotation import EXACT
+from flq_jax.precision import EXACT
 
 
 class Lattice(NamedTuple):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.arguments import is_integer, require_integer, shown
+from flq_jax.precision import EXACT
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 
 
@@ -81,7 +82,7 @@ def low_rank(
                     side[: n * rank].reshape(n, rank),
                     side[n * rank :].reshape(m, rank),
                 )
-                side = (p @ q.T).reshape(-1)
+                side = _product(p, q.T).reshape(-1)
             parts.append(side)
         return jnp.concatenate(parts)
 
@@ -112,9 +113,13 @@ def _factors(
     """P and Q one after the other, f32[r (n + m)]."""
     q = jax.random.normal(key, (matrix.shape[1], rank))
     for _ in range(iterations - 1):
-        q = _orthonormal(matrix.T @ _orthonormal(matrix @ q))
-    p = _orthonormal(matrix @ q)
-    return jnp.concatenate([p.reshape(-1), (matrix.T @ p).reshape(-1)])
+        q = _orthonormal(_product(matrix.T, _orthonormal(_product(matrix, q))))
+    p = _orthonormal(_product(matrix, q))
+    return jnp.concatenate([p.reshape(-1), _product(matrix.T, p).reshape(-1)])
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.dot(a, b, precision=EXACT)
 
 
 def _orthonormal(columns: jax.Array) -> jax.Array:

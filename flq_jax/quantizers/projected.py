@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.arguments import require_integer
+from flq_jax.precision import EXACT
 from flq_jax.quantizers.base import Layout, Message, Quantizer, require_indices
 
 
@@ -49,7 +50,7 @@ def projected(count: int, d: int) -> Quantizer:
 
     def encode(key, x):
         products = jax.lax.map(
-            lambda p: jnp.vdot(direction(key, p), x), jnp.arange(count)
+            lambda p: jnp.vdot(direction(key, p), x, precision=EXACT), jnp.arange(count)
         )
         return Message(jnp.zeros(0, jnp.uint8), products, jnp.int32(layout.length))
 

@@ -5,17 +5,14 @@ from functools import reduce
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
+from flq_jax.precision import EXACT
 from flq_jax.quantizers import draws
 from flq_jax.quantizers.base import require_indices
 
 # Factors of the Hadamard matrix are products with matrices up to this size: on a CPU as
 # on a TPU a few small products outrun log2(d) passes of additions.
 _LARGEST_FACTOR = 32
-
-# Of products: a TPU rounds the factors to bf16 unless it is told otherwise.
-EXACT = lax.Precision.HIGHEST
 
 
 def padded_size(d: int) -> int:

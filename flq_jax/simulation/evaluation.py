@@ -13,6 +13,7 @@ from flq_jax import federated, keys
 from flq_jax.data import ClientData, clients
 from flq_jax.data.flat import joined
 from flq_jax.federated import Federation, Loss, State
+from flq_jax.precision import EXACT
 from flq_jax.simulation.metric import figure
 
 AT_ONCE = 1000  # examples
@@ -75,7 +76,8 @@ def evaluation(
         pool, shards = data.in_parts(AT_ONCE).apart()
         by_part = federated.in_groups(1, mesh)
         losses = by_part(part_losses, params, words, pool)(shards)
-        return shards.sizes / jnp.sum(shards.sizes) @ losses
+        shares = shards.sizes / jnp.sum(shards.sizes)
+        return jnp.dot(shares, losses, precision=EXACT)
 
     def no_losses(shards):
         return jnp.zeros(shards.sizes.shape)

@@ -12,6 +12,7 @@ import optax
 from flq_jax.arguments import require_instance, shown
 from flq_jax.federated import Loss
 from flq_jax.models import Bits, Logistic
+from flq_jax.precision import EXACT
 from flq_jax.single import single
 
 
@@ -43,9 +44,8 @@ def penalised(
         )
 
     def loss(params, inputs, targets, weights, key=None):
-        total = jnp.dot(
-            weights, of_examples(outputs(model, params, inputs, key), targets)
-        )
+        losses = of_examples(outputs(model, params, inputs, key), targets)
+        total = jnp.dot(weights, losses, precision=EXACT)
         if l2 == 0.0:
             return total
         return total + l2 / 2 * optax.tree.norm(params, squared=True)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from flq_jax.precision import EXACT
 from flq_jax.wireless.cost import upload_latency_s
 
 LN2 = 0.6931471805599453
@@ -49,7 +50,7 @@ def rayleigh_packet_error(mean_snr: jax.Array, waterfall: jax.Array) -> jax.Arra
     safe = jnp.where(mean_snr > 0.0, mean_snr, 1.0)
     a = jnp.where(mean_snr > 0.0, waterfall / safe, jnp.inf)[..., None]
     nodes = jnp.exp(-t).reshape((1,) * (a.ndim - 1) + t.shape)
-    return -jnp.expm1(-a * nodes) @ density
+    return jnp.dot(-jnp.expm1(-a * nodes), density, precision=EXACT)
 
 
 def ofdma_rate_bps(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import rounded_products
 
 from flq_jax.federated import mean_of
 
@@ -21,3 +22,9 @@ def test_a_loss_that_is_none_of_the_examples_is_refused(axis):
     loss = mean_of(lambda params, inputs, targets: jnp.mean(inputs, axis) * jnp.ones(1))
     with pytest.raises(ValueError, match=r"number for each example, \[3\], got \["):
         loss((), np.ones((1, 3)), (), np.ones(3))
+
+
+def test_the_mean_is_taken_in_full_f32():
+    loss = mean_of(lambda params, inputs, targets: (inputs - params) ** 2)
+    args = jnp.float32(1.0), jnp.ones(3), jnp.ones(3), jnp.ones(3)
+    assert not rounded_products(jax.jit(loss).lower(*args))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compiled import rounded_products
 from more import more
 
 from flq_jax import federated, keys
@@ -32,7 +33,7 @@ def quadratic(params, inputs, labels, weights, key):
     a, b = inputs[:, :6].reshape(-1, 2, 3), inputs[:, 6:]
     each = jnp.sum((params["a"][None] - a) ** 2, (1, 2))
     each += jnp.sum((params["b"][None] - b) ** 2, 1)
-    return 0.5 * jnp.dot(weights, each)
+    return 0.5 * jnp.sum(weights * each)
 
 
 def federation(link, network=None, size=None, aggregate=federated.WEIGHTED_MEAN):
@@ -161,3 +162,14 @@ def test_who_changes_an_exact_link_has_one_that_is_not():
     assert link.exact
     assert not link._replace(encode=noisy).exact
     assert not identity()._replace(decode=lambda key, message: message.codes).exact
+
+
+@pytest.mark.parametrize(
+    "link", [direct(identity()), direct(sign()), innovation(sign())]
+)
+@pytest.mark.parametrize("passes", [lambda fed: fed, two_passes])
+def test_sums_over_clients_are_taken_in_full_f32(link, passes):
+    fed = passes(federation(link, federated.sampled(4, M)))
+    step = functools.partial(federated.round_step, fed, keys.seed_key(0), examples())
+    state = federated.init(fed, SHAPES, M)
+    assert not rounded_products(jax.jit(step).lower(state, jnp.int32(0)))

@@ -61,3 +61,11 @@ def test_compiled_convolution_gathers_the_right_windows(chip):
     # Of the codes' programs two survive each: additions, not looked into.
     assert all(len(row["survivors"]) <= most for row, most in zip(rows, (0, 2, 2)))
     assert all(row["mutants"] >= 10 for row in rows)
+
+
+def test_no_sum_over_clients_is_compiled_to_tf32():
+    rows, broken = kernel_proof.in_process("server_mean", "sm_90a", sys.executable)
+    assert not broken
+    *rounds, unstated = (row["tf32"] for row in rows)
+    assert rounds == [0, 0, 0, 0]
+    assert unstated > 0

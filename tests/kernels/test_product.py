@@ -58,6 +58,31 @@ def test_sums_of_few_pieces_are_exact_where_f32_would_round():
         assert np.asarray(found).item() == product
 
 
+def test_the_reference_has_no_integer_convolution(oracle):
+    """For a GPU there is none."""
+    x, w = oracle.operand((1, 3, 3, 2), 2, True), oracle.operand((2, 2, 2, 3), 1, True)
+    lowered = jax.jit(functools.partial(bit_conv, backend="reference")).lower(x, w)
+    assert "dot_general" in lowered.as_text()
+    assert "convolution" not in lowered.as_text()
+
+
+@pytest.mark.parametrize("off", [-0.4, 0.4])
+def test_products_a_little_off_are_rounded_to_whole_ones(oracle, monkeypatch, off):
+    """A convolution by Winograd's algorithm gives 0.999 for 1, and -0.999 for -1."""
+    for name in ("dot", "conv_general_dilated"):
+        exact = getattr(jax.lax, name)
+        inexact = functools.partial(
+            lambda f, *a, **options: f(*a, **options) + off, exact
+        )
+        monkeypatch.setattr(jax.lax, name, inexact)
+    a, b = oracle.operand((3, 5), 1, True), oracle.operand((5, 4), 1, True)
+    np.testing.assert_array_equal(dot.matmul(a, b), oracle.matmul(a, b))
+    x, w = oracle.operand((1, 3, 3, 2), 2, True), oracle.operand((2, 2, 2, 3), 1, True)
+    found = bit_conv(x, w, padding="VALID", backend="lax_dot", platform="gpu")
+    expected = oracle.conv(x, w, 1, 1, "VALID", 1)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     "bits, length", [((8, 8), 258), ((1, 1), 2**24 - 1), ((4, 8), 4386)]
 )

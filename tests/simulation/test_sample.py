@@ -1,8 +1,10 @@
 """Which examples a sampled train loss is of, and what becomes of a run without one."""
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compiled import rounded_products
 
 import flq_jax as flq
 from flq_jax.data.partition import dirichlet, iid
@@ -96,6 +98,15 @@ def test_a_loss_that_is_left_out_is_not_even_traced():
         traced.clear()
         sim._evaluate.lower(sim._root, state, 0, sim._looked_at)
         assert bool(traced) == needs
+
+
+def test_the_train_loss_is_a_mean_in_full_f32():
+    loss = flq.mean_of(
+        lambda params, *data: jnp.sum(params[None] * data[0], 1) - data[1]
+    )
+    sim = make(loss)
+    lowered = sim._evaluate.lower(sim._root, sim._progress.state, 0, sim._looked_at)
+    assert not rounded_products(lowered)
 
 
 def test_a_run_without_a_loss_is_told_that_its_model_diverged():

@@ -1,0 +1,6 @@
+"""How exactly products are taken, where a rounded factor would be an error."""
+
+from jax import lax
+
+# Unless told otherwise a TPU rounds the factors of a product to bf16, and a GPU to TF32.
+EXACT = lax.Precision.HIGHEST
