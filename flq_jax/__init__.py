@@ -103,6 +103,7 @@ _ROOMS = (
         "models",
         "networks",
         "optax",
+        "precision",
         "quantizers",
         "remote",
         "simulation",
