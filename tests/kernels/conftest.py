@@ -1,5 +1,6 @@
 """Random low-bit operands, and integer products in numpy to compare with."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -78,3 +79,11 @@ def _bits(words):
 def oracle(request):
     """An oracle whose stream belongs to this very test."""
     return Oracle(list(request.node.name.encode()))
+
+
+@pytest.fixture(params=[True, False], ids=["interpreted", "on the card"])
+def interpret(request):
+    """Whether a GPU kernel's body is run as ordinary JAX; where there is a GPU, both."""
+    if not request.param and jax.default_backend() != "gpu":
+        pytest.skip(f"no GPU here: JAX's platform is {jax.default_backend()}")
+    return request.param

@@ -20,7 +20,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=["signs", "grouped", "codes"])
 @pytest.mark.parametrize("backend", ["gpu_popcount"])
-def test_windows_gathered_in_the_kernel_are_exact(oracle, case, backend):
+def test_windows_gathered_in_the_kernel_are_exact(oracle, case, backend, interpret):
     size, kernel, stride, dilation, padding, groups, outputs, x_grid, w_grid = case
     channels = 33  # a word and a bit
     x = oracle.operand((2, *size, channels * groups), *x_grid)
@@ -32,7 +32,7 @@ def test_windows_gathered_in_the_kernel_are_exact(oracle, case, backend):
         padding=padding,
         groups=groups,
         backend=backend,
-        interpret=True,
+        interpret=interpret,
     )
     result = jax.jit(run)(x, w)
     expected = oracle.conv(x, w, stride, dilation, padding, groups)
