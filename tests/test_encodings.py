@@ -33,15 +33,8 @@ def _opens_text(call: ast.Call) -> bool:
         return set(mode) <= set("rwax+t") and "b" not in mode
     if name == "read_text" and call.args:  # the encoding itself
         return False
-    return name in ("read_text", "write_text") or any(
-        map(_asks_for_text, call.keywords)
-    )
-
-
-def _asks_for_text(word: ast.keyword) -> bool:
-    """Whether it asks `subprocess` for text: a word of that name may be a template's."""
-    asks = word.arg in ("text", "universal_newlines")
-    return asks and isinstance(word.value, ast.Constant) and word.value.value is True
+    text = {word.arg for word in call.keywords} & {"text", "universal_newlines"}
+    return name in ("read_text", "write_text") or bool(text and name != "format")
 
 
 def _without_encoding(source: str) -> list[int]:
