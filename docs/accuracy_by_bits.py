@@ -5,13 +5,10 @@ python -m experiments.main --config=configs/paper/methods.py --workdir=runs/meth
 python docs/accuracy_by_bits.py --workdir=runs/methods --svg=docs/images/accuracy_by_bits.svg
 """
 
-import pathlib
-
 from absl import app, flags
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from flq_jax.docs import drawing
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.reading import grouping, page, results
 
@@ -41,13 +38,7 @@ def main(argv: list[str]) -> None:
     """Draws the runs in --workdir."""
     del argv
     groups = grouping.grouped(results.read(command_line.workdir()))
-    path = pathlib.Path(_SVG.value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context({"svg.hashsalt": "flq_jax"}):
-        figure = drawn(groups)
-        FigureCanvasSVG(figure)
-        figure.savefig(path, format="svg", metadata={"Date": None})
-    print(path)
+    drawing.write_svg(drawn(groups), _SVG.value)
 
 
 if __name__ == "__main__":

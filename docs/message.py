@@ -3,17 +3,15 @@
 python docs/message.py --frame=docs/images/message.svg
 """
 
-import pathlib
-
 import jax
 import jax.numpy as jnp
 from absl import app, flags
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from flq_jax import wire
+from flq_jax.docs import drawing
 from flq_jax.experiments.options import command_line
 from flq_jax.quantizers import uniform
 
@@ -69,7 +67,6 @@ def bytes_of(axes: Axes, data: bytes) -> None:
 def drawn() -> Figure:
     """The frame, on white."""
     figure = Figure(figsize=(9.5, 2.6), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     bytes_of(axes, frame())
     axes.set(xlim=(0, 28.5), ylim=(-4.2, 1.8))
@@ -80,10 +77,7 @@ def drawn() -> Figure:
 def main(argv: list[str]) -> None:
     """Writes the picture."""
     del argv
-    path = pathlib.Path(_FRAME.value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawn().savefig(path, metadata={"Date": None})
-    print(path)
+    drawing.write_svg(drawn(), _FRAME.value)
 
 
 if __name__ == "__main__":

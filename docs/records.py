@@ -4,18 +4,16 @@ python -m experiments.launch --config=configs/records/everything.py --cores=1 --
 python docs/records.py --workdir=runs/records --drawing=docs/images/records.svg
 """
 
-import pathlib
 import re
 import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from absl import app, flags
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from flq_jax import wire
+from flq_jax.docs import drawing
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.reading import grouping, page, results
 
@@ -31,20 +29,16 @@ WAYS = {
 
 
 class Published(NamedTuple):
-    """What others print for MNIST: percent, and the bits of each of `WAYS`, if they say."""
+    """What others print for MNIST: percent, and bits in the order of `WAYS`, if they say."""
 
     accuracy: float
-    bits: dict[str, float | None]
+    bits: tuple[float, float | None]
 
 
 PUBLISHED = {  # see docs/records.md
-    "FLQ (Binary), Table I": Published(
-        90.66, dict(zip(WAYS, (7.54e7, 7.54e7 + 6.03e8)))
-    ),
-    "FedAvg in floats (DeComFL's curves)": Published(
-        98.0, dict(zip(WAYS, (2.78e8, None)))
-    ),
-    "DeComFL's scalars": Published(97.0, dict(zip(WAYS, (2.56e7, None)))),
+    "FLQ (Binary), Table I": Published(90.66, (7.54e7, 7.54e7 + 6.03e8)),
+    "FedAvg in floats (DeComFL's curves)": Published(98.0, (2.78e8, None)),
+    "DeComFL's scalars": Published(97.0, (2.56e7, None)),
 }
 
 
@@ -114,7 +108,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     groups = [group for group in groups if group.name.startswith("mnist")]
-    for axes, way in zip(panels, WAYS):
+    for place, (axes, way) in enumerate(zip(panels, WAYS)):
         for group, colour in zip(groups, page.colours(groups), strict=True):
             for number, run in enumerate(group.results):
                 axes.plot(
@@ -124,7 +118,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
                     label=None if number else row_of(group).removeprefix("mnist-"),
                 )
         for (name, published), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
-            if bits := published.bits[way]:
+            if bits := published.bits[place]:
                 axes.plot(bits, published.accuracy, marker, color="black", label=name)
         axes.set(xscale="log", xlabel=way)
         axes.grid(alpha=0.25)
@@ -144,12 +138,7 @@ def main(argv: list[str]) -> None:
         data = group.name.partition("-")[0]
         print("\n".join(table(group, TARGETS[data])))
     if _DRAWING.value:
-        path = pathlib.Path(_DRAWING.value)
-        with rc_context({"svg.hashsalt": "flq_jax"}):
-            figure = drawn(groups)
-            FigureCanvasSVG(figure)
-            figure.savefig(path, format="svg", metadata={"Date": None})
-        print(path)
+        drawing.write_svg(drawn(groups), _DRAWING.value)
 
 
 if __name__ == "__main__":

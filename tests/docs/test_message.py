@@ -1,6 +1,7 @@
 """The picture of a message has all of its bytes."""
 
 import importlib
+import pathlib
 
 message = importlib.import_module("flq_jax.docs.message")
 
@@ -17,5 +18,5 @@ def test_each_byte_is_drawn_once():
 
 
 def test_the_picture_in_the_page_is_there():
-    picture = message.pathlib.Path(__file__).parents[2] / "docs/images/message.svg"
+    picture = pathlib.Path(__file__).parents[2] / "docs/images/message.svg"
     assert "<svg" in picture.read_text()
