@@ -30,7 +30,7 @@ from .process.errors import ConfigError, one_line_errors
 _NODES = flags.DEFINE_integer("nodes", 2, "Flower's nodes, at most one a client.", 1)
 _DEADLINE = flags.DEFINE_float("deadline_s", 600.0, "So long a round waits.", 0.1)
 _WAIT = flags.DEFINE_float("wait_s", 120.0, "So long the run waits for nodes.", 0.1)
-_RESTARTS = flags.DEFINE_integer("restarts", 3, "How often a node is started again.", 0)
+_RESTARTS = flags.DEFINE_integer("restarts", 3, "How often a node is, or all are.", 0)
 _ELSEWHERE = flags.DEFINE_bool("elsewhere", False, "Start no nodes, say how to.")
 _LISTEN = flags.DEFINE_string("listen", "127.0.0.1:0", "HOST:PORT of the link; 0: any.")
 _CERTIFICATE = flags.DEFINE_string("certificate", "", "The link's, a PEM file.")

@@ -41,12 +41,13 @@ def server(file: str) -> ServerApp:
         folder = pathlib.Path(str(said["workdir"]))
         times = float(said["deadline-s"]), float(said["wait-s"])
         serving.leave_word(folder)
-        why, begins = "it was ended", 0
+        why, begins = "it was ended", None
         try:
             config = _config(file)
             job = Job("", config, dataset_of(config), folder)
             service = serving.service(job, *times)
             begins = service.begin
+            serving.leave_word(folder, begins=begins)
             serve(grid, service)
             why = ""
         except (ConfigError, DataError, NoNodes, OSError) as error:

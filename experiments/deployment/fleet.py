@@ -28,7 +28,7 @@ OFFLINE = {
 }
 LOOPBACK = "127.0.0.1"
 FLEET = "FLQ_JAX_FLEET"  # of which deployment a process is: its folder
-START_S = 60.0  # so long the link may take to listen
+START_S = 240.0  # so long the link may take to listen, and to take the app; if busy
 END_S = 15.0  # so long processes may take to end when told to
 
 
@@ -127,15 +127,18 @@ class Fleet:
         (self._home / "config.toml").write_text(
             "\n".join(lines) + "\n", encoding="utf-8"
         )
-        found = subprocess.run(
-            [_tool("flwr"), "run", str(app), "here"],
-            env=os.environ | self._environment(),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=START_S,
-            check=False,
-        )
+        try:
+            found = subprocess.run(
+                [_tool("flwr"), "run", str(app), "here"],
+                env=os.environ | self._environment(),
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                timeout=START_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ConfigError(f"flwr run: took longer than {START_S:g} s") from error
         if found.returncode:
             words = " ".join((found.stderr or found.stdout).split())
             raise ConfigError(f"flwr run: {words:.300}")

@@ -69,15 +69,41 @@ def play(
 ) -> Played:
     """Plays the rounds that the folder wants.
 
+    If the link or the server is killed, all processes are started again, and the rounds
+    go on after the last one that is saved, with nodes that begin anew. Nodes elsewhere
+    are not ours to start: then the run ends.
+
     Args:
         asked: how.
         folder: the run's.
         submission: the config, see `bundle.write`.
         home: an empty folder, Flower's.
 
+    Returns:
+        What crossed since the last such start.
+
     Raises:
         ConfigError: the run ended early, and why; what is finished is saved.
     """
+    left = 0 if asked.elsewhere else asked.restarts
+    while True:
+        try:
+            return _played(asked, folder, submission, home / f"start{left}")
+        except _Ended as ended:
+            if not left:
+                raise _early(folder, str(ended)) from ended
+            tell(f"{ended}; all are started again, from round {_done(folder) + 1}")
+            left -= 1
+
+
+class _Ended(Exception):
+    """The link, or the server, ended and said nothing."""
+
+
+def _played(
+    asked: Asked, folder: pathlib.Path, submission: pathlib.Path, home: pathlib.Path
+) -> Played:
+    """Plays them with one start of all processes; `_Ended` if that does not last."""
     (folder / serving.SERVING).unlink(missing_ok=True)
     bundle.write(
         home / "flq-app",
@@ -123,27 +149,30 @@ def watch(asked: Asked, fleet: Fleet, folder: pathlib.Path, port: int) -> int:
         How many rounds were done before it began.
 
     Raises:
-        ConfigError: the link or the server ended, or the server says why it can't go on.
+        _Ended: the link or the server did.
+        ConfigError: the server says why it can't go on.
     """
-    left, shown = dict.fromkeys(range(asked.nodes), asked.restarts), 0
+    left = dict.fromkeys(range(asked.nodes), asked.restarts)
+    shown = None
     gone: set[int] = set()
     began = time.monotonic()
     while True:
-        shown = _show(folder, shown)
         said = _said(folder)
+        if said.get("begins") is not None:
+            shown = _show(folder, said["begins"] if shown is None else shown)
         if said.get("ended"):
-            _show(folder, shown)
-            if said["why"]:
+            if not said["why"]:
+                return said["begins"]
+            if fleet.ended("link") is None:
                 raise _early(folder, said["why"])
-            return said["begins"]
         if (status := fleet.ended("link")) is not None:
-            raise _early(folder, f"the link ended, exit status {status}")
+            raise _Ended(f"the link ended, exit status {status}")
         if (
             "process" in said
             and not running(said["process"])
             and not _said(folder).get("ended")
         ):
-            raise _early(folder, "the server ended without a word")
+            raise _Ended("the server ended without a word")
         if "process" not in said and time.monotonic() - began > asked.wait_s:
             raise _early(
                 folder, f"the server did not start: {fleet.last_words('link')}"
@@ -185,7 +214,11 @@ def _show(folder: pathlib.Path, shown: int) -> int:
 
 
 def _early(folder: pathlib.Path, why: str) -> ConfigError:
-    done = len(history.lines(folder))
     return ConfigError(
-        f"flower: {why}; {done} rounds are saved, the same command goes on from there"
+        f"flower: {why}; {_done(folder)} rounds are saved, the same command goes on "
+        "from there"
     )
+
+
+def _done(folder: pathlib.Path) -> int:
+    return len(history.lines(folder))

@@ -93,8 +93,13 @@ class Deployment:
         end = time.monotonic() + 60.0
         while self.processes() and time.monotonic() < end:
             time.sleep(0.1)
-        ports = re.findall(r"127\.0\.0\.1:(\d+)", self.text)
+        ports = self.ports
         return bool(ports) and not self.processes() and not any(map(_open, ports))
+
+    @property
+    def ports(self):
+        """Those that it has told of."""
+        return re.findall(r"127\.0\.0\.1:(\d+)", self.text)
 
 
 def _open(port):

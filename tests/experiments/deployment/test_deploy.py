@@ -5,7 +5,10 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 
@@ -13,9 +16,12 @@ import pytest
 from flowers import Deployment
 from running import call, command
 
+from flq_jax import wire
 from flq_jax.experiments.deployment.fleet import OFFLINE, free_port
 
 pytest.importorskip("flwr", reason="needs the extra [flower], see .ci/flower")
+
+from flq_jax.flower import records
 
 EQUAL = "the models are equal bit for bit"
 MORE = ["mnist_sgd", "mnist_ef_sign", "mnist_ef21", "mnist_slaq", "mnist_clag"]
@@ -66,7 +72,7 @@ def test_a_node_that_is_killed_is_silent_and_comes_back(tmp_path):
 
 
 def test_a_link_that_is_killed_ends_the_run_in_a_line_and_it_resumes(tmp_path):
-    options = "--config.clients=2", "--nodes=1", "--config.rounds=2"
+    options = "--config.clients=2", "--nodes=1", "--config.rounds=2", "--restarts=0"
     run = Deployment("mnist_ef_sign", tmp_path, *options)
     run.until("round 1: 2 of 2")
     (link,) = run.processes("flower-superlink")
@@ -78,6 +84,72 @@ def test_a_link_that_is_killed_ends_the_run_in_a_line_and_it_resumes(tmp_path):
     assert again.end() == 0, again.text
     assert EQUAL in again.text and again.is_gone()
     assert len(_rounds(tmp_path)) == 2 and "bytes of 1 rounds" in again.text
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("killed", ["flower-superlink", "flwr-serverapp"])
+def test_the_rounds_go_on_with_another_link_and_nodes_that_begin_anew(killed, tmp_path):
+    options = "--config.clients=2", "--nodes=1", "--config.rounds=2", "--restarts=1"
+    run = Deployment("mnist_ef21", tmp_path, *options)
+    run.until("round 1: 2 of 2")
+    (process,) = run.processes(killed)
+    os.kill(process, signal.SIGKILL)
+    assert run.end() == 0, run.text
+    assert "all are started again, from round 2" in run.text
+    assert EQUAL in run.text and run.is_gone()
+    assert [each["anew"] for each in _rounds(tmp_path)] == [[], [0, 1]]
+
+
+@pytest.mark.more
+def test_frames_of_some_megabytes_cross_as_arrays(tmp_path):
+    """f32[1,113,010], 4.4 MB, both ways; a record that long is no record any more."""
+    options = "--config.clients=1", "--nodes=1", "--config.model=MLP((1400,))"
+    run = Deployment("mnist_sgd", tmp_path, *options, "--config.rounds=2")
+    assert run.end() == 0, run.text
+    assert EQUAL in run.text and run.is_gone()
+    d = 784 * 1400 + 1400 + 1400 * 10 + 10
+    sent = [each["bytes"] for each in _rounds(tmp_path)]
+    assert [each["up_frames"] for each in sent] == [4 * d + wire.OVERHEAD_BYTES] * 2
+    assert records.LARGE < 4 * d
+
+
+OPENSSL = """
+req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=authority -days 2
+req -newkey rsa:2048 -nodes -keyout link.key -out link.csr -subj /CN=link
+x509 -req -in link.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out link.pem -days 2 -extfile names
+"""
+
+
+@pytest.mark.more
+def test_the_link_speaks_tls_to_who_knows_its_authority(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, which makes the certificates")
+    (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1", encoding="utf-8")
+    for line in OPENSSL.strip().splitlines():
+        made = ["openssl", *line.split()]
+        subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    files = {"certificate": "link.pem", "key": "link.key", "authority": "ca.crt"}
+    options = [f"--{name}={tmp_path / file}" for name, file in files.items()]
+    options += ["--config.clients=2", "--nodes=1", "--config.rounds=2"]
+    run = Deployment("mnist_ef_sign", tmp_path / "run", *options)
+    run.until("round 1: 2 of 2")
+    for port in run.ports:
+        knowing = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        assert _peer(port, knowing)["subject"] == ((("commonName", "link"),),)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            _peer(port, ssl.create_default_context())
+    assert run.end() == 0, run.text
+    assert EQUAL in run.text and run.is_gone()
+    assert re.search("uplink .* - ", run.text)  # nobody reads how much is protobuf
+
+
+def _peer(port, context):
+    """The certificate of who listens there, once it is believed."""
+    with (
+        socket.create_connection(("127.0.0.1", int(port)), 30) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as secret,
+    ):
+        return secret.getpeercert()
 
 
 def test_all_ends_with_the_command_however_it_does(tmp_path):
