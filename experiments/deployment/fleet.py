@@ -3,7 +3,7 @@
 They run offline: no telemetry, no look for updates, nothing installed while they run. Each
 is started by `guard`, so that it ends when we do, be it by `kill -9`; those that Flower
 starts itself watch their parents. What is left at the end, as a worker whose node was
-killed, is known by a variable of its environment, and ended.
+killed, is known by a variable of its environment, and ended: by us, or by `sweeper`.
 """
 
 import contextlib
@@ -84,6 +84,10 @@ class Fleet:
 
     def __enter__(self) -> "Fleet":
         self._logs.mkdir(parents=True, exist_ok=True)
+        sweeper = [sys.executable, "-m", "flq_jax.experiments.deployment.sweeper"]
+        self._sweeper = subprocess.Popen(
+            [*sweeper, str(self._home)], stdin=subprocess.PIPE, start_new_session=True
+        )
         return self
 
     def __exit__(self, *exception) -> None:
@@ -94,6 +98,7 @@ class Fleet:
         for process in self._started.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_S)
+        self._sweeper.communicate()
         self._opened.close()
 
     def link(self, host: str = LOOPBACK) -> None:

@@ -29,7 +29,8 @@ from flq_jax.flower.mod import compressing, restoring
 from flq_jax.quantizers import sign
 
 LINK = error_feedback(sign())
-client, server = ClientApp(mods=[compressing(LINK)]), ServerApp()
+client = ClientApp(mods=[compressing(LINK)])
+server = ServerApp()
 
 
 @client.train()
