@@ -92,7 +92,7 @@ def play(
         except _Ended as ended:
             if not left:
                 raise _early(folder, str(ended)) from ended
-            tell(f"{ended}; all are started again, from round {_done(folder) + 1}")
+            tell(f"{ended}; all are started again, after the last round that is saved")
             left -= 1
 
 
@@ -214,11 +214,7 @@ def _show(folder: pathlib.Path, shown: int) -> int:
 
 
 def _early(folder: pathlib.Path, why: str) -> ConfigError:
+    done = len(history.lines(folder))
     return ConfigError(
-        f"flower: {why}; {_done(folder)} rounds are saved, the same command goes on "
-        "from there"
+        f"flower: {why}; {done} rounds are saved, the same command goes on from there"
     )
-
-
-def _done(folder: pathlib.Path) -> int:
-    return len(history.lines(folder))

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 
 import pytest
 from flowers import Deployment
@@ -53,6 +54,14 @@ def _summary(folder):
     return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
+def _saved(folder, rounds):
+    """Waits for the checkpoint after so many rounds."""
+    end = time.monotonic() + 60
+    while not (folder / "checkpoints" / str(rounds)).exists():
+        assert time.monotonic() < end, [*folder.rglob("*")]
+        time.sleep(0.05)
+
+
 def _rounds(folder):
     text = (folder / "rounds.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
@@ -75,6 +84,7 @@ def test_a_link_that_is_killed_ends_the_run_in_a_line_and_it_resumes(tmp_path):
     options = "--config.clients=2", "--nodes=1", "--config.rounds=2", "--restarts=0"
     run = Deployment("mnist_ef_sign", tmp_path, *options)
     run.until("round 1: 2 of 2")
+    _saved(tmp_path, 1)
     (link,) = run.processes("flower-superlink")
     os.kill(link, signal.SIGKILL)
     assert run.end() == 2, run.text
@@ -92,10 +102,11 @@ def test_the_rounds_go_on_with_another_link_and_nodes_that_begin_anew(killed, tm
     options = "--config.clients=2", "--nodes=1", "--config.rounds=2", "--restarts=1"
     run = Deployment("mnist_ef21", tmp_path, *options)
     run.until("round 1: 2 of 2")
+    _saved(tmp_path, 1)
     (process,) = run.processes(killed)
     os.kill(process, signal.SIGKILL)
     assert run.end() == 0, run.text
-    assert "all are started again, from round 2" in run.text
+    assert "all are started again, after the last round" in run.text
     assert EQUAL in run.text and run.is_gone()
     assert [each["anew"] for each in _rounds(tmp_path)] == [[], [0, 1]]
 
