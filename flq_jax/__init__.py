@@ -18,7 +18,7 @@ _NAMES = {
     "collectives": ("CompressedMean", "MeanState", "compressed_mean", "state_specs"),
     "compressors": (
         *("Compressor", "Trigger", "clag", "direct", "econtrol", "error_feedback"),
-        *("innovation", "lazy", "marina", "momentum", "triggered", "zooming"),
+        *("innovation", "lazy", "marina", "momentum", "perm_k", "triggered", "zooming"),
     ),
     "federated": (
         *("MAJORITY_VOTE", "WEIGHTED_MEAN", "Aggregate", "Downlink", "LocalUpdate"),

@@ -7,13 +7,18 @@ import numpy as np
 
 
 class RoundKeys(NamedTuple):
-    """Keys of one round. Appending a field changes no earlier stream."""
+    """Keys of one round. Appending a field changes no earlier stream.
+
+    Each client and message has a stream of its own of `local` and `uplink`; `shared` is
+    what all clients of a round draw alike, see `Broadcast`.
+    """
 
     participation: jax.Array
     local: jax.Array
     uplink: jax.Array
     downlink: jax.Array
     channel: jax.Array
+    shared: jax.Array
 
 
 def seed_key(seed: int) -> jax.Array:

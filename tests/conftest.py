@@ -3,6 +3,10 @@
 There are eight simulated devices, for the tests of sharding. What is compiled is kept in
 pytest's cache, for all processes of a session, those that run a command among them, and
 for the next session: `pytest --cache-clear` starts anew.
+
+`pytest` by itself, most of whose time goes to compiling, has XLA optimise little: a program
+of few runs is compiled in three quarters of the time, and a law holds of it, too. Tests of
+kernels, and `-m more` and `-m repro`, have the programs that users have.
 """
 
 import os
@@ -19,8 +23,23 @@ jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_num_cpu_devices", 8)
 
 
+# A module is compiled whole, for cutting it up for threads is work, too.
+WHOLE = "--xla_cpu_parallel_codegen_split_count=1"
+
+
+def optimise_little():
+    """Here, and in the processes that tests start."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    flags = os.environ.get("XLA_FLAGS", "")
+    if WHOLE not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {WHOLE}".strip()
+
+
 def pytest_configure(config):
     """Keeps compiled programs, unless JAX has been told where or pytest keeps nothing."""
+    if "not more" in config.option.markexpr:
+        optimise_little()
     cache = getattr(config, "cache", None)  # gone with -p no:cacheprovider
     if cache and jax.config.jax_compilation_cache_dir is None:
         folder = cache.mkdir("programs") / compilation_cache.folder().name

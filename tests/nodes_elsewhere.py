@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from flq_jax import federated, keys
-from flq_jax.compressors import clag, direct, error_feedback, innovation, lazy
+from flq_jax.compressors import clag, direct, error_feedback, innovation, lazy, perm_k
 from flq_jax.data.clients import ClientData
 from flq_jax.quantizers import identity, sign, top_k, uniform
 from flq_jax.remote import (
@@ -91,6 +91,7 @@ class Elsewhere:
             begun.movements,
             (m,),
             (known[m],),
+            (begun.who.index(m),),
             begun.reference if missed else (),
         )
 
@@ -138,6 +139,7 @@ METHODS = {
     "ef21": lambda: {"uplink": innovation(top_k(4, D))},
     "laq": lambda: {"uplink": lazy(innovation(uniform(4)), weight=0.8)},
     "clag": lambda: {"uplink": clag(innovation(top_k(4, D)), zeta=1.0)},
+    "perm_k": lambda: {"uplink": perm_k(2, sign())},
     "two_laq": lambda: {
         "uplink": lazy(innovation(uniform(4)), weight=0.8),
         "downlink": federated.compressed(innovation(uniform(4))),

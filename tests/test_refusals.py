@@ -166,6 +166,13 @@ REFUSED = {
             "seed": (*INTEGERS, -1),
         },
     ),
+    flq.perm_k: (
+        {"parts": 4, "values": flq.sign()},
+        {
+            "parts": (*INTEGERS, 1),
+            "values": (*without(PARTS, None), GRID, SEVERAL),
+        },
+    ),
     flq.entropy_coded: (
         {"quantizer": flq.sign()},
         {"quantizer": (*PARTS, SEVERAL, flq.warm_up(flq.sign(), 3))},

@@ -50,7 +50,7 @@ def _content(case: pathlib.Path) -> RecordDict:
     data = case.read_bytes()
     if OWN in case.name:
         return RecordDict({OWN: ArrayRecord([np.frombuffer(data, np.float32)])})
-    return records.told(Instruction(0, data, NEVER, b"", (0,), (NEVER,)))
+    return records.told(Instruction(0, data, NEVER, b"", (0,), (NEVER,), (0,)))
 
 
 def _holds(path: pathlib.Path, i: int) -> bool:

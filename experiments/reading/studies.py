@@ -104,7 +104,9 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
         )
         sent = rounds.uplink(federation, round_keys, state, run.data, k)
         message = jax.tree.map(lambda leaf: leaf[client], sent.heard)
-        broadcast = Broadcast(k, state.movements)
+        broadcast = Broadcast(
+            k, state.movements, turn=client, shared=jax.random.clone(round_keys.shared)
+        )
         estimate, _ = compressor.decode(key_uplink, message, memory, broadcast)
         entropy = empirical_entropy(message.codes)
         entropy = jnp.where(message.num_bits > 0, entropy, jnp.nan)

@@ -101,9 +101,8 @@ class CompressedMean(NamedTuple):
             tree: the replica's.
         """
         of_replica = jax.random.fold_in(key, replica)
-        message, sender = self.link.encode(
-            of_replica, flat(tree), sender, Broadcast(round_index)
-        )
+        told = self._told(key, round_index)._replace(turn=replica)
+        message, sender = self.link.encode(of_replica, flat(tree), sender, told)
         return packed(message, self.layout(tree)), sender
 
     def receive(
@@ -121,13 +120,14 @@ class CompressedMean(NamedTuple):
             payloads: of all replicas, u8[R, rows, 128].
             tree: of which the shapes and dtypes alone are wanted.
         """
-        sent, heard = self.layout(tree), Broadcast(round_index)
+        sent, heard = self.layout(tree), self._told(key, round_index)
 
         def add(total, one):
             replica, payload, memory = one
             of_replica = jax.random.fold_in(key, replica)
             message = unpacked(payload, sent)
-            x_hat, memory = self.link.decode(of_replica, message, memory, heard)
+            told = heard._replace(turn=replica)
+            x_hat, memory = self.link.decode(of_replica, message, memory, told)
             return total + x_hat, memory
 
         each = jnp.arange(self.replicas), payloads, receivers
@@ -135,6 +135,10 @@ class CompressedMean(NamedTuple):
         nothing = jnp.zeros(size(tree)) + (payloads[0, 0, 0] & 0)
         total, receivers = lax.scan(add, nothing, each)
         return like(total / self.replicas, tree), receivers
+
+    def _told(self, key: jax.Array, round_index: jax.Array | int) -> Broadcast:
+        """What all replicas are told: their own keys are those of numbers below R."""
+        return Broadcast(round_index, shared=jax.random.fold_in(key, self.replicas))
 
 
 def compressed_mean(

@@ -7,6 +7,7 @@ from flq_jax.compressors.lazy import lazy
 from flq_jax.compressors.marina import marina
 from flq_jax.compressors.memory import error_feedback, innovation
 from flq_jax.compressors.momentum import momentum
+from flq_jax.compressors.perm_k import perm_k
 from flq_jax.compressors.resuming import resuming
 from flq_jax.compressors.triggered import Trigger, triggered
 from flq_jax.compressors.zooming import Zooming, zooming
@@ -24,6 +25,7 @@ __all__ = [
     "lazy",
     "marina",
     "momentum",
+    "perm_k",
     "resuming",
     "triggered",
     "zooming",

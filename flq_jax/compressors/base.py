@@ -24,13 +24,18 @@ class Broadcast(NamedTuple):
             step is the server's on the mean update, so a movement is in units of
             ||update||^2.
         choice: i32[], which of its options this client's quantizer is to use, see
-            `one_of`; the only thing here that differs from client to client. Nothing
-            that decodes needs it.
+            `one_of`; it differs from client to client. Nothing that decodes needs it.
+        turn: i32[], the client's place among those whom the network asks in this round,
+            from 0; it differs from client to client, and decoding is told it, too.
+        shared: a key that all clients of a round and the server have; () where nobody
+            told one.
     """
 
     round_index: jax.Array | np.integer | int = 0
     movements: jax.Array | np.ndarray | tuple[()] = ()
     choice: jax.Array | np.ndarray | np.integer | int = 0
+    turn: jax.Array | np.ndarray | np.integer | int = 0
+    shared: jax.Array | tuple[()] = ()
 
     @property
     def told(self) -> tuple:
@@ -66,6 +71,8 @@ class Compressor(NamedTuple):
         beta: of the average of x that it sends, see `momentum`; 0 where it sends x.
         rate: of the steps by which a reference follows x, see `innovation`; 1 where there
             is none.
+        turns: whether a client must know its turn and the round's shared key, see
+            `Broadcast`.
         mirrored: the client's memory -> what the server remembers of it, which decoding
             takes; None where that is nothing.
     """
@@ -83,6 +90,7 @@ class Compressor(NamedTuple):
     warm_up: int = 0
     beta: float = 0.0
     rate: float = 1.0
+    turns: bool = False
     mirrored: Callable[[Memory], Memory] | None = None
 
     @property

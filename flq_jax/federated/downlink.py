@@ -77,7 +77,7 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
     Args:
         compressor: a `Compressor`, else TypeError. Neither lazy nor with a prescribed
             radius, ValueError: theta moves in every round, by steps that nobody has agreed
-            upon in advance. Its reference takes whole steps, ValueError: what a smaller
+            upon in advance. Not `perm_k`, ValueError, whose clients take turns. Its reference takes whole steps, ValueError: what a smaller
             one keeps back is an average of models, which no client has.
         adopted: see `Downlink`; TypeError unless True or False. Needs a compressor with
             an estimate, such as `innovation`, ValueError otherwise.
@@ -88,6 +88,11 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
             "radius: theta moves in every round, by steps not agreed upon in advance"
+        )
+    if compressor.turns:
+        raise ValueError(
+            "compressed: a broadcast has no turns: perm_k shares out coordinates among "
+            "clients, and the server is one"
         )
     if compressor.rate != 1.0:
         raise ValueError(

@@ -105,10 +105,10 @@ def heard_at_once(
         (what it said and remembers then, with the messages' lengths alone; what the
         server remembers then)).
     """
-    who, shards, memory, local, _ = rows
+    who, shards, memory, local, _, turn = rows
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
-    said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0))(told, pool, *rows)
+    said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0, 0))(told, pool, *rows)
     active = speaking(listens, said, shards.sizes)
     if federation.compressor.estimate is None:
         shares = jnp.where(active & (said.message.num_bits > 0), shares, 0.0)
@@ -117,7 +117,7 @@ def heard_at_once(
     else:
         messages = jax.vmap(silence)(said.message, active)
         estimates, server = decoded(
-            federation, told.uplink, told.broadcast, who, messages, server
+            federation, told.uplink, told.broadcast, who, turn, messages, server
         )
         part = jnp.dot(shares, federation.aggregate.share(estimates), precision=EXACT)
     memory, local = kept(said, (memory, local), active, active)

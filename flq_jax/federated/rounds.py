@@ -73,7 +73,7 @@ def uplink(
     server hears: a client that was silent keeps that, too.
     """
     begun = asked(federation, keys, state, data, round_index)
-    each = jax.vmap(partial(client, federation), (None, None, 0, 0, 0, 0, 0))
+    each = jax.vmap(partial(client, federation), (None, None, 0, 0, 0, 0, 0, 0))
     said = federation.grouping(each, begun.told, begun.pool)(*begun.rows)
     return settled(federation, keys, state, begun, said, begun.memories)
 

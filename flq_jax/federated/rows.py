@@ -12,6 +12,11 @@ def per_client(key: jax.Array, who: jax.Array) -> jax.Array:
     return jax.vmap(lambda client: jax.random.fold_in(key, client))(who)
 
 
+def turns(who: jax.Array) -> jax.Array:
+    """The turn of each of the asked, i32[s], see `Broadcast`."""
+    return jnp.arange(who.shape[0])
+
+
 def take(tree: Any, who: jax.Array, clients: int) -> Any:
     """The rows of these clients; all of them need no copy."""
     if who.shape[0] == clients:

@@ -12,7 +12,7 @@ from flq_jax.data.flat import Shards
 from flq_jax.federated import aggregation
 from flq_jax.federated.clock import waited
 from flq_jax.federated.downlink import require_length, stepped_from
-from flq_jax.federated.rows import per_client, put, select, take
+from flq_jax.federated.rows import per_client, put, select, take, turns
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
 from flq_jax.precision import EXACT
@@ -41,12 +41,14 @@ def serve(
     weights, total = weighed(federation, data, sent)
     normaliser = federation.local_update.normaliser
     asked = take(data.sizes, who, clients)
-    broadcast = Broadcast(round_index, state.movements)
+    broadcast = Broadcast(round_index, state.movements, shared=keys.shared)
 
-    def group(key, broadcast, who, messages, arrived, memory, shares):
+    def group(key, broadcast, who, turn, messages, arrived, memory, shares):
         # Silenced here, in the cache: all clients' messages at once are a pass of memory.
         messages = jax.vmap(silence)(messages, arrived)
-        estimates, memory = decoded(federation, key, broadcast, who, messages, memory)
+        estimates, memory = decoded(
+            federation, key, broadcast, who, turn, messages, memory
+        )
         shared = federation.aggregate.share(estimates)
         return jnp.dot(shares, shared, precision=EXACT)[None], memory
 
@@ -55,13 +57,14 @@ def serve(
             lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), sent.messages
         )
         estimates, _ = decoded(
-            federation, key, broadcast, who, nothing, memory, each=None
+            federation, key, broadcast, who, turns(who), nothing, memory, each=None
         )
         shared = federation.aggregate.share(estimates)
         return jnp.dot(shares, shared, precision=EXACT)[None]
 
     parts, memory = federation.grouping(group, keys.uplink, broadcast)(
         who,
+        turns(who),
         sent.messages,
         sent.arrived,
         take(state.server_memory, who, clients),
@@ -101,6 +104,7 @@ def decoded(
     key: jax.Array,
     broadcast: Broadcast,
     who: jax.Array,
+    turn: jax.Array,
     messages: Message,
     memory: Any,
     each: int | None = 0,
@@ -109,10 +113,18 @@ def decoded(
 
     Args:
         key: the round's for messages, of which each client has its stream.
+        broadcast: what all of them were told.
+        turn: of each, i32[g]; that of who is silent does not matter.
         each: the axis of the messages that is the clients'; None: all say the same.
     """
-    decode = jax.vmap(federation.compressor.decode, in_axes=(0, each, 0, None))
-    return decode(per_client(key, who), messages, memory, broadcast)
+
+    def decode(key, message, memory, turn):
+        told = broadcast._replace(turn=turn)
+        return federation.compressor.decode(key, message, memory, told)
+
+    return jax.vmap(decode, (0, each, 0, 0))(
+        per_client(key, who), messages, memory, turn
+    )
 
 
 def moved(

@@ -13,7 +13,7 @@ from flq_jax.compressors.base import echo
 from flq_jax.data.flat import Pool, Shards, joined
 from flq_jax.federated.downlink import Heard, heard
 from flq_jax.federated.network import Plan
-from flq_jax.federated.rows import put, select, take
+from flq_jax.federated.rows import put, select, take, turns
 from flq_jax.federated.state import Federation, State, Uplink
 from flq_jax.keys import RoundKeys
 from flq_jax.precision import EXACT
@@ -66,8 +66,8 @@ class Asked(NamedTuple):
         told: what all clients are told.
         plan: whom the network asks, s clients.
         pool: where their examples are; None where the rows hold them.
-        rows: of theirs, leading axis [s]: number, examples, both memories, and choice;
-            the arguments of `client`.
+        rows: of theirs, leading axis [s]: number, examples, both memories, choice and
+            turn; the arguments of `client`.
         clients: M, among whom it asks.
     """
 
@@ -75,7 +75,7 @@ class Asked(NamedTuple):
     told: Told
     plan: Plan
     pool: Pool | None
-    rows: tuple[jax.Array, Shards, Any, Any, jax.Array]
+    rows: tuple[jax.Array, Shards, Any, Any, jax.Array, jax.Array]
     clients: int
 
     @property
@@ -97,7 +97,7 @@ def asked(
     )
     told = Told(
         federation.unravel(model.model),
-        Broadcast(round_index, state.movements),
+        Broadcast(round_index, state.movements, shared=keys.shared),
         keys.local,
         keys.uplink,
     )
@@ -105,7 +105,7 @@ def asked(
     clients = data.sizes.shape[0]
     pool, shards = data.of(plan.who).apart()
     memory, local = take((state.client_memory, state.local_memory), plan.who, clients)
-    rows = plan.who, shards, memory, local, plan.choice
+    rows = plan.who, shards, memory, local, plan.choice, turns(plan.who)
     return Asked(model, told, plan, pool, rows, clients)
 
 
@@ -188,6 +188,7 @@ def client(
     memory: Any,
     local: Any,
     choice: jax.Array,
+    turn: jax.Array,
     plain: bool = False,
 ) -> Said:
     """One client's work and what it would say of it.
@@ -196,7 +197,7 @@ def client(
         federation: what the run is made of.
         told: what all clients are told.
         pool: where their examples are.
-        index, row, memory, local, choice: of this one, see `Asked`.
+        index, row, memory, local, choice, turn: of this one, see `Asked`.
         plain: whether the message's codes are to be the update itself, a pytree, which
             an exact link may leave as it is.
     """
@@ -204,7 +205,7 @@ def client(
     loss, update, new_local = work.update(
         jax.random.fold_in(told.local, index), told.params, joined(pool, row), local
     )
-    broadcast = told.broadcast._replace(choice=choice)
+    broadcast = told.broadcast._replace(choice=choice, turn=turn)
     if plain:
         size = sum(leaf.size for leaf in jax.tree.leaves(update))
         length = jnp.int32(compressor.layout(size).length)

@@ -201,8 +201,9 @@ def _key(seed: int, number: str) -> jax.Array:
 def _require_forgetful(compressor: Compressor) -> None:
     """Raises ValueError if the server remembers what a lost reply would set apart."""
     _, server = compressor.init(1)
-    if jax.tree.leaves(server) or compressor.history or compressor.scheduled:
+    told = compressor.history or compressor.scheduled or compressor.turns
+    if jax.tree.leaves(server) or told:
         raise ValueError(
             "compressor: must be one whose server remembers nothing and which needs no "
-            "broadcast, such as direct(...) or error_feedback(...)"
+            "broadcast and no turn, such as direct(...) or error_feedback(...)"
         )

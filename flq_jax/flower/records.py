@@ -67,6 +67,7 @@ def told(instruction: Instruction) -> RecordDict:
         "since": instruction.since,
         "clients": list(instruction.clients),
         "acknowledged": list(instruction.acknowledged),
+        "turns": list(instruction.turns),
     }
     frames = {"frame": instruction.frame, "movements": instruction.movements}
     content = framed(fields, frames)
@@ -87,6 +88,7 @@ def heard(content: RecordDict) -> Instruction:
         movements=frame(content, "movements"),
         clients=tuple(_fields(content, "clients", int)),
         acknowledged=tuple(_fields(content, "acknowledged", int)),
+        turns=tuple(_fields(content, "turns", int)),
         reference=reference,
     )
 

@@ -105,6 +105,7 @@ def instruction(
 ) -> Instruction:
     """What a node is told that works for these clients, and heard round `heard` last."""
     acknowledged = dict(zip(begun.who, begun.acknowledged))
+    turns = {m: turn for turn, m in enumerate(begun.who)}
     missed = begun.remembers and heard != k - 1
     return Instruction(
         round_index=k,
@@ -113,6 +114,7 @@ def instruction(
         movements=begun.movements,
         clients=tuple(clients),
         acknowledged=tuple(acknowledged[m] for m in clients),
+        turns=tuple(turns[m] for m in clients),
         reference=begun.reference if missed else (),
     )
 

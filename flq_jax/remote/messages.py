@@ -22,6 +22,7 @@ class Instruction(NamedTuple):
         clients: whom the network asks of those that the node works for.
         acknowledged: of each the round of its last message that the server counted,
             `NEVER` if it counted none.
+        turns: of each its place among all whom the network asks in this round.
         reference: for a node that has not heard the broadcast of `since`: what both ends
             of the downlink remember, `DownlinkState.origin` and the leaves of `clients`;
             empty for the others.
@@ -33,6 +34,7 @@ class Instruction(NamedTuple):
     movements: bytes
     clients: tuple[int, ...]
     acknowledged: tuple[int, ...]
+    turns: tuple[int, ...]
     reference: Sequence[np.ndarray] = ()
 
     @property

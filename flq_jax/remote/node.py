@@ -81,12 +81,16 @@ class Node:
         model, after = self._hear(self._root, np.int32(k), message, *before)
         told = model, np.frombuffer(instruction.movements, "<f4")
         clients, replies = dict(memory.clients), []
-        for m, acknowledged in zip(
-            instruction.clients, instruction.acknowledged, strict=True
+        for m, acknowledged, turn in zip(
+            instruction.clients,
+            instruction.acknowledged,
+            instruction.turns,
+            strict=True,
         ):
             began = recalled(clients.get(m), acknowledged, self._first)
             said = self._work(
-                self._root, np.int32(k), *told, m, self.shards[m], began[0]
+                *(self._root, np.int32(k), *told),
+                *(m, np.int32(turn), self.shards[m], began[0]),
             )
             after_it = Memories(said.memory, said.local)
             clients[m] = ClientMemory(acknowledged, began.memories, k, after_it)
@@ -140,6 +144,7 @@ def _worked(
     model: jax.Array,
     movements: jax.Array,
     index: jax.Array,
+    turn: jax.Array,
     shard: Shards,
     memories: Memories,
 ) -> Said:
@@ -148,10 +153,10 @@ def _worked(
     Its message is silence where it has no examples, or is not `sendable`.
     """
     keys = round_keys(root, k)
-    broadcast = Broadcast(k, movements)
+    broadcast = Broadcast(k, movements, shared=keys.shared)
     told = Told(federation.unravel(model), broadcast, keys.local, keys.uplink)
     pool, row = shard.apart()
-    said = client(federation, told, pool, index, row, *memories, jnp.int32(0))
+    said = client(federation, told, pool, index, row, *memories, jnp.int32(0), turn)
 
     def alone(tree):
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)

@@ -8,7 +8,7 @@ import numpy as np
 from flq_jax.compressors.base import Broadcast, Compressor
 from flq_jax.quantizers import Message
 from flq_jax.testing.common import near, not_finite, require, same, through_bytes
-from flq_jax.testing.link import Link, link_of, untold
+from flq_jax.testing.link import Link, keyed, link_of, untold
 from flq_jax.testing.programs import key_data, typed
 
 CLIENTS = 3  # whose memories are carried together
@@ -129,22 +129,24 @@ def _check_clients(
     """One round under vmap is the loop over its clients, up to f32's rounding."""
 
     def one(key, x, client, server, broadcast):
-        message, client = compressor.encode(typed(key), x, client, broadcast)
-        x_hat, server = compressor.decode(
-            typed(key), message, server, untold(broadcast)
-        )
+        told = keyed(broadcast)
+        message, client = compressor.encode(typed(key), x, client, told)
+        told = untold(keyed(broadcast))
+        x_hat, server = compressor.decode(typed(key), message, server, told)
         return x_hat, client, server
 
     # pyrefly: ignore[bad-argument-type] axes of leaves, not leaves
-    axes = Broadcast(None, None, 0)
+    axes = Broadcast(None, None, 0, 0, None)
     together = jax.jit(jax.vmap(one, (0, 0, 0, 0, axes)))
     xs = rng.standard_normal((ROUNDS, CLIENTS, size), np.float32)
     keys = key_data(rng, ROUNDS, CLIENTS)
     memories = jax.tree.map(lambda leaf: np.stack([leaf] * CLIENTS), link.memory)
     for k in range(ROUNDS):
         broadcasts = [link.told(k, k + i) for i in range(CLIENTS)]
-        choices = np.stack([broadcast.choice for broadcast in broadcasts])
-        shared = broadcasts[0]._replace(choice=choices)
+        shared = broadcasts[0]._replace(
+            choice=np.stack([broadcast.choice for broadcast in broadcasts]),
+            turn=np.stack([broadcast.turn for broadcast in broadcasts]),
+        )
         came = together(keys[k], xs[k], *memories, shared)
         came = jax.tree.map(np.asarray, came)
         for i, broadcast in enumerate(broadcasts):

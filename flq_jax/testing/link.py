@@ -52,16 +52,19 @@ def link_of(compressor: Compressor, size: int) -> Link:
 
     def told(k, turn):
         movements = np.full(compressor.history, 0.1, np.float32)
-        return Broadcast(np.int32(k), movements, np.int32(turn % options))
+        shared = key_data(np.random.default_rng(k)) if compressor.turns else ()
+        choice, place = np.int32(turn % options), np.int32(turn)
+        return Broadcast(np.int32(k), movements, choice, place, shared)
 
     def encode(key, x, memory, broadcast):
+        broadcast = keyed(broadcast)
         message, after = compressor.encode(typed(key), x, memory, broadcast)
         if compressor.estimate is None:
             return message, after, ()
         return message, after, tuple(map(compressor.estimate, (memory, after)))
 
     def decode(key, message, memory, broadcast):
-        return compressor.decode(typed(key), message, memory, broadcast)
+        return compressor.decode(typed(key), message, memory, keyed(broadcast))
 
     message, broadcast = message_like(layout), told(0, 0)
     decoder = traced_decoder(where, decode, key, message, server, broadcast)
@@ -71,10 +74,23 @@ def link_of(compressor: Compressor, size: int) -> Link:
     given = callable(compressor.overload)
     must = "(x, client memory, broadcast) -> bool[]"
     require("overload", given, where, must, compressor.overload)
-    came = shapes(jax.eval_shape(compressor.overload, x, client, broadcast))
+    came = shapes(
+        jax.eval_shape(
+            lambda *args, told: compressor.overload(*args, keyed(told)),
+            *(x, client),
+            told=broadcast,
+        )
+    )
     require("overload", came == "bool[]", where, must, came)
     encoder, decoder = (end.lower().compile() for end in (encoder, decoder))
     return Link(layout, (client, server), encoder, decoder, told)
+
+
+def keyed(broadcast: Broadcast) -> Broadcast:
+    """With the shared key that there is data of, if there is any."""
+    if isinstance(broadcast.shared, tuple):
+        return broadcast
+    return broadcast._replace(shared=typed(broadcast.shared))
 
 
 def untold(broadcast: Broadcast) -> Broadcast:

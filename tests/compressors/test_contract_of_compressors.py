@@ -12,6 +12,7 @@ from flq_jax.compressors import (
     lazy,
     marina,
     momentum,
+    perm_k,
     resuming,
 )
 from flq_jax.quantizers import (
@@ -50,6 +51,8 @@ LINKS = {
     "ef21_sgdm": momentum(innovation(top_k(3, 23)), 0.9),
     "econtrol": econtrol(top_k(3, 23), 0.1),
     "marina": marina(stochastic(1), 0.2),
+    "perm_k": perm_k(3),
+    "perm_k_of_signs": perm_k(5, sign()),
     "lazy_momentum": momentum(lazy(innovation(uniform(4))), 0.5),
 }
 

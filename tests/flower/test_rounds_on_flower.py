@@ -191,7 +191,7 @@ def test_a_state_of_another_version_is_none(state):
 def test_frames_travel_whole_whatever_their_size():
     for size in (0, 1, records.LARGE, records.LARGE + 1):
         frame = bytes(size)
-        told = Instruction(3, frame, -1, b"", (1, 2), (0, -1))
+        told = Instruction(3, frame, -1, b"", (1, 2), (0, -1), (0, 1))
         assert records.heard(records.told(told)) == told
         reply = Reply(1, frame, 0.5, True, False, 0.25, False)
         answer = Answer(3, told.digest, False, (reply,))

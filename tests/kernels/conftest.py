@@ -1,5 +1,7 @@
 """Random low-bit operands, and integer products in numpy to compare with."""
 
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -73,6 +75,15 @@ def _bits(words):
     """The bits of i32[k, m, p], as integers 0 and 1, [k, m, 32 p]."""
     as_bytes = np.ascontiguousarray(words).view(np.uint8)
     return np.unpackbits(as_bytes, axis=-1, bitorder="little").astype(np.int64)
+
+
+@pytest.fixture(autouse=True)
+def optimised():
+    """The machine code of a kernel is what is tested: XLA optimises it as users have it."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    little = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ  # see tests/conftest.py
+    jax.config.update("jax_disable_most_optimizations", little)
 
 
 @pytest.fixture
