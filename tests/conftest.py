@@ -69,6 +69,15 @@ def key():
 
 
 @pytest.fixture
+def optimised():
+    """XLA optimises this test's programs in full, see `optimise_little`."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    little = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ
+    jax.config.update("jax_disable_most_optimizations", little)
+
+
+@pytest.fixture
 def drawn():
     """(model, inputs) -> variables of the model, drawn by NumPy: nothing is compiled."""
 

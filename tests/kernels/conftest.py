@@ -1,7 +1,5 @@
 """Random low-bit operands, and integer products in numpy to compare with."""
 
-import os
-
 import jax
 import numpy as np
 import pytest
@@ -78,12 +76,8 @@ def _bits(words):
 
 
 @pytest.fixture(autouse=True)
-def optimised():
-    """The machine code of a kernel is what is tested: XLA optimises it as users have it."""
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    little = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ  # see tests/conftest.py
-    jax.config.update("jax_disable_most_optimizations", little)
+def as_users_have_them(optimised):
+    """The machine code of a kernel is what is tested."""
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ def of_many_dithers(name, xs, seeds):
     return jax.vmap(quantizer.overload)(xs), jax.lax.map(found, xs)
 
 
+@pytest.mark.usefixtures("optimised")  # it runs long
 @pytest.mark.parametrize("name", ["scalar", "hexagonal", "d3"])
 def test_an_overload_is_one_and_what_is_none_is_none(name):
     xs = block_among_calm_ones(name)
