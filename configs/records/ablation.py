@@ -12,6 +12,7 @@ from flq_jax.configs.records import _rows
 
 EDEN = "direct(eden(0.1))"
 FLOATS = "direct(identity())"
+SHARED_OUT = "perm_k(10, sign())"
 SIGNS = "innovation(sign())"
 EDEN_DOWN = "innovation(eden(1.0, False))"
 FIRST = {
@@ -33,6 +34,8 @@ THEN = {
     "adopted": _rows.Row(EDEN, f"compressed({EDEN_DOWN}, adopted=True)", epochs=4),
     "adopted_top_k": _rows.Row(EDEN, _rows.ADOPTED, epochs=4),
     "fifth_of_a_bit": _rows.Row("direct(eden(0.2))", EDEN_DOWN, epochs=4),
+    "perm_k": _rows.Row(SHARED_OUT, f"compressed({EDEN_DOWN}, adopted=True)", 8, 4),
+    "perm_k_floats_down": _rows.Row(SHARED_OUT, rounds=8, epochs=4),
     "twentieth_of_a_bit": _rows.Row("direct(eden(0.05))", EDEN_DOWN, 16, 4),
 }
 
