@@ -26,6 +26,7 @@ _NAMES = {
             "Network",
             "Outcome",
             "Plan",
+            "adaquantfl",
             "augmented",
             "binarized_epochs",
             "compressed",

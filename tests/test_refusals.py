@@ -300,6 +300,10 @@ REFUSED = {
             "examples": ("a", [1, 2, 3], [0, 1, 1, 1], [1.0] * 4),
         },
     ),
+    flq.adaquantfl: (
+        {"network": flq.sampled(2, 4), "options": 3},
+        {"network": (*PARTS, flq.sampled), "options": (*INTEGERS, 1)},
+    ),
     flq.classification: (
         {"model": models.Logistic()},
         {"model": (0.01, "a", None, models.Logistic), "l2": NOT_NEGATIVE},

@@ -1,5 +1,6 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
+from flq_jax.federated.adaquantfl import adaquantfl
 from flq_jax.federated.aggregation import (
     MAJORITY_VOTE,
     WEIGHTED_MEAN,
@@ -65,6 +66,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "State",
+    "adaquantfl",
     "augmented",
     "binarized_epochs",
     "by_tensor",
