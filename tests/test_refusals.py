@@ -116,6 +116,7 @@ REFUSED = {
             "size": (*INTEGERS, 0),
         },
     ),
+    flq.halved: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.segmented: (
         {"quantizer": flq.sign(), "sizes": (2, 3)},
         {
@@ -259,6 +260,14 @@ REFUSED = {
         WRONG_STEPS | EITHER | {"mu": NOT_NEGATIVE},
     ),
     flq.scaffold: (STEPS | {"epochs": 1}, WRONG_STEPS | EITHER),
+    flq.scallion: (
+        STEPS | {"alpha": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"alpha": (*NUMBERS, 0.0, 1.5, -1.0)},
+    ),
+    flq.scafcom: (
+        STEPS | {"beta": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"beta": (*NUMBERS, 0.0, 1.5, -1.0)},
+    ),
     flq.feddyn: (
         STEPS | {"alpha": 0.1, "epochs": 1},
         WRONG_STEPS | EITHER | {"alpha": POSITIVE},

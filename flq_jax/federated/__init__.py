@@ -41,6 +41,7 @@ from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.scaffold import Controlled, scaffold
+from flq_jax.federated.scallion import scafcom, scallion
 from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
     client_mesh,
@@ -99,7 +100,9 @@ __all__ = [
     "round_step",
     "run_rounds",
     "sampled",
+    "scafcom",
     "scaffold",
+    "scallion",
     "state_sharding",
     "stateless",
     "step_along",

@@ -6,6 +6,7 @@ from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
 from flq_jax.quantizers.entropy_coded import entropy_coded
 from flq_jax.quantizers.fixed_point import fixed_point
+from flq_jax.quantizers.halved import halved
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.levels import alq, nuqsgd
@@ -42,6 +43,7 @@ __all__ = [
     "entropy_coded",
     "fixed_point",
     "geometric",
+    "halved",
     "homomorphic_thc",
     "identity",
     "levels_of",
