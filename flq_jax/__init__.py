@@ -36,6 +36,7 @@ _NAMES = {
             "everyone",
             "exact",
             "feddyn",
+            "fedluar",
             "fednova",
             "fedprox",
             "gradient",
@@ -59,7 +60,16 @@ _NAMES = {
     "ledger": ("every_convention",),
     "networks": ("cell",),
     "quantizers": (
-        *("Layout", "Message", "Quantizer", "alq", "bucketed", "codebook", "drive"),
+        *(
+            "Layout",
+            "Message",
+            "Quantizer",
+            "alq",
+            "apart",
+            "bucketed",
+            "codebook",
+            "drive",
+        ),
         *(
             "drive_plus",
             "eden",

@@ -116,6 +116,7 @@ REFUSED = {
             "size": (*INTEGERS, 0),
         },
     ),
+    flq.apart: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.halved: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.segmented: (
         {"quantizer": flq.sign(), "sizes": (2, 3)},
@@ -275,6 +276,19 @@ REFUSED = {
     flq.fednova: (
         STEPS | {"epochs": 1},
         WRONG_STEPS | {"epochs": (*INTEGERS, 0), "momentum": SHARE},
+    ),
+    flq.fedluar: (
+        {
+            "work": flq.local_steps(**STEPS, steps=1),
+            "count": 1,
+            "shapes": [(2, 3), (3,), (3, 2)],
+        },
+        {
+            "work": (0.1, "a", None, flq.scaffold(**STEPS, epochs=1)),
+            "count": (*INTEGERS, 0, 2),
+            "shapes": (None, 5, "ab", [(2, 3), (3,)], [2, 3]),
+            "seed": (*INTEGERS, -1),
+        },
     ),
     flq.stateless: (
         {"update": loss},

@@ -20,6 +20,7 @@ from flq_jax.federated.downlink import (
 )
 from flq_jax.federated.feddyn import feddyn
 from flq_jax.federated.federation import federation, unraveling
+from flq_jax.federated.fedluar import Recycled, fedluar
 from flq_jax.federated.fednova import fednova
 from flq_jax.federated.fedprox import fedprox
 from flq_jax.federated.grouping import suited, suited_mesh
@@ -66,6 +67,7 @@ __all__ = [
     "Network",
     "Outcome",
     "Plan",
+    "Recycled",
     "State",
     "adaquantfl",
     "augmented",
@@ -80,6 +82,7 @@ __all__ = [
     "exact",
     "feddyn",
     "federation",
+    "fedluar",
     "fednova",
     "fedprox",
     "from_local",

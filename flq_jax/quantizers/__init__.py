@@ -1,5 +1,6 @@
 """Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
 
+from flq_jax.quantizers.apart import apart
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
@@ -35,6 +36,7 @@ __all__ = [
     "Message",
     "Quantizer",
     "alq",
+    "apart",
     "bucketed",
     "codebook",
     "drive",
