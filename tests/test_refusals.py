@@ -116,6 +116,7 @@ REFUSED = {
             "size": (*INTEGERS, 0),
         },
     ),
+    flq.twos_complement: ({"bits": 4}, {"bits": (*BITS, 1)}),
     flq.apart: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.halved: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.segmented: (
@@ -247,6 +248,16 @@ REFUSED = {
     flq.binarized_epochs: (
         STEPS | {"epochs": 1},
         WRONG_STEPS | {"epochs": (*INTEGERS, 0), "rho": NOT_NEGATIVE, "plain": SHARE},
+    ),
+    flq.bit_training: (
+        STEPS | {"epochs": 1, "bits": 4, "shapes": [(2, 3)]},
+        WRONG_STEPS
+        | {
+            "epochs": (*INTEGERS, 0),
+            "bits": (*BITS, 1),
+            "shapes": (None, 5, "ab", [2, 3]),
+            "seed": (*INTEGERS, -1),
+        },
     ),
     flq.mask_training: (
         STEPS | {"epochs": 1, "weights": jnp.ones(3)},

@@ -8,6 +8,7 @@ from flq_jax.federated.aggregation import (
 )
 from flq_jax.federated.augmentation import augmented, crop_and_flip
 from flq_jax.federated.binarized import binarized_epochs
+from flq_jax.federated.bits import Bitwise, bit_training
 from flq_jax.federated.dadaquant import dadaquant
 from flq_jax.federated.downlink import (
     Downlink,
@@ -57,6 +58,7 @@ __all__ = [
     "MAJORITY_VOTE",
     "WEIGHTED_MEAN",
     "Aggregate",
+    "Bitwise",
     "Controlled",
     "Downlink",
     "Federation",
@@ -72,6 +74,7 @@ __all__ = [
     "adaquantfl",
     "augmented",
     "binarized_epochs",
+    "bit_training",
     "by_tensor",
     "client_mesh",
     "compressed",

@@ -86,7 +86,7 @@ def fedluar(
             "fedluar: work must broadcast the model alone, as local_epochs and fedprox"
         )
     require_integer("fedluar", "seed", seed, 0)
-    shapes = _shapes(shapes)
+    shapes = as_shapes("fedluar", shapes)
     layers = [len(shape) > 1 for shape in shapes]
     if sum(layers) < 2:
         raise ValueError(
@@ -96,11 +96,7 @@ def fedluar(
     require_integer("fedluar", "count", count, 1, sum(layers) - 1)
 
     def broadcast(model):
-        found = [jnp.shape(leaf) for leaf in jax.tree.leaves(model)]
-        if found != shapes:
-            raise ValueError(
-                f"fedluar: shapes must be those of the model, {found}, got {shapes}"
-            )
+        require_shapes("fedluar", shapes, model)
         return Recycled(model, jnp.ones(sum(layers)))
 
     def update(key, params, shard, memory):
@@ -184,10 +180,20 @@ def drawn_layers(key: jax.Array, scores: jax.Array, count: int) -> jax.Array:
     return jnp.ones_like(scores).at[recycled].set(0.0)
 
 
-def _shapes(shapes: Any) -> list[tuple[int, ...]]:
+def as_shapes(where: str, shapes: Any) -> list[tuple[int, ...]]:
+    """Shapes as tuples of integers; ValueError if they are none."""
     try:
         return [tuple(int(size) for size in shape) for shape in shapes]
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"fedluar: shapes must be of the model's tensors, got {shapes!r}"
+            f"{where}: shapes must be of the model's tensors, got {shapes!r}"
         ) from error
+
+
+def require_shapes(where: str, shapes: list[tuple[int, ...]], model: Any) -> None:
+    """Raises ValueError unless the shapes are those of the model's leaves."""
+    found = [jnp.shape(leaf) for leaf in jax.tree.leaves(model)]
+    if found != shapes:
+        raise ValueError(
+            f"{where}: shapes must be those of the model, {found}, got {shapes}"
+        )

@@ -27,6 +27,7 @@ from flq_jax.quantizers.stochastic import stochastic
 from flq_jax.quantizers.tanh import tanh_grid
 from flq_jax.quantizers.ternary import terngrad
 from flq_jax.quantizers.thc import homomorphic_thc, thc
+from flq_jax.quantizers.twos_complement import twos_complement
 from flq_jax.quantizers.uniform import geometric, uniform
 from flq_jax.quantizers.warm_up import warm_up
 from flq_jax.quantizers.zero_one import zero_one
@@ -68,6 +69,7 @@ __all__ = [
     "thc",
     "top_k",
     "two_means",
+    "twos_complement",
     "uniform",
     "uveqfed",
     "warm_up",
