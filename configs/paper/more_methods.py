@@ -6,7 +6,8 @@
 Ten clients who are all at work, IID, 40 rounds, one seed, nothing tuned; an epoch in batches
 of 50 at a rate of 0.05, FedBAT's five epochs, or the full gradient. Under three minutes;
 test accuracy 0.91 to 0.92 after epochs, 0.87 to 0.88 of full gradients, but 0.78 of `marina`
-at its small step and 0.60 of `decomfl` with 20 scalars a message.
+at its small step and 0.60 of `decomfl` with 20 scalars a message. Of `adaquantfl`, `scallion`,
+`scafcom`, `fedluar` and `fedbif`, the last two on a small network, only three rounds were run.
 docs/more_methods.md has a sixth of the examples, and methods that are no single expression.
 """
 
