@@ -35,6 +35,13 @@ METHODS = {
         "exact()",
         "dadaquant(everyone(10), 4, 4)",
     ),
+    "AdaQuantFL": (
+        "direct(one_of((stochastic(1), stochastic(2), stochastic(4), stochastic(8))))",
+        EPOCH,
+        1.0,
+        "exact()",
+        "adaquantfl(everyone(10), 4)",
+    ),
     "fixed point, coded": ("direct(entropy_coded(fixed_point(8, 6)))", EPOCH),
     "coarse fixed point, coded": ("direct(entropy_coded(fixed_point(8, 2)))", EPOCH),
     "EDEN, 0.1 bit": ("direct(eden(0.1))", EPOCH),
@@ -54,6 +61,8 @@ METHODS = {
         "decay=0.95)",
         EPOCH,
     ),
+    "SCALLION": ("direct(halved(eden(1)))", "SCALLION"),
+    "SCAFCOM": ("direct(halved(top_k(0.05, d)))", "SCAFCOM"),
     "scaled signs": ("direct(segmented(sign(), SIZES))", EPOCHS),
     "FedBAT": ("direct(segmented(sign(), SIZES))", "FedBAT"),
     "FedPM": ("direct(entropy_coded(zero_one()))", "FedPM"),
@@ -111,6 +120,8 @@ def work(name: str) -> Any:
         EPOCH: flq.local_epochs(loss, sgd, 50, 1),
         EPOCHS: flq.local_epochs(loss, sgd, 50, 5),
         "FedBAT": flq.binarized_epochs(loss, sgd, 50, 5),
+        "SCALLION": flq.scallion(loss, sgd, 50, 0.6, epochs=1),
+        "SCAFCOM": flq.scafcom(loss, sgd, 50, 0.5, epochs=1),
         GRADIENT: None,
     }[name]
 

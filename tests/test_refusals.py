@@ -116,6 +116,9 @@ REFUSED = {
             "size": (*INTEGERS, 0),
         },
     ),
+    flq.twos_complement: ({"bits": 4}, {"bits": (*BITS, 1)}),
+    flq.apart: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
+    flq.halved: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.segmented: (
         {"quantizer": flq.sign(), "sizes": (2, 3)},
         {
@@ -253,6 +256,16 @@ REFUSED = {
         STEPS | {"epochs": 1},
         WRONG_STEPS | {"epochs": (*INTEGERS, 0), "rho": NOT_NEGATIVE, "plain": SHARE},
     ),
+    flq.bit_training: (
+        STEPS | {"epochs": 1, "bits": 4, "shapes": [(2, 3)]},
+        WRONG_STEPS
+        | {
+            "epochs": (*INTEGERS, 0),
+            "bits": (*BITS, 1),
+            "shapes": (None, 5, "ab", [2, 3]),
+            "seed": (*INTEGERS, -1),
+        },
+    ),
     flq.mask_training: (
         STEPS | {"epochs": 1, "weights": jnp.ones(3)},
         WRONG_STEPS | {"epochs": (*INTEGERS, 0)},
@@ -266,6 +279,14 @@ REFUSED = {
         WRONG_STEPS | EITHER | {"mu": NOT_NEGATIVE},
     ),
     flq.scaffold: (STEPS | {"epochs": 1}, WRONG_STEPS | EITHER),
+    flq.scallion: (
+        STEPS | {"alpha": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"alpha": (*NUMBERS, 0.0, 1.5, -1.0)},
+    ),
+    flq.scafcom: (
+        STEPS | {"beta": 0.1, "epochs": 1},
+        WRONG_STEPS | EITHER | {"beta": (*NUMBERS, 0.0, 1.5, -1.0)},
+    ),
     flq.feddyn: (
         STEPS | {"alpha": 0.1, "epochs": 1},
         WRONG_STEPS | EITHER | {"alpha": POSITIVE},
@@ -273,6 +294,19 @@ REFUSED = {
     flq.fednova: (
         STEPS | {"epochs": 1},
         WRONG_STEPS | {"epochs": (*INTEGERS, 0), "momentum": SHARE},
+    ),
+    flq.fedluar: (
+        {
+            "work": flq.local_steps(**STEPS, steps=1),
+            "count": 1,
+            "shapes": [(2, 3), (3,), (3, 2)],
+        },
+        {
+            "work": (0.1, "a", None, flq.scaffold(**STEPS, epochs=1)),
+            "count": (*INTEGERS, 0, 2),
+            "shapes": (None, 5, "ab", [(2, 3), (3,)], [2, 3]),
+            "seed": (*INTEGERS, -1),
+        },
     ),
     flq.stateless: (
         {"update": loss},
@@ -306,6 +340,10 @@ REFUSED = {
             "smoothing": SHARE,
             "examples": ("a", [1, 2, 3], [0, 1, 1, 1], [1.0] * 4),
         },
+    ),
+    flq.adaquantfl: (
+        {"network": flq.sampled(2, 4), "options": 3},
+        {"network": (*PARTS, flq.sampled), "options": (*INTEGERS, 1)},
     ),
     flq.classification: (
         {"model": models.Logistic()},

@@ -1,9 +1,11 @@
 """Which codes share a model, and how many bits they cost: exact, and inside jit.
 
-Neighbouring codes of one width are a group, and so are the leading codes that rise. After
-one bit that says which, a group stands as it is, or coded where that is shorter:
+Neighbouring codes of one width are a group, unless an empty run is between them, and so are
+the leading codes that rise. After one bit that says which, a group stands as it is, or coded
+where that is shorter:
 
     codes that rise    the gaps between them, less one, in Golomb-Rice code
+    wide codes         one of them, where all are alike
     other codes        the first and the last symbol that occurs, how often each of them and
                        between them does, but the last, in Golomb-Rice code, and the codes
                        by a range coder under those frequencies n_s / n
@@ -49,7 +51,7 @@ class Group(NamedTuple):
 
     @property
     def codable(self) -> bool:
-        """Whether there is a model; codes without one stand as they are."""
+        """Whether there is a model; codes without one stand as they are, or all alike."""
         return self.rising or self.bits <= WIDEST
 
     @property
@@ -66,16 +68,17 @@ def groups(runs: Iterable[tuple[int, int]], rising: int = 0) -> list[Group]:
     """The groups of codes that lie in such runs.
 
     Args:
-        runs: pairs (bits, count).
+        runs: pairs (bits, count); one that is empty, or of no width, parts its neighbours.
         rising: how many codes at the front rise; the end of a run.
     """
-    found, start = [], 0
+    found, start, parted = [], 0, True
     for bits, count in runs:
         risen = start < rising
-        alike = found and (found[-1].bits, found[-1].rising) == (bits, risen)
-        if alike:
+        alike = not parted and (found[-1].bits, found[-1].rising) == (bits, risen)
+        parted = not bits * count
+        if alike and not parted:
             found[-1] = found[-1]._replace(size=found[-1].size + count)
-        elif bits * count:
+        elif not parted:
             found.append(Group(bits, start, count, risen))
         start += count
     return found
@@ -97,7 +100,8 @@ def num_bits(codes: jax.Array, runs: Iterable[tuple[int, int]], rising: int = 0)
 def coded_bits(codes: jax.Array, group: Group) -> jax.Array:
     """Bits of a group's codes in the group's code, i32[]."""
     if not group.codable:
-        return jnp.int32(group.plain_bits)
+        same = jnp.all(codes == codes[0])
+        return jnp.where(same, group.bits, group.plain_bits).astype(jnp.int32)
     if group.rising:
         return jnp.min(rice.lengths(gaps(codes.astype(jnp.int32), jnp)))
     counts = jnp.zeros(2**group.bits, jnp.int32).at[codes.astype(jnp.int32)].add(1)

@@ -1,9 +1,10 @@
 """Entropy-coded codes as bits, and back: what `lengths.num_bits` counts.
 
-For each group of codes a bit, 1 if it is coded, and then the codes themselves, or the
-Golomb-Rice code of their gaps, or the ends of their symbols and the counts of these; at the end, if any group has
-counts, the words of one range coder for all such groups (the library `constriction`, words
-of 32 bits, the highest bit first), cut to the bits that are left.
+For each group of codes a bit, 1 if it is coded, and then the codes themselves, or one of them
+for all, or the Golomb-Rice code of their gaps, or the ends of their symbols and the counts of
+these; at the end, if any group has counts, the words of one range coder for all such groups
+(the library `constriction`, words of 32 bits, the highest bit first), cut to the bits that are
+left.
 """
 
 import numpy as np
@@ -37,6 +38,8 @@ def write(codes: np.ndarray, runs, rising: int, length: int) -> np.ndarray:
         head.append(np.array([coded], np.uint8))
         if not coded:
             head.append(rice.fixed(part, group.bits))
+        elif not group.codable:
+            head.append(rice.fixed(part[:1], group.bits))
         elif group.rising:
             head.append(rice.write(gaps(part, np)))
         else:
@@ -74,6 +77,9 @@ def read(bits: np.ndarray, runs, rising: int) -> np.ndarray:
                     rice.unfixed(bits, group.size, group.bits),
                     group.plain_bits,
                 )
+            elif not group.codable:
+                part, used = rice.unfixed(bits, 1, group.bits), group.bits
+                part = np.full(group.size, part[0])
             elif group.rising:
                 between, used = rice.read(bits, group.size)
                 part = np.cumsum(_below(between, 2**group.bits) + 1) - 1
@@ -97,7 +103,7 @@ def _coded(codes: np.ndarray, group: Group) -> bool:
     Where f32 and f64 round to two sides of that the two lengths are one: no bit is missing.
     """
     if not group.codable:
-        return False
+        return codes.size > 1 and bool((codes == codes[0]).all())
     if group.rising:
         return bool(rice.lengths(gaps(codes, np), np).min() < group.plain_bits)
     counts = np.bincount(codes, minlength=2**group.bits)

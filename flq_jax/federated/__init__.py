@@ -1,5 +1,6 @@
 """The federated step: clients vmapped, rounds looped, one state."""
 
+from flq_jax.federated.adaquantfl import adaquantfl
 from flq_jax.federated.aggregation import (
     MAJORITY_VOTE,
     WEIGHTED_MEAN,
@@ -7,6 +8,7 @@ from flq_jax.federated.aggregation import (
 )
 from flq_jax.federated.augmentation import augmented, crop_and_flip
 from flq_jax.federated.binarized import binarized_epochs
+from flq_jax.federated.bits import Bitwise, bit_training
 from flq_jax.federated.dadaquant import dadaquant
 from flq_jax.federated.downlink import (
     Downlink,
@@ -19,6 +21,7 @@ from flq_jax.federated.downlink import (
 )
 from flq_jax.federated.feddyn import feddyn
 from flq_jax.federated.federation import federation, unraveling
+from flq_jax.federated.fedluar import Recycled, fedluar
 from flq_jax.federated.fednova import fednova
 from flq_jax.federated.fedprox import fedprox
 from flq_jax.federated.grouping import suited, suited_mesh
@@ -40,6 +43,7 @@ from flq_jax.federated.network import Network, Outcome, Plan, everyone, sampled
 from flq_jax.federated.onebit_adam import onebit_adam
 from flq_jax.federated.rounds import init, round_step
 from flq_jax.federated.scaffold import Controlled, scaffold
+from flq_jax.federated.scallion import scafcom, scallion
 from flq_jax.federated.server import by_tensor, step_along
 from flq_jax.federated.sharding import (
     client_mesh,
@@ -54,6 +58,7 @@ __all__ = [
     "MAJORITY_VOTE",
     "WEIGHTED_MEAN",
     "Aggregate",
+    "Bitwise",
     "Controlled",
     "Downlink",
     "Federation",
@@ -64,9 +69,12 @@ __all__ = [
     "Network",
     "Outcome",
     "Plan",
+    "Recycled",
     "State",
+    "adaquantfl",
     "augmented",
     "binarized_epochs",
+    "bit_training",
     "by_tensor",
     "client_mesh",
     "compressed",
@@ -77,6 +85,7 @@ __all__ = [
     "exact",
     "feddyn",
     "federation",
+    "fedluar",
     "fednova",
     "fedprox",
     "from_local",
@@ -97,7 +106,9 @@ __all__ = [
     "round_step",
     "run_rounds",
     "sampled",
+    "scafcom",
     "scaffold",
+    "scallion",
     "state_sharding",
     "stateless",
     "step_along",

@@ -52,7 +52,7 @@ def dadaquant(
     levels: the fewest in sum for which their mean has the variance that q levels each
     would give it (Theorem 1). The paper rounds q_k to an integer; here it goes to the
     nearest option, by ratios. Option i of the uplink must have 2^i times the levels of the
-    first, which nothing checks; each doubling is one bit a coordinate:
+    first. Each doubling is one bit a coordinate, which is what `federation` asks of them:
 
         one_of((stochastic(1), stochastic(2), stochastic(4), stochastic(8))).
 
@@ -117,7 +117,13 @@ def dadaquant(
         )
 
     return network._replace(
-        init=init, plan=plan, settle=settle, hear=hear, chooses=True, options=options
+        init=init,
+        plan=plan,
+        settle=settle,
+        hear=hear,
+        chooses=True,
+        options=options,
+        doubles=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -51,7 +52,8 @@ def federation(
     3. An uplink with several widths needs a network that chooses among them, unless it has
        them for a warm-up, and as many as that network chooses among; a downlink has one
        width, but for a warm-up; and a network that plans by the length of messages needs
-       links without warm-up.
+       links without warm-up. One that doubles levels needs options that lengthen by a bit
+       a coordinate.
     4. A client whose memory must add up with the server's, as SCAFFOLD's, needs a mean of
        what was sent in this round: no lazy link, no majority vote, and a link that
        remembers estimates only where everyone takes part.
@@ -149,6 +151,12 @@ def _require_widths(made: Federation, d: int) -> None:
         raise ValueError(
             f"federation: the network chooses among {network.options} options, and the "
             f"uplink must be of as many, one_of((...)), got {found}"
+        )
+    widths = [option.code_bits // d for option in link.layout(d).options]
+    if network.doubles and any(b - a != 1 for a, b in pairwise(widths)):
+        raise ValueError(
+            "federation: the network doubles the levels from option to option, and each of "
+            f"the uplink's must be one bit a coordinate longer than the one before, got {widths}"
         )
     if warm_up and network.chooses:
         raise ValueError(

@@ -69,6 +69,8 @@ class Network(NamedTuple):
         hear: (state, loss f32[]) -> state, of a round's mean loss, see `Uplink`, NaN where
             there is none; None where nothing follows the losses.
         options: among how many options of the uplink it chooses; 0 where it does not say.
+        doubles: whether each of them must send twice the levels of the one before, which
+            is one bit a coordinate more.
     """
 
     init: Callable[[], Any]
@@ -81,6 +83,7 @@ class Network(NamedTuple):
     clients: int = 0
     hear: Callable[[Any, jax.Array], Any] | None = None
     options: int = 0
+    doubles: bool = False
 
 
 def require_clients(network: Network, clients: int) -> None:

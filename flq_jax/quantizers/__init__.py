@@ -1,11 +1,13 @@
 """Quantizers: maps without memory, f32[d] -> Message -> f32[d]."""
 
+from flq_jax.quantizers.apart import apart
 from flq_jax.quantizers.base import Layout, Message, Quantizer
 from flq_jax.quantizers.bucketed import bucketed
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
 from flq_jax.quantizers.entropy_coded import entropy_coded
 from flq_jax.quantizers.fixed_point import fixed_point
+from flq_jax.quantizers.halved import halved
 from flq_jax.quantizers.identity import identity
 from flq_jax.quantizers.lattice import uveqfed
 from flq_jax.quantizers.levels import alq, nuqsgd
@@ -25,6 +27,7 @@ from flq_jax.quantizers.stochastic import stochastic
 from flq_jax.quantizers.tanh import tanh_grid
 from flq_jax.quantizers.ternary import terngrad
 from flq_jax.quantizers.thc import homomorphic_thc, thc
+from flq_jax.quantizers.twos_complement import twos_complement
 from flq_jax.quantizers.uniform import geometric, uniform
 from flq_jax.quantizers.warm_up import warm_up
 from flq_jax.quantizers.zero_one import zero_one
@@ -34,6 +37,7 @@ __all__ = [
     "Message",
     "Quantizer",
     "alq",
+    "apart",
     "bucketed",
     "codebook",
     "drive",
@@ -42,6 +46,7 @@ __all__ = [
     "entropy_coded",
     "fixed_point",
     "geometric",
+    "halved",
     "homomorphic_thc",
     "identity",
     "levels_of",
@@ -64,6 +69,7 @@ __all__ = [
     "thc",
     "top_k",
     "two_means",
+    "twos_complement",
     "uniform",
     "uveqfed",
     "warm_up",

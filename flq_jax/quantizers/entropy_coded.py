@@ -23,8 +23,8 @@ def entropy_coded(quantizer: Quantizer) -> Quantizer:
     bits, see `wire`, and needs the package's extra `entropy`.
 
     Args:
-        quantizer: a `Quantizer`, else TypeError, with codes of 12 bits or fewer, or codes
-            that rise; without options, for which its length would have to stand;
+        quantizer: a `Quantizer`, else TypeError, with codes of 12 bits or fewer, codes
+            that rise, or groups that are `apart`; without options, for which its length would have to stand;
             ValueError otherwise, partly by `layout`.
 
     Returns:
@@ -61,10 +61,11 @@ def entropy_coded(quantizer: Quantizer) -> Quantizer:
 def _require_codable(plain: Layout) -> None:
     if plain.coded:
         raise ValueError("entropy_coded: is coded already")
-    if not any(group.codable for group in coding.groups(plain.runs, plain.rising)):
+    found = coding.groups(plain.runs, plain.rising)
+    if len(found) < 2 and not any(group.codable for group in found):
         raise ValueError(
-            f"entropy_coded: needs codes of {coding.WIDEST} bits or fewer, or indices in "
-            f"rising order, got {plain.scheme} with runs {plain.runs}"
+            f"entropy_coded: needs codes of {coding.WIDEST} bits or fewer, indices in rising "
+            f"order or parts that are apart, got {plain.scheme} with runs {plain.runs}"
         )
     if plain._replace(coded=True).unit > 1:
         raise ValueError(

@@ -54,5 +54,13 @@ def test_each_group_is_counted_for_itself():
 
 
 @pytest.mark.parametrize("bits", [13, 32])
-def test_codes_of_many_bits_stand_as_they_are(bits):
-    assert counted(np.zeros(9), ((bits, 9),)) == 1 + 9 * bits
+def test_codes_of_many_bits_stand_as_they_are_or_once_where_all_are_alike(bits):
+    assert counted(np.arange(9) > 7, ((bits, 9),)) == 1 + 9 * bits
+    assert counted(np.full(9, 5), ((bits, 9),)) == 1 + bits
+
+
+@pytest.mark.parametrize("between", [(0, 0), (0, 4), (5, 0)])
+def test_an_empty_run_parts_its_neighbours(between):
+    found = coding.groups(((3, 5), between, (3, 2), (3, 1)))
+    start = 5 if not between[1] else 9
+    assert found == [Group(3, 0, 5, False), Group(3, start, 3, False)]

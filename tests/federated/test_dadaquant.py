@@ -1,6 +1,7 @@
 """DAdaQuant: when levels double, and whose are more, worked by hand."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -97,6 +98,24 @@ def test_an_uplink_of_other_options_is_refused():
             DOUBLING,
             optax.sgd(0.1),
             dadaquant(federated.everyone(2), 4, 2),
+        )
+
+
+@pytest.mark.parametrize(
+    "options, widths",
+    [((1, 2, 8), "[2, 3, 5]"), ((2, 1, 4), "[3, 2, 4]")],
+)
+def test_options_that_do_not_double_are_refused(options, widths):
+    link = direct(one_of(tuple(stochastic(levels) for levels in options)))
+    with pytest.raises(
+        ValueError, match=rf"one bit a coordinate.*got {re.escape(widths)}"
+    ):
+        federated.federation(
+            np.zeros(4),
+            federated.gradient(loss),
+            link,
+            optax.sgd(0.1),
+            dadaquant(federated.everyone(2), 3, 2),
         )
 
 

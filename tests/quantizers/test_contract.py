@@ -24,6 +24,7 @@ from flq_jax.quantizers import (
     terngrad,
     top_k,
     two_means,
+    twos_complement,
     uniform,
     zero_one,
 )
@@ -75,6 +76,7 @@ QUANTIZERS = {
     "terngrad": (terngrad(float("inf")), Claims(True, top, lambda x: np.sum(np.abs(x)) * top(x) - squared(x), lambda d: 2 * d + 32)),
     "terngrad-clipped": (terngrad(), Claims(bits=lambda d: 2 * d + 32)),
     "natural": (natural(), Claims(True, top, lambda x: squared(x) / 8, lambda d: 9 * d)),
+    **{f"twos-complement{b}": (twos_complement(b), Claims(False, lambda x, b=b: max(-x.min() / 2 ** (b - 1), x.max() / (2 ** (b - 1) - 1)) / 2, bits=lambda d, b=b: b * d + 32)) for b in (2, 5, 8)},
     "two-means": (two_means(), Claims(False, lambda x: np.ptp(x), squared, lambda d: d + 64)),
     "nuqsgd4": (nuqsgd(4), Claims(True, np.linalg.norm, bits=lambda d: 4 * d + 32)),
     "nuqsgd3-max": (nuqsgd(3, "max"), Claims(True, lambda x: top(x) / 2, bits=lambda d: 3 * d + 32)),
