@@ -54,7 +54,9 @@ def one_pass(
     """
     begun = asked(federation, keys, state, data, round_index)
     who, shards, *_ = begun.rows
-    counted = jnp.where(begun.plan.listens, shards.sizes, 0).astype(jnp.float32)
+    # As in `weighed`: of whom there is an estimate counts with it, also while it is away.
+    counts = begun.plan.listens | (federation.compressor.estimate is not None)
+    counted = jnp.where(counts, shards.sizes, 0).astype(jnp.float32)
     most = jnp.sum(counted)
     shares = counted / jnp.maximum(most, 1.0)
     steps = None

@@ -114,6 +114,23 @@ def test_one_pass_gives_what_two_give(link, network, size):
     )
 
 
+@pytest.mark.parametrize("link", [direct(sign()), innovation(sign())])
+def test_who_is_away_counts_in_one_pass_as_in_two(link):
+    """With the server's last estimate of it, or, where there is none, for nothing."""
+    network = federated.everyone(M)
+
+    def plan(key, state, round_index):
+        made = network.plan(key, state, round_index)
+        away = (made.who % 3 == 1) & (round_index > 0)
+        return made._replace(listens=~away)
+
+    fed = federation(link, network._replace(plan=plan))
+    assert takes_one_pass(fed)
+    found, expected = rounds(fed)[0], rounds(two_passes(fed))[0]
+    assert np.linalg.norm(rounds(federation(link))[0].params - found.params) > 0.01
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-5, atol=1e-6)
+
+
 def test_an_adopted_broadcast_is_stepped_from_in_one_pass_as_in_two():
     """Signs leave much of the model out, which the next step then does without."""
     fed = federation(direct(sign()), size=2)
