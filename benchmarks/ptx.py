@@ -7,7 +7,9 @@ ptxas it says nothing. Only the instructions of our kernels are known (PTX ISA 9
 raises, as does a branch on which threads differ.
 """
 
+import itertools
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,9 +77,13 @@ def parse(text: str, entry: str) -> Program:
 
 
 def launch(
-    program: Program, grid: tuple[int, int], arrays: list[np.ndarray]
+    program: Program, grid: Sequence[int], arrays: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Runs a grid of blocks on the parameters' arrays: what stands in them afterwards."""
+    """Runs a grid of blocks, of up to three axes, on the parameters' arrays.
+
+    Returns:
+        what stands in the arrays afterwards.
+    """
     starts, end = [], 256
     for array in arrays:
         starts.append(end)
@@ -87,25 +93,24 @@ def launch(
     for span, array in zip(spans, arrays):
         memory[span] = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
     addresses = dict(zip(program.params, starts))
-    for y in range(grid[1]):
-        for x in range(grid[0]):
-            Block(program, memory, addresses, (x, y)).run()
+    for place in itertools.product(*map(range, grid)):
+        Block(program, memory, addresses, place).run()
     return [memory[s].view(a.dtype).reshape(a.shape) for s, a in zip(spans, arrays)]
 
 
 class Block:
     """The threads of one block: registers u64[threads] by name, and shared memory."""
 
-    def __init__(self, program: Program, memory, addresses, place: tuple[int, int]):
+    def __init__(self, program: Program, memory, addresses, place: Sequence[int]):
         self.program, self.addresses = program, addresses
         self.memory = {"global": memory, "shared": np.zeros(1 << 18, np.uint8)}
         threads = np.arange(program.threads, dtype=np.uint64)
         self.registers = {
             "%tid.x": threads,
-            "%ctaid.x": np.full_like(threads, place[0]),
-            "%ctaid.y": np.full_like(threads, place[1]),
             "global_smem": np.zeros_like(threads),
         }
+        for axis, at in zip("xyz", place):
+            self.registers[f"%ctaid.{axis}"] = np.full_like(threads, at)
 
     def run(self) -> None:
         """From the first instruction to the return."""

@@ -140,14 +140,15 @@ def _conv_counts(backend, binary, interpret, geometry: Geometry, x, w) -> jax.Ar
     def one_group(x, w):
         if backend == "lax_popcount":
             return popcount.conv_counts(x, w, binary, geometry)
-        if backend == "gpu_popcount":
-            from flq_jax.kernels import gpu_conv  # Pallas, for those who use it
+        if backend.startswith("tpu"):
+            product = _counts(backend, binary, interpret)
+            return popcount.patch_counts(x, w, geometry, product)
+        from flq_jax.kernels import gpu_conv  # Pallas, for those who use it
 
-            return gpu_conv.popcount_conv(
-                x, w, binary=binary, geometry=geometry, interpret=interpret
-            )
-        product = _counts(backend, binary, interpret)
-        return popcount.patch_counts(x, w, geometry, product)
+        options = {"geometry": geometry, "interpret": interpret}
+        if backend.endswith("int8"):
+            return gpu_conv.int8_conv(x, w, **options)
+        return gpu_conv.popcount_conv(x, w, binary=binary, **options)
 
     if x.groups == 1:
         return one_group(x.words, w.words)
