@@ -30,23 +30,6 @@ IMAGES, WORDS, OUTPUTS = (3, 5, 4, 2), 2, 20
 TILINGS = {"popcount": ((16, 16), 2), "int8": ((16, 32), 1)}
 
 
-def text_of(kernel, entry: str, device, operands, dump: pathlib.Path) -> str:
-    """The PTX of a kernel of these operands; `dump` then holds its module only."""
-    import jax
-    from jax.sharding import SingleDeviceSharding
-
-    from flq_jax.kernels import gpu
-
-    here = SingleDeviceSharding(device)
-    like = [jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here) for x in operands]
-    for old in dump.glob("*.ptx"):
-        old.unlink()
-    with gpu.in_mind():
-        lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=("cuda",))
-    lowered.compile()
-    return machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
-
-
 def kernel_of(name: str, geometry, tiling):
     """The convolution of that name, of packed images and weights."""
     from flq_jax.kernels import gpu_conv, predicted
@@ -76,7 +59,8 @@ def main(argv: list[str]) -> None:
             x, w = (rng.integers(-(2**31), 2**31, s, dtype=np.int32) for s in shapes)
             geometry = resolve(IMAGES[1:3], window, stride, dilation)
             kernel = kernel_of(name, geometry, TILINGS[kind])
-            text = text_of(kernel, entry, device, (x, w), dump)
+            compile_kernels.program(kernel, chip, device, shapes, dump)
+            text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
             code = machine_code.of_gpu(dump, entry, chip)
             right = popcount.conv_counts(x, w, name.endswith("xor"), geometry)
             right = np.asarray(right).reshape(-1, OUTPUTS)

@@ -125,7 +125,8 @@ def main(argv: list[str]) -> None:
         for name, bits, shape in CASES:
             entry, planes = f"{name.split()[0]}_product", operands(shape, bits)
             kernel, _ = kernels[name]
-            compile_kernels.program(kernel, target, device, shape, bits, dump)
+            sizes = [x.shape for x in planes]
+            compile_kernels.program(kernel, target, device, sizes, dump)
             text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
             tiling = tiling_of(name, shape, bits)
             row = {"target": target, "kernel": name, "bits": bits}

@@ -21,7 +21,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
 from flq_jax.kernels import int8, predicted
-from flq_jax.kernels.geometry import Geometry
+from flq_jax.kernels.geometry import Geometry, seen
 from flq_jax.kernels.packing import WORD_BITS
 from flq_jax.kernels.predicted import CHUNK, Tiling
 
@@ -221,32 +221,6 @@ def _spread(planes: list[jax.Array], axis: int) -> jax.Array:
     flat = list(planes[0].shape)
     flat[axis] *= WORD_BITS
     return codes.reshape(flat)
-
-
-def seen(window: jax.Array, i, j, batch: int, geometry: Geometry):
-    """The pixel that a window sees at the tap (i, j), and whether it lies in the image.
-
-    Args:
-        window: i32[...], numbered through images, rows and columns of the result.
-        i: row of the tap; j: its column; both broadcast against the windows.
-        batch: how many images there are.
-        geometry: of the convolution.
-
-    Returns:
-        i32[...], numbered through images, rows and columns, and bool[...].
-    """
-    (height, width), (down, right) = geometry.size, geometry.out
-    image, rest = lax.div(window, down * right), lax.rem(window, down * right)
-    row = _position(lax.div(rest, right), i, 0, geometry)
-    column = _position(lax.rem(rest, right), j, 1, geometry)
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    pixel = (image * height + row) * width + column
-    return pixel, inside & (image < batch)
-
-
-def _position(out: jax.Array, tap, axis: int, geometry: Geometry) -> jax.Array:
-    first = out * geometry.stride[axis] - geometry.padding[axis][0]
-    return first + tap * geometry.dilation[axis]
 
 
 def require_block(where: str, block: Sequence[int], least: int = 1) -> None:

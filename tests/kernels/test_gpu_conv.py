@@ -107,19 +107,6 @@ def test_sums_of_signed_bytes_give_those_of_codes(oracle):
     np.testing.assert_array_equal(result, oracle.conv(x, w, 1, 1, padding, 1))
 
 
-def test_a_window_sees_the_pixels_of_its_taps():
-    # One row of 5 pixels, stride 2, dilation 2, one column of padding on the left:
-    # windows begin at -1 and 1, the second tap lies two further.
-    geometry = resolve((1, 5), (1, 2), (1, 2), (1, 2), ((0, 0), (1, 0)))
-    assert geometry.out == (1, 2)
-    window = jnp.arange(5)
-    pixel, inside = gpu_conv.seen(window, 0, 1, 2, geometry)
-    np.testing.assert_array_equal(pixel[:4], [1, 3, 6, 8])
-    np.testing.assert_array_equal(inside, [True] * 4 + [False])
-    _, inside = gpu_conv.seen(window, 0, 0, 2, geometry)
-    np.testing.assert_array_equal(inside, [False, True, False, True, False])
-
-
 @pytest.mark.parametrize("backend", ["gpu_popcount", "gpu_int8"])
 def test_no_windows_lie_in_memory(backend):
     """Of the lowered program, no array but operands, counts and the result."""
