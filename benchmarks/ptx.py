@@ -17,6 +17,7 @@ import numpy as np
 from .ptx_arithmetic import arithmetic
 
 WARP = 32
+ENDLESS = 30_000  # instructions that no block of our small cases comes near
 NOTHING = ("bar", "griddepcontrol", "cp.async.commit_group", "cp.async.wait_group")
 COMPARISONS = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
@@ -83,6 +84,10 @@ def launch(
 
     Returns:
         what stands in the arrays afterwards.
+
+    Raises:
+        TimeoutError: a block executes more than `ENDLESS` instructions, as one does that
+            never leaves its loop.
     """
     starts, end = [], 256
     for array in arrays:
@@ -114,9 +119,11 @@ class Block:
 
     def run(self) -> None:
         """From the first instruction to the return."""
-        here, code = 0, self.program.code
+        here, code, left = 0, self.program.code, ENDLESS
         while here < len(code):
-            instruction, here = code[here], here + 1
+            instruction, here, left = code[here], here + 1, left - 1
+            if not left:
+                raise TimeoutError(f"a block must end within {ENDLESS} instructions")
             active = self.active(instruction.guard)
             if instruction.opcode.startswith("bra"):
                 if active.any() != active.all():
