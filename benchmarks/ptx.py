@@ -86,6 +86,7 @@ def launch(
         what stands in the arrays afterwards.
 
     Raises:
+        IndexError: a thread reads or writes beside the arrays, be it for nothing.
         TimeoutError: a block executes more than `ENDLESS` instructions, as one does that
             never leaves its loop.
     """
@@ -97,17 +98,25 @@ def launch(
     spans = [slice(at, at + x.nbytes) for at, x in zip(starts, arrays)]
     for span, array in zip(spans, arrays):
         memory[span] = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
-    addresses = dict(zip(program.params, starts))
+    addresses, owned = dict(zip(program.params, starts)), np.zeros(end, bool)
+    for span in spans:
+        owned[span] = True
     for place in itertools.product(*map(range, grid)):
-        Block(program, memory, addresses, place).run()
+        Block(program, memory, addresses, place, owned).run()
     return [memory[s].view(a.dtype).reshape(a.shape) for s, a in zip(spans, arrays)]
 
 
 class Block:
     """The threads of one block: registers u64[threads] by name, and shared memory."""
 
-    def __init__(self, program: Program, memory, addresses, place: Sequence[int]):
-        self.program, self.addresses = program, addresses
+    def __init__(
+        self, program: Program, memory, addresses, place: Sequence[int], owned=True
+    ):
+        self.program, self.addresses, self.owned = (
+            program,
+            addresses,
+            np.broadcast_to(owned, memory.shape),
+        )
         self.memory = {"global": memory, "shared": np.zeros(1 << 18, np.uint8)}
         threads = np.arange(program.threads, dtype=np.uint64)
         self.registers = {
@@ -205,6 +214,8 @@ class Block:
         place, registers = self.address(there)[active], _listed(here)
         for i, register in enumerate(registers):
             where = place[:, None] + size * i + np.arange(size)
+            if space == "global":
+                self.require_owned(where)
             if name == "st":
                 data = self.read(register)[active].view(np.uint8).reshape(-1, 8)
                 memory[where] = data[:, :size]
@@ -213,12 +224,18 @@ class Block:
             data[active, :size] = memory[where]
             self.write(register, data.view(np.uint64)[:, 0], active)
 
+    def require_owned(self, where: np.ndarray) -> None:
+        """Raises IndexError unless all places belong to the parameters' arrays."""
+        if where.size and (where.min() < 0 or not self.owned[where].all()):
+            raise IndexError("a thread must stay within the arrays")
+
     def copy(self, to: str, source: str, size: str, present: str = "", *, active):
         """cp.async: bytes from global to shared memory; those not present are 0."""
         length = int(size, 0)
         left = self.read(present or size, signed=True)[active]
         where = self.address(source)[active][:, None] + np.arange(length)
         there = np.arange(length) < left[:, None]
+        self.require_owned(where[there])
         data = np.where(there, self.memory["global"][np.where(there, where, 0)], 0)
         self.memory["shared"][self.address(to)[active][:, None] + np.arange(length)] = (
             data
