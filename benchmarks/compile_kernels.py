@@ -161,7 +161,7 @@ def program(kernel, target: str, device, sizes, dump: pathlib.Path) -> None:
 
     here = SingleDeviceSharding(device)
     like = [jax.ShapeDtypeStruct(size, jnp.int32, sharding=here) for size in sizes]
-    for old in dump.iterdir():
+    for old in filter(pathlib.Path.is_file, dump.iterdir()):
         old.unlink()
     platform = "tpu" if target in TPU_TOPOLOGIES else "cuda"
     lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=(platform,))
