@@ -121,8 +121,10 @@ def exactness(small: bool, ceiling: dict[str, float]) -> Iterator[dict]:
 def kernels_here() -> tuple[str | None, ...]:
     """Back ends to be timed: the chosen one, XLA's, and the platform's own kernels."""
     platform = jax.default_backend()
-    own = {"cpu": "lax", "tpu": "tpu"}.get(platform, "gpu")
-    return None, "lax_dot", f"{own}_popcount"
+    if platform == "cpu":
+        return None, "lax_dot", "lax_popcount"
+    own = "tpu" if platform == "tpu" else "gpu"
+    return None, "lax_dot", f"{own}_popcount", f"{own}_int8"
 
 
 def products(small: bool, ceiling: dict[str, float]) -> Iterator[dict]:

@@ -14,6 +14,8 @@ import os
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from absl import app, flags
 
@@ -36,6 +38,38 @@ SHAPES = [
 ]
 WIDTHS = [(1, 1), (1, 2), (8, 8)]
 FEW = SHAPES[1:2]
+# images n, h, w, words; window; outputs; stride: of ResNets, and a depthwise one's group
+CONVOLUTIONS = [
+    ((2, 16, 16, 8), (3, 3), 256, 1),
+    ((2, 32, 32, 4), (3, 3), 128, 1),
+    ((8, 14, 14, 8), (3, 3), 512, 2),
+    ((8, 56, 56, 2), (1, 1), 128, 2),
+    ((1, 224, 224, 1), (7, 7), 64, 2),
+    ((8, 7, 7, 16), (3, 3), 512, 1),
+    ((2, 9, 11, 1), (5, 5), 1, (2, 1)),
+]
+
+
+class Case(NamedTuple):
+    """One compilation: a kernel of words at a shape.
+
+    Attributes:
+        name: "popcount xor", "popcount and" or "int8", and "conv" after it.
+        kernel: of packed operands; `interpret` is its option.
+        sizes: shapes of both, with as many planes as `bits`.
+        bits: of both.
+    """
+
+    name: str
+    kernel: Callable
+    sizes: tuple[tuple[int, ...], tuple[int, ...]]
+    bits: tuple[int, int]
+
+    @property
+    def entry(self) -> str:
+        """The kernel's name in its module."""
+        kind = "conv" if self.name.endswith("conv") else "product"
+        return f"{self.name.split()[0]}_{kind}"
 
 
 def prepare(target: str, dump: str) -> None:
@@ -85,45 +119,68 @@ def kernels(target: str):
     }
 
 
-def cases(kernels, few: bool):
-    """(name, kernel, shape, bits) of every compilation, or of those of `FEW`."""
-    for name, (kernel, one_plane) in kernels.items():
-        for shape in FEW if few else SHAPES:
+def cases(target: str, few: bool) -> Iterator[Case]:
+    """Every compilation, or those at one shape of products and one of convolutions."""
+    for name, (kernel, one_plane) in kernels(target).items():
+        for m, p, n in FEW if few else SHAPES:
             for bits in WIDTHS[:1] if one_plane else WIDTHS[1:]:
-                yield name, kernel, shape, bits
+                yield Case(name, kernel, ((bits[0], m, p), (bits[1], p, n)), bits)
+    for name, conv, bits in convolutions(target):
+        for image, window, outputs, stride in CONVOLUTIONS[: 1 if few else None]:
+            sizes = (bits[0], *image), (bits[1], *window, image[-1], outputs)
+            geometry = resolved(image, window, stride)
+            kernel = functools.partial(conv, geometry=geometry)
+            yield Case(f"{name} conv", kernel, sizes, bits)
 
 
-def program(kernel, target: str, device, shape, bits, dump: pathlib.Path) -> None:
+def convolutions(target: str):
+    """(name, convolution of words, bits)."""
+    from flq_jax.kernels import gpu_conv, tpu_conv
+
+    room = tpu_conv if target in TPU_TOPOLOGIES else gpu_conv
+    popcount = room.popcount_conv
+    return [
+        ("popcount xor", functools.partial(popcount, binary=True), (1, 1)),
+        ("popcount and", functools.partial(popcount, binary=False), (1, 2)),
+        ("int8", room.int8_conv, (1, 2)),
+    ]
+
+
+def resolved(image, window, stride):
+    """The geometry of a case, padded to the same size."""
+    from flq_jax.kernels.geometry import resolve
+
+    return resolve(image[1:3], window, stride)
+
+
+def program(kernel, target: str, device, sizes, dump: pathlib.Path) -> None:
     """Compiles one kernel; the compiler's files are the only ones in `dump` then."""
     import jax
     import jax.numpy as jnp
     from jax.sharding import SingleDeviceSharding
 
-    (m, p, n), here = shape, SingleDeviceSharding(device)
-    a, b = (
-        jax.ShapeDtypeStruct(size, jnp.int32, sharding=here)
-        for size in ((bits[0], m, p), (bits[1], p, n))
-    )
-    for old in dump.iterdir():
+    here = SingleDeviceSharding(device)
+    like = [jax.ShapeDtypeStruct(size, jnp.int32, sharding=here) for size in sizes]
+    for old in filter(pathlib.Path.is_file, dump.iterdir()):
         old.unlink()
     platform = "tpu" if target in TPU_TOPOLOGIES else "cuda"
-    lowered = jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
+    lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=(platform,))
     lowered.compile()
 
 
-def compiled(name: str, kernel, target: str, device, shape, bits, dump) -> dict:
+def compiled(case: Case, target: str, device, dump) -> dict:
     """What came of one kernel: its instructions, or what is wrong with it."""
-    begin, entry = time.perf_counter(), f"{name.split()[0]}_product"
+    begin = time.perf_counter()
     try:
-        program(kernel, target, device, shape, bits, dump)
+        program(case.kernel, target, device, case.sizes, dump)
         code = (
-            machine_code.of_tpu(dump, entry)
+            machine_code.of_tpu(dump, case.entry)
             if target in TPU_TOPOLOGIES
-            else machine_code.of_gpu(dump, entry, target)
+            else machine_code.of_gpu(dump, case.entry, target)
         )
     except Exception as error:  # noqa: BLE001 compilers raise what they like
         return {"error": str(error).strip().splitlines()[0][:200]}
-    error = machine_code.complaint(code, name)
+    error = machine_code.complaint(code, case.name.removesuffix(" conv"))
     if code.spills:
         error = f"spills {code.spills}"
     return {
@@ -141,10 +198,10 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as dump:
         prepare(target, dump)
         device, folder = topology(target).devices[0], pathlib.Path(dump)
-        for name, kernel, shape, bits in cases(kernels(target), FEW_ONLY.value):
-            outcome = compiled(name, kernel, target, device, shape, bits, folder)
-            row = {"target": target, "kernel": name, "shape": shape, "bits": bits}
-            print(json.dumps(row | outcome), flush=True)
+        for case in cases(target, FEW_ONLY.value):
+            row = {"target": target, "kernel": case.name, "shape": case.sizes}
+            row |= compiled(case, target, device, folder)
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

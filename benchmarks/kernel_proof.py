@@ -19,6 +19,7 @@ shape, as `--few` does. Nothing here says how fast any of it would be.
 """
 
 import collections
+import functools
 import json
 import os
 import subprocess
@@ -43,7 +44,7 @@ _COMPILERS = flags.DEFINE_string(
     "compilers", sys.executable, "Python with libtpu and the CUDA plugin."
 )
 _RUNGS = flags.DEFINE_list("rungs", list(RUNGS), "Rungs to climb.")
-INTERPRETED_ROWS = 256  # of the larger shapes
+INTERPRETED_ROWS = 256  # of the larger shapes, and images at most
 
 
 class Outcome(NamedTuple):
@@ -59,32 +60,40 @@ class Outcome(NamedTuple):
         return Outcome(self.cases + 1, self.passed + ok, first)
 
 
-def operands(shape, bits):
-    """Random words of one case."""
-    rng = np.random.default_rng(0)
-    m, p, n = shape
-    sizes = (bits[0], m, p), (bits[1], p, n)
+def operands(sizes):
+    """Random words of one case, of rows and images not too many."""
+    rng, ((k, rows, *rest), w) = np.random.default_rng(0), sizes
     low, high = -(2**31), 2**31
+    sizes = (k, min(rows, 1 if len(w) == 5 else INTERPRETED_ROWS), *rest), w
     return [jnp.asarray(rng.integers(low, high, s, dtype=np.int32)) for s in sizes]
 
 
 def cases(room, few: bool):
-    """(name, kernel, shape, bits) of everything in `gpu` or `tpu`."""
+    """(name, case) of everything in `gpu` or `tpu` and their convolutions."""
     target, platform = ("v5e", "tpu") if room is tpu else ("sm_80", "gpu")
-    for name, *rest in compile_kernels.cases(compile_kernels.kernels(target), few):
-        yield f"{platform} {name}", *rest
+    for case in compile_kernels.cases(target, few):
+        yield f"{platform} {case.name}", case
+
+
+def counted(case, a, b):
+    """What a case's kernel is to make of its operands."""
+    binary = "xor" in case.name
+    if case.name.endswith("conv"):
+        geometry = case.kernel.keywords["geometry"]
+        return popcount.conv_counts(a, b, binary, geometry)
+    return popcount.counts(a, b, binary)
 
 
 def interpreted(few: bool) -> dict[str, Outcome]:
     """Kernels run as ordinary JAX against the lax form."""
     outcomes = collections.defaultdict(Outcome)
     for room in (gpu, tpu):
-        for name, kernel, (m, p, n), bits in cases(room, few):
-            a, b = operands((min(m, INTERPRETED_ROWS), p, n), bits)
-            result = jax.jit(lambda a, b, k=kernel: k(a, b, interpret=True))(a, b)
-            count = jax.jit(popcount.counts, static_argnums=2)
-            expected = count(a, b, name.endswith("xor"))
-            outcomes[name] = outcomes[name].plus(bool(jnp.all(result == expected)))
+        for name, case in cases(room, few):
+            a, b = operands(case.sizes)
+            run = functools.partial(case.kernel, interpret=True)
+            expected = jax.jit(functools.partial(counted, case))(a, b)
+            right = bool(jnp.all(jax.jit(run)(a, b) == expected))
+            outcomes[name] = outcomes[name].plus(right)
     return outcomes
 
 
@@ -92,13 +101,12 @@ def lowered(few: bool) -> dict[str, Outcome]:
     """Kernels lowered for their platform."""
     outcomes = collections.defaultdict(Outcome)
     for room, platform in ((gpu, "cuda"), (tpu, "tpu")):
-        for name, kernel, shape, bits in cases(room, few):
-            a, b = (
-                jax.ShapeDtypeStruct(x.shape, x.dtype) for x in operands(shape, bits)
-            )
+        for name, case in cases(room, few):
+            like = [jax.ShapeDtypeStruct(size, jnp.int32) for size in case.sizes]
             try:
                 with gpu.in_mind():
-                    jax.jit(kernel).trace(a, b).lower(lowering_platforms=(platform,))
+                    traced = jax.jit(case.kernel).trace(*like)
+                    traced.lower(lowering_platforms=(platform,))
             except Exception as error:  # noqa: BLE001 lowering rules raise what they like
                 outcomes[name] = outcomes[name].plus(False, str(error).splitlines()[0])
             else:
@@ -124,7 +132,7 @@ def compiled(target: str, python: str, few: bool) -> dict[str, Outcome]:
     outcomes = collections.defaultdict(Outcome)
     for row in rows:
         name = f"{'tpu' if target[0] == 'v' else 'gpu'} {row['kernel']}"
-        where = f"{row['shape']} {row['bits']}: {row['error']}"
+        where = f"{row['shape']}: {row['error']}"
         outcomes[name] = outcomes[name].plus(not row["error"], where)
     if broken and outcomes:
         outcomes["the compiler"] = Outcome(1, 0, broken)

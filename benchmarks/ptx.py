@@ -7,7 +7,9 @@ ptxas it says nothing. Only the instructions of our kernels are known (PTX ISA 9
 raises, as does a branch on which threads differ.
 """
 
+import itertools
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from .ptx_arithmetic import arithmetic
 
 WARP = 32
+ENDLESS = 30_000  # instructions that no block of our small cases comes near
 NOTHING = ("bar", "griddepcontrol", "cp.async.commit_group", "cp.async.wait_group")
 COMPARISONS = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
@@ -75,9 +78,18 @@ def parse(text: str, entry: str) -> Program:
 
 
 def launch(
-    program: Program, grid: tuple[int, int], arrays: list[np.ndarray]
+    program: Program, grid: Sequence[int], arrays: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Runs a grid of blocks on the parameters' arrays: what stands in them afterwards."""
+    """Runs a grid of blocks, of up to three axes, on the parameters' arrays.
+
+    Returns:
+        what stands in the arrays afterwards.
+
+    Raises:
+        IndexError: a thread reads or writes beside the arrays, be it for nothing.
+        TimeoutError: a block executes more than `ENDLESS` instructions, as one does that
+            never leaves its loop.
+    """
     starts, end = [], 256
     for array in arrays:
         starts.append(end)
@@ -86,32 +98,41 @@ def launch(
     spans = [slice(at, at + x.nbytes) for at, x in zip(starts, arrays)]
     for span, array in zip(spans, arrays):
         memory[span] = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
-    addresses = dict(zip(program.params, starts))
-    for y in range(grid[1]):
-        for x in range(grid[0]):
-            Block(program, memory, addresses, (x, y)).run()
+    addresses, owned = dict(zip(program.params, starts)), np.zeros(end, bool)
+    for span in spans:
+        owned[span] = True
+    for place in itertools.product(*map(range, grid)):
+        Block(program, memory, addresses, place, owned).run()
     return [memory[s].view(a.dtype).reshape(a.shape) for s, a in zip(spans, arrays)]
 
 
 class Block:
     """The threads of one block: registers u64[threads] by name, and shared memory."""
 
-    def __init__(self, program: Program, memory, addresses, place: tuple[int, int]):
-        self.program, self.addresses = program, addresses
+    def __init__(
+        self, program: Program, memory, addresses, place: Sequence[int], owned=True
+    ):
+        self.program, self.addresses, self.owned = (
+            program,
+            addresses,
+            np.broadcast_to(owned, memory.shape),
+        )
         self.memory = {"global": memory, "shared": np.zeros(1 << 18, np.uint8)}
         threads = np.arange(program.threads, dtype=np.uint64)
         self.registers = {
             "%tid.x": threads,
-            "%ctaid.x": np.full_like(threads, place[0]),
-            "%ctaid.y": np.full_like(threads, place[1]),
             "global_smem": np.zeros_like(threads),
         }
+        for axis, at in zip("xyz", place):
+            self.registers[f"%ctaid.{axis}"] = np.full_like(threads, at)
 
     def run(self) -> None:
         """From the first instruction to the return."""
-        here, code = 0, self.program.code
+        here, code, left = 0, self.program.code, ENDLESS
         while here < len(code):
-            instruction, here = code[here], here + 1
+            instruction, here, left = code[here], here + 1, left - 1
+            if not left:
+                raise TimeoutError(f"a block must end within {ENDLESS} instructions")
             active = self.active(instruction.guard)
             if instruction.opcode.startswith("bra"):
                 if active.any() != active.all():
@@ -193,6 +214,8 @@ class Block:
         place, registers = self.address(there)[active], _listed(here)
         for i, register in enumerate(registers):
             where = place[:, None] + size * i + np.arange(size)
+            if space == "global":
+                self.require_owned(where)
             if name == "st":
                 data = self.read(register)[active].view(np.uint8).reshape(-1, 8)
                 memory[where] = data[:, :size]
@@ -201,12 +224,18 @@ class Block:
             data[active, :size] = memory[where]
             self.write(register, data.view(np.uint64)[:, 0], active)
 
+    def require_owned(self, where: np.ndarray) -> None:
+        """Raises IndexError unless all places belong to the parameters' arrays."""
+        if where.size and (where.min() < 0 or not self.owned[where].all()):
+            raise IndexError("a thread must stay within the arrays")
+
     def copy(self, to: str, source: str, size: str, present: str = "", *, active):
         """cp.async: bytes from global to shared memory; those not present are 0."""
         length = int(size, 0)
         left = self.read(present or size, signed=True)[active]
         where = self.address(source)[active][:, None] + np.arange(length)
         there = np.arange(length) < left[:, None]
+        self.require_owned(where[there])
         data = np.where(there, self.memory["global"][np.where(there, where, 0)], 0)
         self.memory["shared"][self.address(to)[active][:, None] + np.arange(length)] = (
             data

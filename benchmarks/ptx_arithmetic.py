@@ -37,9 +37,20 @@ def arithmetic(name: str, rest: list[str], bits: int, values: list[np.ndarray]):
     }
     if name == "mul" and "hi" in rest and bits == 32:
         return (x * y) >> x.dtype.type(32)
+    if name == "mul" and "hi" in rest and x.dtype == np.uint64 and bits == 64:
+        return _high_half(x, y)
     if name not in simple or "hi" in rest:
         raise NotImplementedError(".".join([name, *rest]))
     return simple[name]()
+
+
+def _high_half(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The upper 64 bits of products of u64, from products of halves."""
+    half, low = np.uint64(32), np.uint64(2**32 - 1)
+    (x_low, x_high), (y_low, y_high) = ((v & low, v >> half) for v in (x, y))
+    middle = x_high * y_low + (x_low * y_low >> half)
+    other = x_low * y_high + (middle & low)
+    return x_high * y_high + (middle >> half) + (other >> half)
 
 
 def _permuted(x: np.ndarray, y: np.ndarray, selector: np.ndarray) -> np.ndarray:

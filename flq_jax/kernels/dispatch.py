@@ -7,6 +7,8 @@ gpu_popcount   Pallas (Triton) for NVIDIA: popcounts of packed words
 gpu_int8       Pallas (Triton): packed words, unpacked to int8 tensor cores
 tpu_popcount   Pallas (Mosaic) for TPU: popcounts on the vector unit
 tpu_int8       Pallas (Mosaic): packed columns, unpacked in VMEM to the int8 MXU
+
+The convolutions of the last four are implicit products (`gpu_conv`, `tpu_conv`).
 """
 
 import functools

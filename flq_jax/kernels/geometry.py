@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 Pair = tuple[int, int]
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -111,6 +112,32 @@ def taps(x: jax.Array, geometry: Geometry) -> Iterator[jax.Array]:
             )
             rows, columns = map(slice, start, stop, geometry.stride)
             yield padded[..., rows, columns, :]
+
+
+def seen(window: jax.Array, i, j, batch: int, geometry: Geometry):
+    """The pixel that a window sees at the tap (i, j), and whether it lies in the image.
+
+    Args:
+        window: i32[...], numbered through images, rows and columns of the result.
+        i: row of the tap; j: its column; both broadcast against the windows.
+        batch: how many images there are.
+        geometry: of the convolution.
+
+    Returns:
+        i32[...], numbered through images, rows and columns, and bool[...].
+    """
+    (height, width), (down, right) = geometry.size, geometry.out
+    image, rest = lax.div(window, down * right), lax.rem(window, down * right)
+    row = _position(lax.div(rest, right), i, 0, geometry)
+    column = _position(lax.rem(rest, right), j, 1, geometry)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pixel = (image * height + row) * width + column
+    return pixel, inside & (image < batch)
+
+
+def _position(out: jax.Array, tap, axis: int, geometry: Geometry) -> jax.Array:
+    first = out * geometry.stride[axis] - geometry.padding[axis][0]
+    return first + tap * geometry.dilation[axis]
 
 
 def validity(geometry: Geometry, axis: int) -> np.ndarray:

@@ -1,12 +1,18 @@
 """Packed convolutions for NVIDIA GPUs, through Pallas and Triton, as implicit products.
 
 The matrix of windows is never in memory: a program owns a tile of windows and outputs,
-and goes through the taps, gathering of each the words its windows see. What lies outside
-the image is masked and reads 0, as `affine.conv_values` takes padding to be. Weights are
-read as they are packed. Nothing here was ever timed.
+and goes through the places of a window, which are its taps' words, gathering of each what
+its windows see. What lies outside the image is masked and reads 0, as
+`affine.conv_values` takes padding to be. Weights are read as they are packed. Where tiles
+are few, several programs share one: each goes through a part of the places, and the parts
+are added up. A product of matrices is the convolution by windows of one pixel.
+
+Blocks are powers of two, and words are i32, for the compiler refuses the population count
+of u32. Nothing here was ever timed.
 """
 
 import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +20,10 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plt
 
-from flq_jax.kernels.geometry import Geometry
-from flq_jax.kernels.gpu import require_block
+from flq_jax.kernels import int8, predicted
+from flq_jax.kernels.geometry import Geometry, seen
+from flq_jax.kernels.packing import WORD_BITS
+from flq_jax.kernels.predicted import CHUNK, Tiling
 
 
 def popcount_conv(
@@ -24,8 +32,9 @@ def popcount_conv(
     *,
     binary: bool,
     geometry: Geometry,
-    block=(32, 64),
+    tiling: Tiling | None = None,
     interpret=False,
+    name="popcount_conv",
 ) -> jax.Array:
     """Sums of 2^(i+j) popcount(x_i op w_j) over every window's words and planes.
 
@@ -34,88 +43,189 @@ def popcount_conv(
         w: i32[l, kh, kw, p, o], outputs side by side.
         binary: op is xor if true, else and.
         geometry: of x and w.
-        block: windows and outputs of a tile, powers of 2, ValueError otherwise.
+        tiling: of the windows and outputs, blocks of powers of 2, ValueError otherwise;
+            None: `predicted.popcount_tiling`.
         interpret: run the kernel body as ordinary JAX, on any platform.
+        name: of the kernel.
 
     Returns:
         i32[n, ho, wo, o].
     """
-    require_block("popcount_conv", block)
-    outputs, lead = w.shape[-1], (x.shape[1], *geometry.out)
-    windows = lead[0] * lead[1] * lead[2]
-    grid = -(-windows // block[0]), -(-outputs // block[1])
+    steps = _places(w) * x.shape[0]
+    tiling = tiling or predicted.popcount_tiling(*_sizes(x, w, geometry), steps)
+    require_block(name, tiling.block)
+    kernel = functools.partial(_popcount_kernel, binary=binary)
+    run = functools.partial(_over_tiles, kernel, name, tiling, steps, 1, interpret)
+    return run(x, w, geometry)
+
+
+def int8_conv(
+    x: jax.Array,
+    w: jax.Array,
+    *,
+    geometry: Geometry,
+    tiling: Tiling | None = None,
+    interpret=False,
+    name="int8_conv",
+) -> jax.Array:
+    """Sums of code products on int8 tensor cores, from packed operands.
+
+    Words are spread to bytes in the kernel, so that memory delivers the packed form only.
+
+    Args:
+        x: i32[k, n, h, w, p], see `popcount_conv`; so are the others.
+        w: i32[l, kh, kw, p, o].
+        geometry: of x and w.
+        tiling: blocks of powers of 2 from 16; None: `predicted.int8_tiling`.
+        interpret: run the kernel body as ordinary JAX.
+        name: of the kernel.
+
+    Returns:
+        i32[n, ho, wo, o].
+    """
+    steps = -(-_places(w) // CHUNK)
+    bits = x.shape[0], w.shape[0]
+    tiling = tiling or predicted.int8_tiling(*_sizes(x, w, geometry), bits, steps)
+    require_block(name, tiling.block, least=16)
+    run = functools.partial(
+        _over_tiles, _int8_kernel, name, tiling, steps, 4, interpret
+    )
+    length = WORD_BITS * CHUNK * tiling.splits * -(-steps // tiling.splits)
+    return int8.restore_conv(run(x, w, geometry), x, w, geometry, length)
+
+
+def _sizes(x, w, geometry: Geometry) -> tuple[int, int]:
+    """Windows of all images, and outputs."""
+    return x.shape[1] * geometry.out[0] * geometry.out[1], w.shape[-1]
+
+
+def _places(w) -> int:
+    _, height, width, words, _ = w.shape
+    return height * width * words
+
+
+def _over_tiles(
+    kernel: Callable,
+    name: str,
+    tiling: Tiling,
+    steps: int,
+    warps: int,
+    interpret,
+    x: jax.Array,
+    w: jax.Array,
+    geometry: Geometry,
+) -> jax.Array:
+    """Runs a kernel on every tile, its steps in as many parts: i32[n, ho, wo, o]."""
+    (rows, columns), (block, splits) = _sizes(x, w, geometry), tiling
+    tiles = -(-rows // block[0]), -(-columns // block[1])
     kernel = functools.partial(
-        _popcount_kernel,
-        binary=binary,
+        kernel,
+        steps=-(-steps // splits),
         geometry=geometry,
         images=x.shape,
         weights=w.shape,
     )
-    out = pl.pallas_call(
+    parts = pl.pallas_call(
         kernel,
         out_shape=jax.ShapeDtypeStruct(
-            (grid[0] * block[0], grid[1] * block[1]), jnp.int32
+            (splits, tiles[0] * block[0], tiles[1] * block[1]), jnp.int32
         ),
-        grid=grid,
-        out_specs=pl.BlockSpec(block, lambda i, j: (i, j)),
-        compiler_params=plt.CompilerParams(num_warps=4, num_stages=2),
+        grid=(*tiles, splits),
+        out_specs=pl.BlockSpec((None, *block), lambda i, j, s: (s, i, j)),
+        compiler_params=plt.CompilerParams(num_warps=warps, num_stages=2),
         interpret=interpret,
-        name="popcount_conv",
+        name=name,
     )(x.reshape(-1), w.reshape(-1))
-    return out[:windows, :outputs].reshape(*lead, outputs)
+    counts = parts.sum(0)[:rows, :columns]
+    return counts.reshape(x.shape[1], *geometry.out, columns)
 
 
-def _popcount_kernel(x_ref, w_ref, out_ref, *, binary, geometry, images, weights):
-    planes_x, *_, words = images
-    planes_w, _, across, _, outputs = weights
-    rows, columns = out_ref.shape
-    window = pl.program_id(0) * rows + lax.iota(jnp.int32, rows)
-    output = pl.program_id(1) * columns + lax.iota(jnp.int32, columns)
-    image_size = images[1] * images[2] * images[3] * words
-    weight_size = weights[1] * across * words * outputs
+def _popcount_kernel(x_ref, w_ref, out_ref, *, binary, steps, **shapes):
+    planes_x, planes_w = shapes["images"][0], shapes["weights"][0]
+    window, output = _tile(out_ref)
 
-    # A step is one word of one plane of the windows at one tap.
+    # A step is one plane of one place of the windows: all planes of both at once would
+    # need more registers than there are.
     def add_step(step, total):
         place, plane = lax.div(step, planes_x), lax.rem(step, planes_x)
-        tap, word = lax.div(place, words), lax.rem(place, words)
-        pixel, inside = seen(
-            window, lax.div(tap, across), lax.rem(tap, across), images[1], geometry
-        )
-        at = plane * image_size + pixel * words + word
-        x = plt.load(x_ref.at[at], mask=inside, other=0)[:, None]
+        x = _seen_words(x_ref, window, place, plane, **shapes)[:, None]
         counts = jnp.zeros(total.shape, jnp.int32)
         for j in range(planes_w):
-            at = j * weight_size + place * outputs + output
-            w = plt.load(w_ref.at[at], mask=output < outputs, other=0)[None, :]
+            w = _weight_words(w_ref, output, place, j, **shapes)[None, :]
             counts += lax.population_count(x ^ w if binary else x & w) << j
         return total + (counts << plane)
 
-    steps = geometry.kernel[0] * across * words * planes_x
-    zeros = jnp.zeros(out_ref.shape, jnp.int32)
-    out_ref[...] = lax.fori_loop(0, steps, add_step, zeros)
+    out_ref[...] = _summed(add_step, steps, out_ref)
 
 
-def seen(window: jax.Array, i, j, batch: int, geometry: Geometry):
-    """The pixel that a window sees at the tap (i, j), and whether it lies in the image.
+def _int8_kernel(x_ref, w_ref, out_ref, *, steps, **shapes):
+    planes_x, planes_w = shapes["images"][0], shapes["weights"][0]
+    window, output = _tile(out_ref)
 
-    Args:
-        window: i32[m], numbered through images, rows and columns of the result.
-        i: row of the tap; j: its column.
-        batch: how many images there are.
-        geometry: of the convolution.
+    def add_chunk(step, total):
+        place = step * CHUNK + lax.iota(jnp.int32, CHUNK)
+        sees = functools.partial(_seen_words, x_ref, window[:, None], place[None, :])
+        meets = functools.partial(_weight_words, w_ref, output[None], place[:, None])
+        x = [sees(plane, **shapes) for plane in range(planes_x)]
+        w = [meets(plane, **shapes) for plane in range(planes_w)]
+        return total + plt.dot(_spread(x, 1), _spread(w, 0))
 
-    Returns:
-        i32[m], numbered through images, rows and columns, and bool[m].
-    """
-    (height, width), (down, right) = geometry.size, geometry.out
-    image, rest = lax.div(window, down * right), lax.rem(window, down * right)
-    row = _position(lax.div(rest, right), i, 0, geometry)
-    column = _position(lax.rem(rest, right), j, 1, geometry)
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    pixel = (image * height + row) * width + column
-    return pixel, inside & (image < batch)
+    out_ref[...] = _summed(add_chunk, steps, out_ref)
 
 
-def _position(out: jax.Array, tap, axis: int, geometry: Geometry) -> jax.Array:
-    first = out * geometry.stride[axis] - geometry.padding[axis][0]
-    return first + tap * geometry.dilation[axis]
+def _tile(out_ref) -> tuple[jax.Array, jax.Array]:
+    """The windows i32[rows] and outputs i32[columns] that a program owns."""
+    at = zip(range(2), out_ref.shape)
+    window, output = (pl.program_id(i) * n + lax.iota(jnp.int32, n) for i, n in at)
+    return window, output
+
+
+def _summed(add_step: Callable, steps: int, out_ref) -> jax.Array:
+    """The program's part of the steps, one after another."""
+    first, zeros = pl.program_id(2) * steps, jnp.zeros(out_ref.shape, jnp.int32)
+    return lax.fori_loop(first, first + steps, add_step, zeros)
+
+
+def _seen_words(x_ref, window, place, plane, *, images, weights, geometry):
+    """The words of a plane that windows see at a place; 0 after the last place."""
+    _, batch, height, width, words = images
+    _, down, across, *_ = weights
+    tap, word = lax.div(place, words), lax.rem(place, words)
+    row, column = lax.div(tap, across), lax.rem(tap, across)
+    pixel, inside = seen(window, row, column, batch, geometry)
+    at = (plane * (batch * height * width) + pixel) * words + word
+    return plt.load(x_ref.at[at], mask=inside & (tap < down * across), other=0)
+
+
+def _weight_words(w_ref, output, place, plane, *, images, weights, geometry):
+    """The words of a plane that make outputs at a place; 0 after the last of either."""
+    del images, geometry
+    _, down, across, words, outputs = weights
+    places = down * across * words
+    at = (plane * places + place) * outputs + output
+    inside = (output < outputs) & (place < places)
+    return plt.load(w_ref.at[at], mask=inside, other=0)
+
+
+def _spread(planes: list[jax.Array], axis: int) -> jax.Array:
+    """The int8 codes of words along one of two axes, 32 times as many along it."""
+    at = axis + 1
+    wide = jnp.expand_dims(planes[0], at)
+    shape = (*wide.shape[:at], WORD_BITS, *wide.shape[at + 1 :])
+    place = lax.broadcasted_iota(jnp.int32, shape, at)
+    codes = jnp.zeros(shape, jnp.int32)
+    for j, plane in enumerate(planes):
+        words = jnp.broadcast_to(jnp.expand_dims(plane, at), shape)
+        codes += (lax.shift_right_logical(words, place) & 1) << j
+    codes = (codes - int8.offset(len(planes))).astype(jnp.int8)
+    flat = list(planes[0].shape)
+    flat[axis] *= WORD_BITS
+    return codes.reshape(flat)
+
+
+def require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+    """Raises ValueError unless every size is a power of 2 from `least`."""
+    if any(size < least or size & (size - 1) for size in block):
+        raise ValueError(
+            f"{where}: block must be powers of 2 from {least}, got {block=}"
+        )

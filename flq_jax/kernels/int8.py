@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from flq_jax.kernels.geometry import Geometry, taps
 from flq_jax.kernels.packing import WORD_BITS
 
 BYTE_LOW_BITS = 0x01010101
@@ -59,6 +60,27 @@ def restore(product: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
     return product - WORD_BITS * a.shape[2] * offset_a * offset_b
 
 
-def _sums(words: jax.Array, axis: int) -> jax.Array:
+def restore_conv(
+    product: jax.Array, x: jax.Array, w: jax.Array, geometry: Geometry, length: int
+) -> jax.Array:
+    """The same for a convolution, whose padded positions have the code 0.
+
+    Args:
+        product: sum u_x u_w, i32[n, ho, wo, o].
+        x: i32[k, n, h, w, p], packed images.
+        w: i32[l, kh, kw, p, o].
+        geometry: of x and w.
+        length: K, the terms of a sum, those of unused bits and words included.
+    """
+    offset_x, offset_w = offset(x.shape[0]), offset(w.shape[0])
+    if offset_x:
+        product += offset_x * _sums(w, (0, 1, 2))[None, None, None]
+    if offset_w:
+        seen = taps(_sums(x, -1)[..., None], geometry)
+        product += offset_w * reduce(add, seen)
+    return product - length * offset_x * offset_w
+
+
+def _sums(words: jax.Array, axis: int | tuple[int, ...]) -> jax.Array:
     counts = (lax.population_count(plane).sum(axis) for plane in words)
     return reduce(add, (count << j for j, count in enumerate(counts)))

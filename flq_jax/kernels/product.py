@@ -140,14 +140,14 @@ def _conv_counts(backend, binary, interpret, geometry: Geometry, x, w) -> jax.Ar
     def one_group(x, w):
         if backend == "lax_popcount":
             return popcount.conv_counts(x, w, binary, geometry)
-        if backend == "gpu_popcount":
-            from flq_jax.kernels import gpu_conv  # Pallas, for those who use it
+        from flq_jax.kernels import gpu_conv, tpu_conv  # Pallas, for those who use it
 
-            return gpu_conv.popcount_conv(
-                x, w, binary=binary, geometry=geometry, interpret=interpret
-            )
-        product = _counts(backend, binary, interpret)
-        return popcount.patch_counts(x, w, geometry, product)
+        platform, kind = backend.split("_")
+        room = {"gpu": gpu_conv, "tpu": tpu_conv}[platform]
+        options = {"geometry": geometry, "interpret": interpret}
+        if kind == "int8":
+            return room.int8_conv(x, w, **options)
+        return room.popcount_conv(x, w, binary=binary, **options)
 
     if x.groups == 1:
         return one_group(x.words, w.words)

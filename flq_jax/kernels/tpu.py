@@ -39,21 +39,37 @@ def popcount_product(
         i32[m, n].
     """
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
-    block = _fit_block("popcount_product", block, rows, columns)
-    chunk = min(words, max(1, UNROLLED_TERMS // (planes_a * planes_b)))
-    a = _pad(a, (1, block[0]), (2, chunk))
-    b = _pad(b, (1, chunk), (2, block[1]))
-    steps = b.shape[1] // chunk
-    # A step's words become a whole axis: blocks may then have any number of them.
-    a = a.reshape(planes_a, -1, steps, chunk).swapaxes(1, 2)
-    b = b.reshape(planes_b, steps, chunk, -1)
+    block = fit_block("popcount_product", block, rows, columns)
+    chunk = popcount_chunk(words, planes_a, planes_b)
+    a = popcount_rows(pad(a, (1, block[0]), (2, chunk)), chunk)
+    b = pad(b, (1, chunk), (2, block[1]))
+    b = b.reshape(planes_b, -1, chunk, b.shape[2])
     kernel = functools.partial(_popcount_kernel, binary=binary)
     out = _over_tiles(kernel, "popcount_product", a, b, block, interpret)
     return out[:rows, :columns]
 
 
+def popcount_chunk(words: int, planes_a: int, planes_b: int) -> int:
+    """Words of a step: so many that its terms, written out, are `UNROLLED_TERMS`."""
+    return min(words, max(1, UNROLLED_TERMS // (planes_a * planes_b)))
+
+
+def popcount_rows(a: jax.Array, chunk: int) -> jax.Array:
+    """Rows i32[k, m, s p] as [k, s, m, p], p = chunk words of a step as a whole axis.
+
+    Blocks may then have any number of them.
+    """
+    planes, rows, _ = a.shape
+    return a.reshape(planes, rows, -1, chunk).swapaxes(1, 2)
+
+
 def _popcount_kernel(a_ref, b_ref, out_ref, *, binary):
     _zero_at_first_step(out_ref)
+    add_popcounts(a_ref, b_ref, out_ref, binary=binary)
+
+
+def add_popcounts(a_ref, b_ref, out_ref, *, binary):
+    """Adds to a tile [m, n] the counts of [k, 1, m, p] rows and [l, 1, p, n] columns."""
     planes_a, _, rows, words = a_ref.shape
     planes_b, columns = b_ref.shape[0], b_ref.shape[3]
 
@@ -90,15 +106,10 @@ def int8_product(
         i32[m, n].
     """
     (planes_a, rows, words), (planes_b, _, columns) = a.shape, b.shape
-    block = _fit_block("int8_product", block, rows, columns)
-    chunk = min(MXU_WORDS, -(-words // SUBLANES) * SUBLANES)
-    left, right = _pad(a, (1, block[0]), (2, chunk)), _pad(b, (1, chunk), (2, block[1]))
-    steps = right.shape[1] // chunk
-    bytes_of = [
-        lax.bitcast_convert_type(int8.byte_lanes(left, place), jnp.int8)
-        for place in range(8)
-    ]
-    left = jnp.stack(bytes_of).reshape(8, -1, steps, 4 * chunk).swapaxes(1, 2)
+    block = fit_block("int8_product", block, rows, columns)
+    chunk = int8_chunk(words)
+    left = int8_rows(pad(a, (1, block[0]), (2, chunk)), chunk)
+    right, steps = pad(b, (1, chunk), (2, block[1])), left.shape[1]
     right = right.reshape(planes_b, steps, chunk, -1)
     out = _over_tiles(_int8_kernel, "int8_product", left, right, block, interpret)
     extra = WORD_BITS * (steps * chunk - words)
@@ -106,8 +117,30 @@ def int8_product(
     return int8.restore(out[:rows, :columns] - extra * offsets, a, b)
 
 
+def int8_chunk(words: int) -> int:
+    """Words of a step: whole sublanes, up to `MXU_WORDS`."""
+    return min(MXU_WORDS, -(-words // SUBLANES) * SUBLANES)
+
+
+def int8_rows(a: jax.Array, chunk: int) -> jax.Array:
+    """Packed rows i32[k, m, s p] as bytes i8[8, s, m, 4 p], p = chunk words of a step.
+
+    The first axis is the bit of a byte, the last goes through words and their bytes.
+    """
+    bytes_of = [
+        lax.bitcast_convert_type(int8.byte_lanes(a, place), jnp.int8)
+        for place in range(8)
+    ]
+    return jnp.stack(bytes_of).reshape(8, a.shape[1], -1, 4 * chunk).swapaxes(1, 2)
+
+
 def _int8_kernel(a_ref, b_ref, out_ref):
     _zero_at_first_step(out_ref)
+    add_int8_products(a_ref, b_ref, out_ref)
+
+
+def add_int8_products(a_ref, b_ref, out_ref):
+    """Adds to a tile [m, n] the products of i8[8, 1, m, 4 p] and packed [l, 1, p, n]."""
     planes = [b_ref[j, 0] for j in range(b_ref.shape[0])]
     total = jnp.zeros(out_ref.shape, jnp.int32)
     for place in range(8):
@@ -151,14 +184,15 @@ def _in_order():
     )
 
 
-def _fit_block(where: str, block, rows: int, columns: int) -> tuple[int, int]:
+def fit_block(where: str, block, rows: int, columns: int) -> tuple[int, int]:
+    """A block no larger than the operands take; ValueError unless of 8 and 128."""
     if min(block) < 1 or block[0] % SUBLANES or block[1] % 128:
         raise ValueError(f"{where}: block must be multiples of 8 and 128, got {block=}")
     whole_rows, whole_columns = -(-rows // 8) * 8, -(-columns // 128) * 128
     return min(block[0], whole_rows), min(block[1], whole_columns)
 
 
-def _pad(x: jax.Array, *multiples: tuple[int, int]) -> jax.Array:
+def pad(x: jax.Array, *multiples: tuple[int, int]) -> jax.Array:
     """Zeros after the end of each (axis, multiple), up to a whole multiple."""
     padding = [(0, 0)] * x.ndim
     for axis, multiple in multiples:

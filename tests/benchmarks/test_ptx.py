@@ -88,7 +88,7 @@ def test_vectors_pass_through_shared_memory():
     [
         ("setp.eq.u32 %p1, %r1, 3; @%p1 bra $L__BB0_1; $L__BB0_1:", "threads differ"),
         ("sin.b32 %r5, %r1;", "sin"),
-        ("mul.hi.u64 %rd6, %rd3, %rd3;", "mul.hi"),
+        ("mul.hi.s64 %rd6, %rd3, %rd3;", "mul.hi"),
     ],
 )
 def test_what_is_not_modelled_is_refused(body, match):
@@ -168,3 +168,27 @@ def test_high_halves_of_products_keep_their_sign():
     factors = [np.array([-3, 5]), np.array([2**31 - 1, 2**31 - 1])]
     high = arithmetic("mul", ["hi", "s32"], 32, factors)
     assert high.tolist() == [-2, 2]
+    factors = [np.array([2**64 - 1, 2**63, 3], np.uint64) for _ in range(2)]
+    high = arithmetic("mul", ["hi", "u64"], 64, factors)
+    assert high.tolist() == [2**64 - 2, 2**62, 0]
+
+
+@pytest.mark.parametrize(
+    "use", ["ld.global.b32 %r5, [%rd4+128];", "st.global.b32 [%rd5+128], %r1;"]
+)
+def test_a_thread_beside_the_arrays_is_found_out(use):
+    """The second block's threads lie 128 bytes, an array's half, beyond the end."""
+    with pytest.raises(IndexError, match="must stay within the arrays"):
+        run(use)
+
+
+def test_a_loop_without_end_is_ended():
+    with pytest.raises(TimeoutError, match="must end within 30000 instructions"):
+        run("$again:\n\tbra $again;", blocks=1)
+
+
+def test_a_grid_has_three_axes():
+    body = "mov.u32 %r5, %ctaid.z; st.global.b32 [%rd5], %r5;"
+    program = ptx.parse(HEAD + ADDRESSES + body + TAIL, "twice_product")
+    arrays = [np.zeros(32, np.int32), np.full(32, -1, np.int32)]
+    assert ptx.launch(program, (1, 1, 3), arrays)[1].tolist() == [2] * 32

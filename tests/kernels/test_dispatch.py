@@ -48,7 +48,8 @@ def test_cpu_multiplies_what_it_has_instructions_for(able):
     "shape, backend",
     [
         (Shape(4, 16384, 16384, (1, 1)), "gpu_popcount"),
-        (Shape(64, 16384, 16384, (1, 2)), "gpu_int8"),
+        (Shape(64, 16384, 16384, (1, 1)), "gpu_int8"),
+        (Shape(64, 16384, 16384, (1, 2)), "lax_dot"),
         (Shape(4, 16384, 16384, (1, 1), (True, False)), "lax_dot"),
         (Shape(1024, 1152, 128, (1, 1)), "lax_dot"),
         (Shape(1, 10, 10, (1, 1)), "lax_dot"),
@@ -60,13 +61,21 @@ def test_gpu_kernels_are_chosen_where_memory_decides(shape, backend):
 
 
 def test_gpu_prediction_by_hand():
-    # 4 x 4096 x 4096, one bit: 64 tiles of 4 x 64, 2 kernels of 4300 clocks; of words
-    # 4 * 128 * 4096 at 16 by 64 units 2048 clocks, of bytes 2.2 MB at 1970 fewer.
+    # 4 x 4096 x 4096, one bit: 32 tiles of 4 x 128, shared by 16 programs each, so a
+    # warp to 512 of 528 schedulers: 8 words of 16 counts at 8 clocks. Bytes decide: both
+    # operands, the result, and 16 parts written and read. 2 kernels of 4300 clocks.
     costs = predicted.gpu_costs(Shape(4, 4096, 4096, (1, 1)))
-    assert costs["gpu_popcount"] == 2 * 4300 + 2048
+    moved = 4 * (4 * 128 + 128 * 4096 + 4 * 4096) + 8 * 16 * 4 * 4096
+    assert 8 * 16 * 8 < moved / 1970
+    assert costs["gpu_popcount"] == pytest.approx(2 * 4300 + moved / 1970)
     # Bytes decide: a read, written and read, 1 bit and 2 bytes a weight, the result.
     moved = 4 * 4096 * 2 + 4096 * 4096 * (1 / 8 + 2) + 4 * 4 * 4096
     assert costs["lax_dot"] == pytest.approx(2 * 4300 + moved / 1970)
+    # 16384 x 4608 x 512: 512 tiles of 128 x 128 are 4 rounds of 132, each 72 steps of
+    # 60 + 1.7 * 256 instructions; sums of both operands' codes are two kernels more.
+    work = 4 * 72 * (60 + 1.7 * 256)
+    costs = predicted.gpu_costs(Shape(16384, 4608, 512, (1, 1)))
+    assert costs["gpu_int8"] == pytest.approx(4 * 4300 + work)
 
 
 def test_gpu_kernel_must_be_predicted_to_win_by_twice(monkeypatch):
@@ -77,10 +86,22 @@ def test_gpu_kernel_must_be_predicted_to_win_by_twice(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "rows, block", [(1, (1, 64)), (3, (4, 64)), (8, (8, 128)), (100, (32, 128))]
+    "rows, columns, block",
+    [(1, 500, (1, 128)), (3, 70, (4, 128)), (9, 10, (16, 16)), (100, 60, (16, 64))],
 )
-def test_tiles_have_no_more_rows_than_there_are(rows, block):
-    assert predicted.gpu_block(rows) == block
+def test_tiles_are_no_larger_than_the_result(rows, columns, block):
+    assert predicted.popcount_tiling(rows, columns, 1).block == block
+
+
+def test_tiles_are_shared_where_they_are_few():
+    # Four tiles of a warp for 528 schedulers: parts of 8 steps at least, so 16 of 128.
+    assert predicted.popcount_tiling(4, 512, 128) == ((4, 128), 16)
+    # 528 / 32 = 16 programs a tile although 1024 steps would make 128 parts.
+    assert predicted.popcount_tiling(4, 4096, 1024) == ((4, 128), 16)
+    assert predicted.popcount_tiling(4096, 4096, 1024).splits == 1
+    assert predicted.int8_tiling(16384, 512, (1, 1), 72) == ((128, 128), 1)
+    high, _ = predicted.int8_tiling(16, 4096, (1, 1), 72).block
+    assert high == 16
 
 
 def test_tpu_never_counts_bits():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from flq_jax.kernels.geometry import inside_sums, resolve, taps
+from flq_jax.kernels.geometry import inside_sums, resolve, seen, taps
 
 
 @pytest.mark.parametrize("size", [(7, 6), (9, 4)])
@@ -50,3 +50,16 @@ def test_window_larger_than_the_image_is_refused():
         ValueError, match=r"window of \(9, 3\) must fit .*size=\(5, 5\)"
     ):
         resolve((5, 5), (5, 3), dilation=(2, 1), padding="VALID")
+
+
+def test_a_window_sees_the_pixels_of_its_taps():
+    # One row of 5 pixels, stride 2, dilation 2, one column of padding on the left:
+    # windows begin at -1 and 1, the second tap lies two further.
+    geometry = resolve((1, 5), (1, 2), (1, 2), (1, 2), ((0, 0), (1, 0)))
+    assert geometry.out == (1, 2)
+    window = jnp.arange(5)
+    pixel, inside = seen(window, 0, 1, 2, geometry)
+    np.testing.assert_array_equal(pixel[:4], [1, 3, 6, 8])
+    np.testing.assert_array_equal(inside, [True] * 4 + [False])
+    _, inside = seen(window, 0, 0, 2, geometry)
+    np.testing.assert_array_equal(inside, [False, True, False, True, False])
