@@ -105,7 +105,7 @@ def compiled(case: Case, device: Any) -> Any:
 
     def chunk(state, data, start):
         step = partial(federated.round_step, case.federation, keys.seed_key(0), data)
-        return federated.run_rounds(step, state, start, jnp.int32(CHUNK), CHUNK)
+        return federated.run_rounds(step, state, start, None, CHUNK)
 
     here = SingleDeviceSharding(device)
     index = jax.ShapeDtypeStruct((), jnp.int32)
