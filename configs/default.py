@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     config.aggregate = "WEIGHTED_MEAN"  # or MAJORITY_VOTE
     config.network = "everyone()"  # free and lossless; or sampled(10), cell(random(6))
     config.let = ConfigDict()  # names for numbers or expressions: config.let.bits = 4
-    config.at_once = 0  # clients computed together; 0: as suits the cache
+    config.at_once = 0  # clients computed together; 0: as suits the device
     config.packed = False  # whether tests compute on packed integers
 
     config.cell = ConfigDict()

@@ -28,12 +28,14 @@ class Arrays(NamedTuple):
         data: the clients' examples, on their devices.
         cell: where the clients are and what they have, or None without a cell.
         numbers: what the names for numbers in its expressions stand for.
+        runs: of the program: they share the device's memory.
     """
 
     root: jax.Array
     data: Shards
     cell: Cell | None
     numbers: Mapping[str, float | jax.Array]
+    runs: int = 1
 
 
 class Parts(NamedTuple):
@@ -94,6 +96,7 @@ def assembled(setting: Setting, parts: Trees, arrays: Arrays) -> Parts:
             network=made(parts, "network", values),
             grouping=grouping,
             sizes=setting.shares,
+            runs=arrays.runs,
             step=step,
             **found,
         )

@@ -33,7 +33,8 @@ def stacked(configs: Sequence[ConfigDict], dataset: Dataset) -> tuple[Stack, lis
 
     def assemble(root, data, given):
         cell, own = given
-        return first.assemble(Arrays(root, data, cell, {**first.numbers, **own}))
+        mine = {**first.numbers, **own}
+        return first.assemble(Arrays(root, data, cell, mine, len(runs)))
 
     stack = Stack(
         assemble,

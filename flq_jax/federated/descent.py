@@ -11,6 +11,7 @@ import optax
 from flq_jax.arguments import require_callable, require_instance, require_integer
 from flq_jax.data.flat import Shards
 from flq_jax.federated.local import Batch, LocalUpdate, Loss, drawn, ordered, taken
+from flq_jax.federated.repeated import repeated
 from flq_jax.quantizers import draws
 
 
@@ -51,7 +52,7 @@ class Batches(NamedTuple):
             key_batch, key_noise = draws.split(jax.random.fold_in(key, number))
             return step(carry, drawn(key_batch, shard, self.batch), key_noise)
 
-        return jax.lax.fori_loop(0, self.steps_of(shard.sizes), one, carry)
+        return repeated(self.steps_of(shard.sizes), self.steps, one, carry)
 
 
 def batches(
@@ -97,7 +98,7 @@ def _over_epochs(
             examples = taken(shard, rows[index], present[index])
             return step(carry, examples, jax.random.fold_in(key_noise, index))
 
-        return jax.lax.fori_loop(0, own, one, carry)
+        return repeated(own, -(-capacity // size), one, carry)
 
     return jax.lax.fori_loop(0, epochs, epoch, carry)
 

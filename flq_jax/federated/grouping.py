@@ -7,9 +7,10 @@ import jax
 from jax.sharding import AxisType, Mesh
 
 from flq_jax.data.flat import lies_flat
+from flq_jax.federated.fitting import clients_at_once
 from flq_jax.federated.groups import Grouping, in_groups, together
 from flq_jax.federated.local import LocalUpdate
-from flq_jax.federated.sharding import AXIS, client_mesh
+from flq_jax.federated.sharding import AXIS, client_mesh, on_cpu
 
 # A group's minibatches, their windows, its models and updates are to stay in the cache.
 EXAMPLES_AT_ONCE = 1000
@@ -31,10 +32,13 @@ def suited(
     params: Any,
     mesh: Mesh | None = None,
     sizes: Sequence[int] | None = None,
+    runs: int = 1,
 ) -> Grouping:
-    """The grouping under which clients that work so are fastest on a CPU.
+    """The grouping under which clients that work so are fastest.
 
-    Convolutions go client by client, for vmapped ones are grouped convolutions, see
+    On an accelerator that is all at once, or as many as its memory holds, see
+    `clients_at_once`: each group launches as many kernels as all would. On a CPU its
+    caches decide. Convolutions go client by client, for vmapped ones are grouped convolutions, see
     `convolve`; so do epochs of clients of which one has far more examples than the mean;
     minibatches in groups that leave a core's cache room; and full batches all together,
     for their examples pass through the cache whatever the groups, unless they lie flat:
@@ -45,7 +49,12 @@ def suited(
         params: the model, or its shapes; a tensor of four axes is a convolution's.
         mesh: over which the clients are spread; None for one device.
         sizes: examples of each client; None where all have as many.
+        runs: so many federations an accelerator computes at the same time.
     """
+    if not on_cpu(mesh):
+        device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
+        fit = clients_at_once(local_update, params, device, sizes, runs)
+        return in_groups(fit, mesh)
     leaves = jax.tree.leaves(params)
     alone = local_update.epochs > 0 and sizes is not None and uneven(sizes)
     if _convolves(params) or alone:

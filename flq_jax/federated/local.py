@@ -15,11 +15,11 @@ from flq_jax.arguments import (
 )
 from flq_jax.data.clients import scaled
 from flq_jax.data.flat import Shards
+from flq_jax.federated.shuffling import shuffled
 from flq_jax.quantizers import draws
 
 Loss = Callable[..., jax.Array]
 Draw = Callable[..., "Batch"]
-SHORTEST_SORT = 256  # numbers, below which a sort costs next to nothing
 
 
 def _nothing(params: Any) -> tuple:
@@ -251,27 +251,3 @@ def ordered(
     order = jnp.pad(order, (0, steps * batch - capacity))
     present = jnp.arange(steps * batch) < shard.sizes
     return order.reshape(steps, batch), present.reshape(steps, batch)
-
-
-def shuffled(key: jax.Array, size: jax.Array | np.ndarray, capacity: int) -> jax.Array:
-    """0..size-1 in a random order, then the other numbers below `capacity`, i32[capacity].
-
-    It costs a sort of at most four times the size, or of `SHORTEST_SORT`, and not of the
-    capacity: of sorts of a few lengths, each in a loop, one is run.
-    """
-    dice = draws.uniform(key, (capacity,))
-    order = jnp.arange(capacity)
-    lengths = [capacity]
-    while lengths[-1] > SHORTEST_SORT:
-        lengths.append(-(-lengths[-1] // 4))
-    for length, less in zip(lengths, [*lengths[1:], -1]):
-
-        def sorted_first(_, order, length=length):
-            # Read from the carry, or XLA would take the sort out of the loop.
-            absent = order[:length] >= size
-            first = jnp.argsort(jnp.where(absent, 2.0, dice[:length]))
-            return order.at[:length].set(first)
-
-        runs = ((size > less) & (size <= length)).astype(jnp.int32)
-        order = jax.lax.fori_loop(0, runs, sorted_first, order)
-    return order

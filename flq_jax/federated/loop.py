@@ -12,29 +12,34 @@ def run_rounds(
     step: Callable[[State, jax.Array], tuple[State, Metrics]],
     state: State,
     start: jax.Array,
-    count: jax.Array,
+    count: jax.Array | None,
     capacity: int,
-    target: jax.Array | float = -jnp.inf,
+    target: jax.Array | float | None = None,
 ) -> tuple[State, Metrics, jax.Array, jax.Array]:
     """Up to `count` rounds from round `start`, in one loop on the device.
 
-    The number of rounds is traced, so that a short last chunk, or one that stops early,
-    runs the program that the first chunk compiled.
+    A traced number of rounds lets a short last chunk, or one that stops early, run the
+    program that the first chunk compiled. But the host of an accelerator has to ask, then,
+    after each round whether there is another: not so where all `capacity` are wanted, and
+    there is no target.
 
     Args:
         step: (state, round index) -> (state, metrics).
         state: before round `start`.
         start: i32[].
-        count: i32[], 0 to `capacity`.
+        count: i32[], 0 to `capacity`; None: all of these.
         capacity: the length of the metrics' leading axis.
-        target: stop after the first round whose loss is at most this.
+        target: stop after the first round whose loss is at most this; None: never.
 
     Returns:
         The state after the last round, the rounds' metrics with leading axis
         [capacity], of which the first `done` are filled; done, i32[]; and whether the
         target was reached, bool[].
     """
-
+    if count is None and target is None:
+        return _all_rounds(step, state, start, capacity)
+    count = jnp.int32(capacity) if count is None else count
+    target = -jnp.inf if target is None else target
     step = jax.jit(step)  # traced once: for the shapes of its metrics, and in the loop
 
     def proceed(carry):
@@ -51,3 +56,13 @@ def run_rounds(
     log = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
     begin = state, log, jnp.int32(0), jnp.zeros((), bool)
     return jax.lax.while_loop(proceed, body, begin)
+
+
+def _all_rounds(
+    step: Callable[[State, jax.Array], tuple[State, Metrics]],
+    state: State,
+    start: jax.Array,
+    count: int,
+) -> tuple[State, Metrics, jax.Array, jax.Array]:
+    state, log = jax.lax.scan(step, state, start + jnp.arange(count))
+    return state, log, jnp.int32(count), jnp.zeros((), bool)

@@ -24,6 +24,13 @@ def client_mesh(clients: int, devices: Sequence[jax.Device] | None = None) -> Me
     return Mesh(devices[:count], (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def on_cpu(mesh: Mesh | None = None) -> bool:
+    """Whether its devices are a CPU's; None: those that JAX runs on."""
+    if mesh is None:
+        return jax.default_backend() == "cpu"
+    return mesh.devices.flat[0].platform == "cpu"
+
+
 def local_clients(mesh: Mesh, clients: int) -> range:
     """Those of the `clients` that lie on this process's devices.
 

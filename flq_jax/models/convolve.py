@@ -1,6 +1,7 @@
-"""Convolutions and pools whose gradients are fast on a CPU, inside loops as well.
+"""Convolutions and pools, formulated as the platform that runs them likes it.
 
-XLA (as of jax 0.10) puts a convolution into the form of the CPU's fast routine outside
+An accelerator has XLA's own convolution, whose gradients its library knows. On a CPU XLA
+(as of jax 0.10) puts a convolution into the form of the CPU's fast routine outside
 loops only: in a loop over rounds or clients the gradients of `lax.conv_general_dilated`
 take many times as long. Those of a wide layer are therefore written in that form here:
 examples first, channels last, nothing reversed. A narrow layer's few channels would fill
@@ -15,7 +16,12 @@ import jax
 import jax.numpy as jnp
 
 from flq_jax.kernels.geometry import DIMENSIONS, Geometry, Pair, resolve, taps
+from flq_jax.precision import TRAINED
 
+_matmul = partial(jnp.matmul, precision=TRAINED)
+_canonical = partial(
+    jax.lax.conv_general_dilated, dimension_numbers=DIMENSIONS, precision=TRAINED
+)
 WIDE = 32  # channels of the output, or of what is pooled
 
 
@@ -39,8 +45,11 @@ def convolve(
     geometry = resolve(
         (x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), stride, 1, padding
     )
-    by = _direct if w.shape[3] >= WIDE else _by_windows
-    return by(x, w, geometry)
+    on_cpu = _direct if w.shape[3] >= WIDE else _by_windows
+    forms = {"cpu": on_cpu, "default": _own}
+    return jax.lax.platform_dependent(
+        x, w, **{name: partial(form, geometry=geometry) for name, form in forms.items()}
+    )
 
 
 def max_pool(x: jax.Array) -> jax.Array:
@@ -50,8 +59,21 @@ def max_pool(x: jax.Array) -> jax.Array:
     is shared.
     """
     if x.shape[3] >= WIDE:
-        return _halved(_halved(x, 1), 2)
-    return _swapped(_halved(_halved(_swapped(x), 1), 2))
+        return _pooled(x)
+    return jax.lax.platform_dependent(x, cpu=_pooled_swapped, default=_pooled)
+
+
+def _pooled(x: jax.Array) -> jax.Array:
+    return _halved(_halved(x, 1), 2)
+
+
+def _pooled_swapped(x: jax.Array) -> jax.Array:
+    return _swapped(_pooled(_swapped(x)))
+
+
+def _own(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """As XLA has it, and the gradients as well."""
+    return _canonical(x, w, geometry.stride, geometry.padding)
 
 
 def _swapped(x: jax.Array) -> jax.Array:
@@ -78,7 +100,7 @@ def _by_windows(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
 @jax.custom_vjp
 def _product(w: jax.Array, windows: jax.Array) -> jax.Array:
     """f32[k, o] and f32[k, n] -> f32[o, n], k = kh kw c and n = ho wo b."""
-    return w.T @ windows
+    return _matmul(w.T, windows)
 
 
 def _product_fwd(w, windows):
@@ -88,12 +110,10 @@ def _product_fwd(w, windows):
 def _product_bwd(residuals, dy):
     w, windows = residuals
     # [k, o] and [k, n], with nothing transposed: under vmap that would take twice as long.
-    return jnp.einsum("kn,on->ko", windows, dy), w @ dy
+    return jnp.einsum("kn,on->ko", windows, dy, precision=TRAINED), _matmul(w, dy)
 
 
 _product.defvjp(_product_fwd, _product_bwd)
-
-_canonical = partial(jax.lax.conv_general_dilated, dimension_numbers=DIMENSIONS)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flq_jax.arguments import require_integer, shown
 from flq_jax.kernels import Codes, bit_matmul
 from flq_jax.models.integers import input_codes, weight_codes
+from flq_jax.precision import TRAINED
 from flq_jax.quantizers.straight_through import (
     FULL_PRECISION,
     clipped_activation,
@@ -195,7 +196,8 @@ def dense_product(x: jax.Array, w: jax.Array) -> jax.Array:
 
     Written with `w.T` it would, in a loop over clients, copy the weights at every step.
     """
-    return jax.lax.dot_general(x, w, (((x.ndim - 1,), (1,)), ((), ())))
+    over = ((x.ndim - 1,), (1,)), ((), ())
+    return jax.lax.dot_general(x, w, over, precision=TRAINED)
 
 
 def packed_dense_product(x: Codes, w: Codes) -> jax.Array:

@@ -14,6 +14,7 @@ from flq_jax.models.layers import (
     require_range,
 )
 from flq_jax.models.tokens import embedded
+from flq_jax.precision import TRAINED
 
 
 class Attention(nn.Module):
@@ -35,11 +36,12 @@ class Attention(nn.Module):
         b, t, width = query.shape
         parts = b, t, self.heads, width // self.heads
         query, key, value = (x.reshape(parts) for x in (query, key, value))
-        scores = jnp.einsum("bthd,bshd->bhts", query, key)
+        scores = jnp.einsum("bthd,bshd->bhts", query, key, precision=TRAINED)
         scores = scores / math.sqrt(parts[-1])
         before = jnp.tril(jnp.ones((t, t), bool))[None, None]
         shares = nn.softmax(jnp.where(before, scores, -jnp.inf))
-        return jnp.einsum("bhts,bshd->bthd", shares, value).reshape(b, t, width)
+        said = jnp.einsum("bhts,bshd->bthd", shares, value, precision=TRAINED)
+        return said.reshape(b, t, width)
 
 
 class Transformer(nn.Module):

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from jax.sharding import Mesh
+
 from flq_jax.federated import Metrics, State
+from flq_jax.federated.sharding import on_cpu
 from flq_jax.ledger import Links
 from flq_jax.simulation.progress import Progress, counted
 
@@ -43,6 +46,16 @@ def most_rounds(every: int, rounds: int, clients: int, runs: int = 1) -> int:
     """
     bytes_a_round = 4 * runs * (clients + len(Metrics._fields))
     return min(every, rounds, max(1, MOST_BYTES // bytes_a_round))
+
+
+def of_known_length(mesh: Mesh, counts: Sequence[int], capacity: int) -> bool:
+    """Whether a call's loop of rounds is to be compiled as one of `capacity` trips.
+
+    So it is where all runs do as many and the host of an accelerator would have to ask,
+    after each, whether there is another. What is left over has the program of traced
+    length, as all calls have on a CPU, where asking costs nothing.
+    """
+    return not on_cpu(mesh) and set(counts) == {capacity}
 
 
 def advanced(

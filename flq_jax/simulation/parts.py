@@ -37,6 +37,7 @@ def federation_of(
     step: float | jax.Array | None = None,
     grouping: Grouping | None = None,
     sizes: Sequence[int] | None = None,
+    runs: int = 1,
 ) -> Federation:
     """The federation of these parts; ValueError if they don't fit.
 
@@ -46,7 +47,7 @@ def federation_of(
         clients: M.
         mesh: the devices that the clients are spread over.
         grouping: how many clients compute at the same time; None for `suited`.
-        sizes: examples of each client, as `suited` takes them.
+        sizes, runs: as `suited` takes them.
     """
     uplink = uplink_of(identity() if uplink is None else uplink)
     network = federated.everyone(clients) if network is None else network
@@ -67,7 +68,7 @@ def federation_of(
         network,
         step_size=_step(server, step, uplink, params),
         downlink=downlink_of(identity() if downlink is None else downlink),
-        grouping=grouping or federated.suited(client, params, mesh, sizes),
+        grouping=grouping or federated.suited(client, params, mesh, sizes, runs),
         aggregate=aggregate,
     )
 

@@ -50,8 +50,8 @@ def programs(
 ) -> tuple[Callable, Callable]:
     """(rounds, evaluate), jitted.
 
-    rounds: (root, data, state, first round i32[], their number i32[], *, capacity) -> see
-    `run_rounds`; evaluate: see `evaluation`.
+    rounds: (root, data, state, first round i32[], their number i32[] or None, *,
+    capacity) -> see `run_rounds`; evaluate: see `evaluation`.
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
     lies = jax.tree.map(lambda leaf: leaf.sharding, state)
@@ -71,13 +71,14 @@ def programs(
 
 
 def calling(
-    rounds: Callable, root: jax.Array, data: Shards, capacity: int
+    rounds: Callable, root: jax.Array, data: Shards, capacity: int, mesh: Mesh
 ) -> intervals.Call:
     """The `rounds` of `programs` on one simulation, as `intervals` calls them."""
 
     def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
         (progress,), (count,) = all_progress, counts
-        at = np.int32(progress.rounds), np.int32(count)
+        whole = intervals.of_known_length(mesh, counts, capacity)
+        at = np.int32(progress.rounds), None if whole else np.int32(count)
         state, *rest = rounds(root, data, progress.state, *at, capacity=capacity)
         metrics, done, reached = jax.device_get(rest)
         return [Piece(state, metrics, int(done), bool(reached))]

@@ -90,7 +90,8 @@ class Simulation:
         given, params = examples(data, clients, owners), checks.float32_params(params)
         client = federated.gradient(loss) if client is None else client
         longest = checks.require_client(client, loss, params, given)
-        mesh = federated.suited_mesh(client, params, count := len(given.parts))
+        count = len(given.parts)
+        mesh = self._mesh = federated.suited_mesh(client, params, count)
         self._test, self._metrics = judging(test, evaluate, params, given)
         self._root = checks.root(seed)
         made = self.federation = federation_of(
@@ -233,7 +234,7 @@ class Simulation:
         self, rounds: int, every: int, store: Checkpoints | None
     ) -> Iterator[dict[str, Any]]:
         capacity = intervals.most_rounds(every, rounds, self.data.sizes.shape[0])
-        call = calling(self._rounds, self._root, self.data, capacity)
+        call = calling(self._rounds, self._root, self.data, capacity, self._mesh)
         try:
             while self._progress.wanted(rounds):
                 end = intervals.next_evaluation(self.rounds, every, rounds)

@@ -146,10 +146,11 @@ def advancing(
     lie = [jax.tree.map(lambda leaf: leaf.sharding, state) for state in stack.states]
     everywhere = NamedSharding(stack.mesh, PartitionSpec())
 
-    def rounds_of_one(parts, root, data, state, start, count, target):
+    def rounds_of_one(parts, root, data, state, start, count=None, target=None):
         step = functools.partial(federated.round_step, parts.federation, root, data)
         return federated.run_rounds(step, state, start, count, capacity, target)
 
+    # With each run's first round, number of rounds and target; or with the first alone.
     @functools.partial(
         jax.jit, donate_argnames="states", out_shardings=(lie, *(everywhere,) * 3)
     )
@@ -159,12 +160,12 @@ def advancing(
         return [row(states, i) for i in range(len(lie))], *rest
 
     def call(all_progress: Sequence[Progress], counts: Sequence[int]) -> list[Piece]:
+        each = [np.array([progress.rounds for progress in all_progress], np.int32)]
+        whole = intervals.of_known_length(stack.mesh, counts, capacity)
+        if not whole or max(targets) > -np.inf:
+            each += [np.array(counts, np.int32), np.array(targets, np.float32)]
         states, metrics, done, reached = rounds(
-            _given(stack),
-            [progress.state for progress in all_progress],
-            np.array([progress.rounds for progress in all_progress], np.int32),
-            np.array(counts, np.int32),
-            np.array(targets, np.float32),
+            _given(stack), [progress.state for progress in all_progress], *each
         )
         metrics, done, reached = jax.device_get((metrics, done, reached))
         return [

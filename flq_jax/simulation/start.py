@@ -11,6 +11,7 @@ from flq_jax import federated
 from flq_jax.data.clients import client_data
 from flq_jax.data.flat import Shards, flat_data, lies_flat, rows_of_block
 from flq_jax.federated import Federation, State
+from flq_jax.federated.sharding import on_cpu
 from flq_jax.ledger import Links
 
 MOST_EVERYWHERE = 10**9  # bytes of examples on all of a CPU's devices together
@@ -131,7 +132,7 @@ def layout(
 
 def _lie_everywhere(nbytes: int, mesh: Mesh, everyone: bool) -> bool:
     """Whether each device shall have so many bytes of examples."""
-    near = mesh.devices.flat[0].platform == "cpu" and jax.process_count() == 1
+    near = on_cpu(mesh) and jax.process_count() == 1
     return near and not everyone and nbytes * mesh.size <= MOST_EVERYWHERE
 
 

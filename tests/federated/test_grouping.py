@@ -1,10 +1,12 @@
 """Devices by what clients do: heavy work on cores of its own, light rounds on one."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from accelerators import Device, mesh_of
 
-from flq_jax.federated import LocalUpdate, suited_mesh
+from flq_jax.federated import LocalUpdate, suited, suited_mesh
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,30 @@ def test_heavy_work_has_cores_of_its_own(work, shape, clients, devices, used):
     here = jax.devices()[:devices]
     mesh = suited_mesh(LocalUpdate(None, **work), params, clients, here)
     assert mesh.size == used and mesh.axis_names == ("clients",)
+
+
+def group_of(work, shape, mesh, sizes=None):
+    """How many of twelve clients compute together."""
+    params, seen = jax.ShapeDtypeStruct(shape, np.float32), []
+
+    def function(rows):
+        seen.append(len(rows))
+        return rows
+
+    grouped = suited(LocalUpdate(None, **work), params, mesh, sizes)(function)
+    assert grouped(jnp.arange(12)).tolist() == list(range(12))
+    return min(seen)
+
+
+@pytest.mark.parametrize(
+    "work, shape, sizes",
+    [
+        ({"batch": 20, "epochs": 1}, (3, 3, 1, 8), None),  # one by one on a CPU
+        ({"batch": 20, "epochs": 1}, (10, 785), [1000] + [1] * 11),
+        ({"batch": 500, "steps": 1}, (10, 785), None),  # by twos
+    ],
+)
+def test_an_accelerator_takes_as_many_clients_as_fit(work, shape, sizes):
+    assert group_of(work, shape, None, sizes) < 12
+    assert group_of(work, shape, mesh_of(Device(bytes_limit=10**10)), sizes) == 12
+    assert group_of(work, shape, mesh_of(Device(bytes_limit=1)), sizes) == 1

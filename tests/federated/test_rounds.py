@@ -311,6 +311,25 @@ def test_a_loop_of_rounds_is_the_rounds_one_by_one():
     np.testing.assert_allclose(state.params, one_by_one.params, rtol=1e-5)
 
 
+def test_a_loop_of_known_length_is_the_same_rounds():
+    fed, data = federation(lazy(innovation(uniform(4))), step=0.3), clients()
+    step = functools.partial(federated.round_step, fed, keys.seed_key(0), data)
+    state = federated.init(fed, np.zeros(D, np.float32), 4)
+
+    @jax.jit
+    def both(state):
+        start, target = jnp.int32(3), -jnp.inf
+        known = federated.run_rounds(step, state, start, None, 4)
+        asked = federated.run_rounds(step, state, start, jnp.int32(4), 4)
+        aimed = federated.run_rounds(step, state, start, None, 4, target)
+        return known, asked, aimed
+
+    known, asked, aimed = both(state)
+    assert int(known[2]) == 4 and not bool(known[3])
+    jax.tree.map(np.testing.assert_array_equal, known, asked)
+    jax.tree.map(np.testing.assert_array_equal, known, aimed)
+
+
 def test_a_loop_stops_after_the_round_that_reaches_the_target():
     fed, data = federation(step=0.5, m=2), clients(sizes=(1, 1))
     state = federated.init(fed, np.full(D, 4.5, np.float32), 2)

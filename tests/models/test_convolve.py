@@ -1,9 +1,12 @@
+import re
+from collections import Counter
 from itertools import starmap
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from accelerators import lowered
 from jax import lax
 from more import more
 
@@ -11,6 +14,7 @@ from flq_jax.models.convolve import WIDE, convolve, max_pool
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 NARROW = 4
+OPERATION = re.compile(r"stablehlo\.(\w+)")
 
 
 @pytest.fixture
@@ -93,3 +97,43 @@ def test_gradient_of_a_pool_goes_to_the_largest(rng, channels):
     cells = x[:, 2:4].reshape(2, 2, 2, 2, channels)
     largest = cells == cells.max((1, 3), keepdims=True)
     np.testing.assert_array_equal(found[:, 2:4].reshape(cells.shape), largest)
+
+
+@pytest.mark.parametrize("outputs", [NARROW, WIDE])
+def test_an_accelerator_has_a_convolution_of_its_own(outputs):
+    """A CPU's narrow ones are matrix products, and its wide ones turn the weights."""
+    x = jax.ShapeDtypeStruct((2, 8, 8, 3), np.float32)
+    w = jax.ShapeDtypeStruct((3, 3, 3, outputs), np.float32)
+
+    def gradients(x, w):
+        return jax.grad(lambda x, w: jnp.sum(convolve(x, w) ** 2), argnums=(0, 1))(x, w)
+
+    def of_lax(x, w):
+        def squares(x, w):
+            return jnp.sum(like_lax(x, w, (1, 1), ((1, 1), (1, 1))) ** 2)
+
+        return jax.grad(squares, argnums=(0, 1))(x, w)
+
+    def operations(function, platform):
+        return Counter(OPERATION.findall(lowered(function, x, w, platform=platform)))
+
+    for platform in ("cuda", "tpu"):
+        ours, theirs = (operations(f, platform) for f in (gradients, of_lax))
+        assert ours["convolution"] == theirs["convolution"] == 3
+        assert not ours["dot_general"] and not ours["concatenate"]
+        assert ours["reverse"] == theirs["reverse"]
+    on_cpu = operations(gradients, "cpu")
+    products = "dot_general" if outputs == NARROW else "convolution"
+    assert on_cpu[products] == 3
+
+
+@pytest.mark.parametrize("channels", [1, WIDE])
+def test_an_accelerator_pools_without_a_transposition(channels):
+    x = jax.ShapeDtypeStruct((2, 8, 8, channels), np.float32)
+
+    def gradient(x):
+        return jax.grad(lambda x: jnp.sum(max_pool(x) ** 2))(x)
+
+    text = {p: lowered(gradient, x, platform=p) for p in ("cuda", "cpu")}
+    assert "transpose" not in text["cuda"]
+    assert ("transpose" in text["cpu"]) == (channels == 1)

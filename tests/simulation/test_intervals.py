@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from accelerators import Device, mesh_of
 from test_progress import LINKS, metrics
 
 from flq_jax.simulation import intervals
@@ -15,6 +16,26 @@ from flq_jax.simulation.progress import Progress
 )
 def test_the_next_evaluation_is_a_multiple_or_the_end(done, every, rounds, end):
     assert intervals.next_evaluation(done, every, rounds) == end
+
+
+@pytest.mark.parametrize(
+    "platform, counts, known",
+    [
+        ("gpu", [4], True),
+        ("tpu", [4, 4], True),
+        ("cpu", [4], False),
+        ("gpu", [3], False),
+        ("gpu", [4, 3], False),
+        ("gpu", [4, 0], False),
+    ],
+)
+def test_a_full_call_has_a_known_length_where_a_host_would_be_asked(
+    platform, counts, known
+):
+    device = Device()
+    device.platform = platform
+    found = intervals.of_known_length(mesh_of(device), counts, 4)
+    assert found == known
 
 
 def test_runs_stop_where_each_is_to_stop():

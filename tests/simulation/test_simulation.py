@@ -128,6 +128,16 @@ def interrupted(*arguments):
     raise KeyboardInterrupt
 
 
+def test_rounds_of_known_length_are_the_same(monkeypatch):
+    """As an accelerator has them: two calls of two, and one of one."""
+    asked, known = make(), make()
+    list(asked.run(rounds=5, every=2))
+    monkeypatch.setattr(intervals, "on_cpu", lambda mesh: False)
+    list(known.run(rounds=5, every=2))
+    assert [row["round"] for row in known.rows] == [2, 4, 5]
+    assert same(known.rows, asked.rows) and same(known.params, asked.params)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run():
     sim = make(server=optax.sgd(1e30))
     rows = list(sim.run(rounds=9, every=3))

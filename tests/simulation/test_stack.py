@@ -57,3 +57,22 @@ def test_an_interval_in_pieces_is_the_interval(monkeypatch):
     assert whole.rounds == pieces.rounds == 12
     jax.tree.map(np.testing.assert_array_equal, whole, pieces)
     assert ended(5 * 40, target=math.inf).rounds == 1
+
+
+def test_rounds_of_known_length_are_the_same(monkeypatch):
+    """As an accelerator has them: two calls of five, and one of two."""
+    config, stack, first = small(**{"log.every": 5})
+    began, lies = jax.device_get(first), jax.tree.map(lambda x: x.sharding, first)
+
+    def ended(cpu, target):
+        monkeypatch.setattr(intervals, "on_cpu", lambda mesh: cpu)
+        advance, _ = looping(stack, [config], [target])
+        progress = [Progress(0, jax.device_put(began, lies))]
+        for _ in range(3):
+            progress = advance(progress)
+        return progress[0]
+
+    known, asked = ended(False, -math.inf), ended(True, -math.inf)
+    assert known.rounds == 12
+    jax.tree.map(np.testing.assert_array_equal, known, asked)
+    assert ended(False, math.inf).rounds == 1
