@@ -34,7 +34,7 @@ from flq_jax.experiments.process import malloc
 from flq_jax.quantizers import Message, Quantizer, geometric, sign, uniform
 
 from .contestants import contestants
-from .federated_step import rounds_of
+from .rounds import rounds_of
 from .timing import in_a_row, interleaved, median_ratio
 
 _ENTRIES = flags.DEFINE_integer("entries", 1_000_000, "Entries of the vector.", 0)

@@ -23,6 +23,7 @@ from . import machine_code
 
 CHIP = flags.DEFINE_enum("chip", None, ["v5e", "v6e", "sm_80", "sm_90a"], "Chip.")
 FEW_ONLY = flags.DEFINE_bool("few", False, "One of the seven shapes.")
+GPU_NAMES = {"sm_80": "NVIDIA A100", "sm_90a": "NVIDIA H100"}
 TPU_TOPOLOGIES = {"v5e": "v5e:1x1", "v6e": "v6e:1x1"}
 
 # rows, words, columns: windows of 3 x 3 convolutions on 32x32x128, 16x16x256 and 8x8x512
@@ -86,7 +87,7 @@ def prepare(target: str, dump: str) -> None:
             f"--xla_jf_dump_to={dump} --xla_jf_dump_llo_text=true"
         )
     else:
-        os.environ["XLA_FLAGS"] = f"--xla_dump_to={dump}"
+        os.environ["XLA_FLAGS"] = f"--xla_dump_to={dump} --xla_dump_emitter_re=ptx"
 
 
 def topology(target: str):
@@ -159,12 +160,15 @@ def program(kernel, target: str, device, sizes, dump: pathlib.Path) -> None:
     import jax.numpy as jnp
     from jax.sharding import SingleDeviceSharding
 
+    from flq_jax.kernels import gpu
+
     here = SingleDeviceSharding(device)
     like = [jax.ShapeDtypeStruct(size, jnp.int32, sharding=here) for size in sizes]
     for old in filter(pathlib.Path.is_file, dump.iterdir()):
         old.unlink()
     platform = "tpu" if target in TPU_TOPOLOGIES else "cuda"
-    lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=(platform,))
+    with gpu.in_mind(GPU_NAMES.get(target, "NVIDIA H100")):  # a TPU's does not look
+        lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=(platform,))
     lowered.compile()
 
 

@@ -29,8 +29,8 @@ from flq_jax import data, models
 from flq_jax.data.dataset import Dataset
 from flq_jax.experiments.assembly.build import Run, build
 
-from .federated_step import rounds_of
 from .products import listeners, products, round_operations
+from .rounds import rounds_of
 from .timing import interleaved, median_ratio
 
 _NETWORKS = flags.DEFINE_list("networks", ["cnn", "mcmahan_cnn"], "What is run.")

@@ -43,6 +43,7 @@ from flq_jax.experiments.process import children, malloc
 
 from . import peers
 from .products import products, round_operations
+from .rounds import rounds_of
 from .timing import interleaved, median_ratio
 from .workloads import WORKLOADS, Workload, ours
 
@@ -65,23 +66,6 @@ def links() -> dict[str, ConfigDict]:
     one, eight = mnist_flq_binary.get_config(), mnist_flq_binary.get_config()
     eight.uplink = one.uplink.replace("sign()", "uniform(8)")
     return {"plain": plain, "1-bit": one, "8-bit": eight, "stochastic": stochastic}
-
-
-def rounds_of(run: Run, count: int) -> Callable[[], object]:
-    """Runs `count` rounds in one call, on a state that goes on from call to call."""
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def chunk(state, root, data):
-        step = functools.partial(federated.round_step, run.federation, root, data)
-        return federated.run_rounds(step, state, jnp.int32(0), jnp.int32(count), count)
-
-    box = [jax.tree.map(jnp.copy, run.state)]
-
-    def call():
-        box[0], metrics, *_ = chunk(box[0], run.root, run.data)
-        return jax.block_until_ready(metrics)
-
-    return call
 
 
 def bare_mean(run: Run, clients: int, count: int):

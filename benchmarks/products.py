@@ -26,13 +26,18 @@ def gradient_operations(model: nn.Module, image: tuple[int, ...]) -> int:
     return 2 * (3 * sum(macs) - macs[0])
 
 
+def round_examples(config: ConfigDict, run: Run) -> int:
+    """Of how many examples a round of the config's run has gradients."""
+    each = run.federation.local_update.examples(jnp.asarray(run.partition.sizes))
+    return int(np.sum(each)) * listeners(run) // config.clients
+
+
 def round_operations(dataset: Dataset, config: ConfigDict, run: Run) -> int:
     """Multiplications and additions of all gradients of a round of the config's run."""
-    update = run.federation.local_update
-    each = update.examples(jnp.asarray(run.partition.sizes))
-    examples = int(np.sum(each)) * listeners(run) // config.clients
     net = setting(config, dataset).model
-    return examples * gradient_operations(net, dataset.train_inputs.shape[1:])
+    return round_examples(config, run) * gradient_operations(
+        net, dataset.train_inputs.shape[1:]
+    )
 
 
 def listeners(run: Run) -> int:

@@ -178,7 +178,7 @@ class Block:
         """Anything but a branch."""
         name, *rest = instruction.opcode.split(".")
         to, *operands = instruction.operands
-        if name == "ld" and "param" in rest:
+        if name == "ld" and rest[0].startswith("param"):
             self.write(to, self.addresses[operands[0].strip("[] ")], active)
         elif name in ("ld", "st"):
             self.move(instruction, active)

@@ -10,9 +10,8 @@ at once.
 """
 
 import importlib
-import math
+import itertools
 import statistics
-import time
 
 import jax
 import numpy as np
@@ -23,8 +22,8 @@ from rich.table import Table
 
 from flq_jax import data
 from flq_jax.data.dataset import Dataset
-from flq_jax.experiments.assembly.stacked_runs import looping, stacked
-from flq_jax.simulation.progress import Progress
+
+from .rounds import chunk_seconds
 
 _CONFIGS = flags.DEFINE_list(
     "configs", ["mnist_sgd", "mnist_flq_binary"], "Names of configs."
@@ -40,18 +39,9 @@ def timed(
     configs: list[ConfigDict], dataset: Dataset, vmapped: bool
 ) -> tuple[float, float]:
     """(seconds from the config to the first evaluation, those of a later chunk)."""
-    begin = time.perf_counter()
-    stack, runs = stacked(configs, dataset)
-    targets = [-math.inf] * len(configs)
-    advance, measure = looping(stack, configs, targets, vmapped)
-    progress = [Progress(0, run.state) for run in runs]
-    seconds = []
-    for _ in range(CHUNKS):
-        progress = advance(progress)
-        measure(progress)
-        seconds.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-    return seconds[0], statistics.median(seconds[1:])
+    chunks = chunk_seconds(configs, dataset, vmapped)
+    first, *later = itertools.islice(chunks, CHUNKS)
+    return first, statistics.median(later)
 
 
 def seconds_of(way: str, configs: list[ConfigDict], dataset: Dataset) -> np.ndarray:

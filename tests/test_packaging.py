@@ -1,5 +1,6 @@
 """What a wheel carries, and that version and licence are said alike everywhere."""
 
+import configparser
 import email
 import os
 import pathlib
@@ -68,3 +69,19 @@ def test_the_changelog_ends_at_this_version():
         r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )
     assert headings[:2] == ["Unreleased", flq_jax.__version__]
+
+
+def test_readme_and_manual_name_the_pythons_and_the_jax_of_the_package():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    pythons = re.findall(
+        r"Python :: (3\.\d+)$", setup["metadata"]["classifiers"], re.MULTILINE
+    )
+    (oldest,) = re.findall(r"jax>=([\d.]+)", setup["options"]["install_requires"])
+    assert setup["options"]["python_requires"] == f">={pythons[0]}"
+    said = (
+        f"Python {', '.join(pythons[:-1])} or {pythons[-1]} and JAX {oldest} or newer"
+    )
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs/manual.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (3\.\d+) \|", manual, re.MULTILINE) == pythons

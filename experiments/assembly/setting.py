@@ -53,8 +53,6 @@ def setting(config: ConfigDict, dataset: Dataset) -> Setting:
         shapes = models.shapes_of(model, example.shape, example.dtype, packed)
     except Exception as error:  # a model may be anybody's
         reason = " ".join(str(error).split())
-        if isinstance(error, ZeroDivisionError):  # an initializer's, of its fan-in
-            reason = "a layer has no inputs, its image is empty"
         raise ConfigError(
             f"config.model: {config.model} must take the examples of {dataset.name}, "
             f"{example.shape[1:]}: {reason:.500}"

@@ -1,46 +1,42 @@
-"""The card's parts keep their time, fail alone, and find what is exact."""
+"""The card's lines are kept as they come, its table and picture are made of them."""
 
-import itertools
+import json
 
-import pytest
+from absl import flags
+from absl.testing import flagsaver
 
 from flq_jax.benchmarks import accelerator
+from flq_jax.benchmarks.on_card.card import CEILING, Part
 
 
-def test_a_part_ends_when_its_time_has_come():
-    def slow(small, ceiling):
-        yield from ({"work": str(i)} for i in range(100))
+def test_every_row_is_kept_as_soon_as_it_is_there(tmp_path, monkeypatch, capsys):
+    lines, picture, seen = tmp_path / "a.jsonl", tmp_path / "a.png", []
 
-    # A row a second: ceilings have 0.1 of 40 s, and are over it with the fifth row.
-    ticks = itertools.count()
-    rows = list(
-        accelerator.card(True, 40.0, {"ceilings": slow}, lambda: float(next(ticks)))
-    )
-    assert [row["work"] for row in rows] == ["0", "1", "2", "3", "4", "the rest"]
-    assert rows[-1]["left_out"] == "out of time"
+    def works(small, ceiling):
+        assert small
+        assert ceiling == CEILING
+        yield "one", lambda: {"us": 20.0, "floor_us": 5.0}
+        yield "two", lambda: seen.append(lines.read_text(encoding="utf-8")) or {}
 
-
-def test_a_part_that_fails_lets_the_next_begin():
-    def broken(small, ceiling):
-        yield {"work": "before"}
-        raise ValueError("no such unit")
-
-    parts = {"ceilings": broken, "products": lambda small, ceiling: [{"work": "after"}]}
-    rows = list(accelerator.card(True, 60.0, parts))
-    assert rows[1]["error"] == "ValueError: no such unit"
-    assert rows[2] == {"part": "products", "work": "after"}
-
-
-def test_shares_are_the_whole():
-    assert set(accelerator.SHARES) == set(accelerator.PARTS)
-    assert sum(accelerator.SHARES.values()) == pytest.approx(1.0)
-
-
-@pytest.mark.more
-def test_small_form_measures_every_part():
-    rows = list(accelerator.card(True, 300.0))
-    assert not [row for row in rows if "error" in row or "left_out" in row]
-    assert {row["part"] for row in rows} == set(accelerator.PARTS)
-    wrong = [row["wrong"] for row in rows if row["part"] == "exactness"]
-    assert wrong == [0] * 6
-    assert all(row["us"] > 0 for row in rows if "us" in row)
+    parts = {"rounds": Part(1.0, works), "seeds": Part(1.0, works)}
+    monkeypatch.setattr(accelerator, "PARTS", parts)
+    with flagsaver.flagsaver():
+        argv = [
+            "--small",
+            "--parts=rounds",
+            f"--lines={lines}",
+            f"--card_picture={picture}",
+        ]
+        flags.FLAGS(["accelerator", *argv])
+        accelerator.main([])
+    early = [json.loads(line) for line in seen[0].splitlines()]
+    assert [row["part"] for row in early] == ["where", "rounds"]
+    assert early[1]["work"] == "one"
+    kept = lines.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["part"] for line in kept] == ["where"] + 3 * ["rounds"]
+    printed = capsys.readouterr().out
+    assert "\n".join(kept) in printed
+    # 20 us are four times the floor of 5.
+    (line,) = [row for row in printed.splitlines() if "│ one" in row]
+    assert [cell.strip() for cell in line.split("│")[3:6]] == ["20", "5", "4"]
+    assert picture.read_bytes().startswith(b"\x89PNG")

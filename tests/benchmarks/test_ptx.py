@@ -17,7 +17,7 @@ HEAD = """
 """
 ADDRESSES = """
 	ld.param.b64 %rd1, [twice_product_param_0];
-	ld.param.b64 %rd2, [twice_product_param_1];
+	ld.param::entry.b64 %rd2, [twice_product_param_1];
 	mov.u32 %r1, %tid.x;
 	mov.u32 %r2, %ctaid.x;
 	shl.b32 %r3, %r2, 5;

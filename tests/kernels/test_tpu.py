@@ -27,6 +27,14 @@ controls = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture
+def nothing_traced():
+    """JAX keeps traced kernels: it must neither take one without the bug, nor keep it."""
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
 def operands(oracle, planes_a, rows, words, planes_b, columns):
     return oracle.words((planes_a, rows, words)), oracle.words(
         (planes_b, words, columns)
@@ -64,17 +72,18 @@ def test_simulated_tpu_agrees_without_races(oracle, kernel, binary):
 
 
 @controls
+@pytest.mark.usefixtures("nothing_traced")
 def test_control_sum_that_starts_anywhere_is_caught(
     oracle, kernel, binary, monkeypatch
 ):
     monkeypatch.setattr(tpu, "_zero_at_first_step", lambda out_ref: None)
-    # A length of its own: JAX keeps kernels, and must not take the one without the bug.
     a, b = operands(oracle, 1, 8, 34, 1, 128)
     result, _ = simulated(kernel, a, b, threads=1)
     assert (result != oracle.counts(a, b, binary)).any()
 
 
 @controls
+@pytest.mark.usefixtures("nothing_traced")
 def test_control_steps_in_parallel_are_caught(oracle, kernel, binary, monkeypatch):
     """Even where the value happens to be right, the race is seen."""
     del binary

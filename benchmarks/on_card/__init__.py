@@ -1,0 +1,1 @@
+"""The parts of the card that an accelerator is measured by, see `accelerator`."""
