@@ -35,7 +35,7 @@ class Broadcast(NamedTuple):
     movements: jax.Array | np.ndarray | tuple[()] = ()
     choice: jax.Array | np.ndarray | np.integer | int = 0
     turn: jax.Array | np.ndarray | np.integer | int = 0
-    shared: jax.Array | tuple[()] = ()
+    shared: jax.Array | np.ndarray | tuple[()] = ()
 
     @property
     def told(self) -> tuple:
