@@ -1,6 +1,6 @@
 """Compiles rounds for a GPU that is not there, and counts what a round launches.
 
-    python -m benchmarks.kernels_a_round --chip=sm_90a [--rounds=softmax,network,fedavg]
+    python -m benchmarks.kernels_a_round --chip=sm_90a [--of=softmax,network,fedavg]
 
 Prints a line of JSON for each round: kernels, copies and library calls that it launches,
 how often the host has to read a number from the device for it to go on, and the memory
@@ -23,7 +23,7 @@ from absl import app, flags
 
 from . import compile_kernels, launches
 
-ROUNDS = flags.DEFINE_list("rounds", ["softmax", "network", "fedavg"], "Which.")
+WHICH = flags.DEFINE_list("of", ["softmax", "network", "fedavg"], "Which.")
 LOOPS = flags.DEFINE_bool("loops", False, "A line for each loop, too.")
 CHUNK = 10  # rounds of a program
 # Launches of a round at most, and none of them waits for the host.
@@ -130,7 +130,7 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as dump:
         compile_kernels.prepare(chip, dump)
         device = compile_kernels.topology(chip).devices[0]
-        for name in ROUNDS.value:
+        for name in WHICH.value:
             begin = time.perf_counter()
             program = compiled(case(name, device), device)
             loop = launches.a_round(program.as_text())
