@@ -64,13 +64,16 @@ def perm_k(parts: int, values: Quantizer | None = None) -> Compressor:
         del d
         return (), ()
 
+    def width_of(d):
+        return -(-padded_size(d) // parts)
+
     def layout(d):
         size = padded_size(d)
         if parts > size:
             raise ValueError(
                 f"perm_k: parts must be at most the {size} rotated coordinates, got {parts=}"
             )
-        width = -(-size // parts)
+        width = width_of(d)
         require_one_length("perm_k", values, width)
         inner = values.layout(width)
         if inner.num_codes != width:
@@ -97,32 +100,31 @@ def perm_k(parts: int, values: Quantizer | None = None) -> Compressor:
         first = jax.random.randint(first, (), 0, parts)
         return rotation, (first + broadcast.turn) % parts
 
-    def encode(key, x, memory, broadcast=NO_BROADCAST):
+    def own_part(x, broadcast):
+        """z_t, f32[w]."""
         rotation, part = place(broadcast)
-        whole = layout(x.size)
-        width = -(-padded_size(x.size) // parts)
+        width = width_of(x.size)
         z = _filled(rotate(rotation, x), parts * width)
-        mine = lax.dynamic_slice(z, (part * width,), (width,))
-        message = values.encode(key, mine)
+        return lax.dynamic_slice(z, (part * width,), (width,))
+
+    def encode(key, x, memory, broadcast=NO_BROADCAST):
+        whole = layout(x.size)
+        message = values.encode(key, own_part(x, broadcast))
         codes = _filled(message.codes, x.size)
         return Message(codes, message.side, jnp.int32(whole.length)), memory
 
     def decode(key, message, memory, broadcast=NO_BROADCAST):
         rotation, part = place(broadcast)
         d = message.codes.size
-        size = padded_size(d)
-        width = -(-size // parts)
+        width = width_of(d)
         mine = parts * values.decode(key, message._replace(codes=message.codes[:width]))
         z = lax.dynamic_update_slice(jnp.zeros(parts * width), mine, (part * width,))
-        x_hat = unrotate(rotation, z[:size], d)
+        x_hat = unrotate(rotation, z[: padded_size(d)], d)
         return jnp.where(message.num_bits > 0, x_hat, 0.0), memory
 
     def overload(x, memory, broadcast=NO_BROADCAST):
         del memory
-        rotation, part = place(broadcast)
-        width = -(-padded_size(x.size) // parts)
-        z = _filled(rotate(rotation, x), parts * width)
-        return values.overload(lax.dynamic_slice(z, (part * width,), (width,)))
+        return values.overload(own_part(x, broadcast))
 
     return Compressor(init, encode, decode, layout, overload, turns=True)
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.arguments import require_instance, require_integer
+from flq_jax.federated.doubling import doubling, require_doubling
 from flq_jax.federated.network import Network
 
 
@@ -47,13 +47,7 @@ def adaquantfl(network: Network, options: int) -> Network:
             ValueError if it loses messages or chooses widths itself.
         options: of the uplink's `one_of`, 2 or more; ValueError otherwise.
     """
-    require_instance("adaquantfl", "network", network, Network)
-    if not network.lossless or network.chooses:
-        raise ValueError(
-            "adaquantfl: network must lose no messages and choose no widths, as everyone() "
-            "and sampled(n)"
-        )
-    require_integer("adaquantfl", "options", options, 2)
+    require_doubling("adaquantfl", network, options)
 
     def init():
         return Fall(network.init(), jnp.float32(0.0), jnp.float32(0.0))
@@ -63,24 +57,12 @@ def adaquantfl(network: Network, options: int) -> Network:
         choice = option(state.first, state.last, options)
         return made._replace(choice=jnp.broadcast_to(choice, made.who.shape))
 
-    def settle(key, state, plan, num_bits, news):
-        outcome = network.settle(key, state.network, plan, num_bits, news)
-        return outcome._replace(state=state._replace(network=outcome.state))
-
     def hear(state, loss):
         there = jnp.isfinite(loss) & (loss > 0.0)
         first = jnp.where(there & (state.first == 0.0), loss, state.first)
         return state._replace(first=first, last=jnp.where(there, loss, state.last))
 
-    return network._replace(
-        init=init,
-        plan=plan,
-        settle=settle,
-        hear=hear,
-        chooses=True,
-        options=options,
-        doubles=True,
-    )
+    return doubling(network, options, init, plan, hear)
 
 
 def option(first: jax.Array, last: jax.Array, options: int) -> jax.Array:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.arguments import require_instance, require_integer, require_integers
+from flq_jax.arguments import require_integer, require_integers
+from flq_jax.federated.doubling import doubling, require_doubling
 from flq_jax.federated.network import Network
 from flq_jax.single import single
 
@@ -75,13 +76,7 @@ def dadaquant(
         ValueError: also where a number is out of its range, or the network is another
             number of clients'.
     """
-    require_instance("dadaquant", "network", network, Network)
-    if not network.lossless or network.chooses:
-        raise ValueError(
-            "dadaquant: network must lose no messages and choose no widths, as everyone() "
-            "and sampled(n)"
-        )
-    require_integer("dadaquant", "options", options, 2)
+    require_doubling("dadaquant", network, options)
     require_integer("dadaquant", "patience", patience, 2, MOST_PATIENCE)
     if not 0.0 <= single(smoothing) < 1.0:
         raise ValueError(f"dadaquant: smoothing must be in [0, 1), got {smoothing=}")
@@ -106,25 +101,13 @@ def dadaquant(
             choice = nearest(state.doublings, counted, options)
         return made._replace(choice=choice)
 
-    def settle(key, state, plan, num_bits, news):
-        outcome = network.settle(key, state.network, plan, num_bits, news)
-        return outcome._replace(state=state._replace(network=outcome.state))
-
     def hear(state, loss):
         heard = followed(state, loss, smoothing, options)
         return jax.tree.map(
             lambda new, old: jnp.where(jnp.isfinite(loss), new, old), heard, state
         )
 
-    return network._replace(
-        init=init,
-        plan=plan,
-        settle=settle,
-        hear=hear,
-        chooses=True,
-        options=options,
-        doubles=True,
-    )
+    return doubling(network, options, init, plan, hear)
 
 
 def nearest(doublings: jax.Array, examples: jax.Array, options: int) -> jax.Array:
