@@ -24,7 +24,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 
 
 # A module is compiled whole, for cutting it up for threads is work, too.
-WHOLE = "--xla_cpu_parallel_codegen_split_count=1"
+WHOLE = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
 
 
 def optimise_little():
