@@ -29,7 +29,7 @@ from flq_jax import data
 from .timing import median_ratio
 
 _REPEATS = flags.DEFINE_integer("processes_each", 5, "Processes of each kind.", 1)
-MNIST = pathlib.Path(data.__file__).parent / "mnist"
+MNIST = pathlib.Path(data.__file__).parent / "mnist_files"
 
 STEP = """
 import functools, jax, numpy as np
