@@ -75,18 +75,18 @@ def bare_mean(run: Run, clients: int, count: int):
     @jax.jit
     def chunk(theta, root, data):
         def step(theta, k):
-            params = federation.unravel(theta)
-
-            def client(index, shard):
-                key = jax.random.fold_in(jax.random.fold_in(root, k), index)
+            def client(params, key, index, shard):
+                key = jax.random.fold_in(key, index)
                 return federation.local_update.update(key, params, shard, ())[1]
 
-            def group(indices, shards):
-                grads = jax.vmap(client)(indices, shards)
+            def group(params, key, indices, shards):
+                each = jax.vmap(client, (None, None, 0, 0))
+                grads = each(params, key, indices, shards)
                 weights = jnp.full(len(indices), share)
                 return jax.tree.map(lambda g: jnp.tensordot(weights, g, 1)[None], grads)
 
-            parts = federation.grouping(group)(jnp.arange(clients), data)
+            told = federation.unravel(theta), jax.random.fold_in(root, k)
+            parts = federation.grouping(group, *told)(jnp.arange(clients), data)
             mean, _ = ravel_pytree(jax.tree.map(lambda part: part.sum(0), parts))
             return theta - 0.2 * mean, None
 
