@@ -6,7 +6,8 @@ for the next session: `pytest --cache-clear` starts anew.
 
 `pytest` by itself, most of whose time goes to compiling, has XLA optimise little: a program
 of few runs is compiled in a third of the time, and a law holds of it, too. Tests of
-kernels are optimised, and `-m more` and `-m repro` have the programs that users have.
+kernels are optimised. The processes that `-m more` starts, tutorials and examples among
+them, and all of `-m repro` have the programs that users have.
 """
 
 import gc
@@ -25,8 +26,11 @@ jax.config.update("jax_num_cpu_devices", 8)
 
 
 # A module is compiled whole, for cutting it up for threads is work, too, and by the
-# emitters that take a third of the time.
-QUICK = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
+# emitters that take a third of the time, which XLA had until JAX 0.10: it aborts at a flag
+# that it does not know.
+QUICK = "--xla_cpu_parallel_codegen_split_count=1"
+if jax.__version_info__ < (0, 11):
+    QUICK += " --xla_cpu_use_fusion_emitters=false"
 
 
 def optimise_little():
@@ -38,10 +42,17 @@ def optimise_little():
         os.environ["XLA_FLAGS"] = f"{flags} {QUICK}".strip()
 
 
+def optimise_little_here():
+    """But not in the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS"):
+            patch.setenv(name, os.environ.get(name, ""))
+        optimise_little()
+        jax.block_until_ready(jax.jit(lambda x: x)(1.0))  # XLA reads its flags once
+
+
 def pytest_configure(config):
     """Keeps compiled programs, unless JAX has been told where or pytest keeps nothing."""
-    if "not more" in config.option.markexpr:
-        optimise_little()
     cache = getattr(config, "cache", None)  # gone with -p no:cacheprovider
     if cache and jax.config.jax_compilation_cache_dir is None:
         folder = cache.mkdir("programs") / compilation_cache.folder().name
@@ -49,6 +60,10 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    if "not more" in config.option.markexpr:
+        optimise_little()
+    elif "more" in config.option.markexpr:
+        optimise_little_here()
 
 
 def pytest_collection(session):
