@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from more import more
 from running import ROOT, call, command, results
 
 from flq_jax.configs import default
@@ -99,7 +100,8 @@ def test_the_same_seed_gives_the_same_run_with_tensorboard_files_on_request(
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGUSR1, *seldom(signal.SIGINT, signal.SIGHUP)]
+    "number",
+    [signal.SIGTERM, more(signal.SIGUSR1), *seldom(signal.SIGINT, signal.SIGHUP)],
 )
 def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from more import only
 
 from flq_jax.quantizers import (
     alq,
@@ -105,7 +106,9 @@ def test_sparse_messages_keep_the_contract_too():
     check_quantizer(top_k(1, 1), Claims(True, lambda x: 0.0), sizes=[1])
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
+@pytest.mark.parametrize(
+    "name", only({*QUANTIZERS} - {"lloyd-max5", "alq3"}, QUANTIZERS)
+)
 def test_what_is_claimed_is_what_is_measured(name):
     check_quantizer(*QUANTIZERS[name])
 

@@ -151,7 +151,7 @@ def of_many_dithers(name, xs, seeds):
 
 
 @pytest.mark.usefixtures("optimised")  # it runs long
-@pytest.mark.parametrize("name", ["scalar", "hexagonal", "d3"])
+@pytest.mark.parametrize("name", ["scalar", "hexagonal", more("d3")])
 def test_an_overload_is_one_and_what_is_none_is_none(name):
     xs = block_among_calm_ones(name)
     told, found = map(np.asarray, of_many_dithers(name, xs, np.arange(2000)))

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from more import more
 
 import flq_jax as flq
 
@@ -43,10 +44,13 @@ def lengths(rows):
 @pytest.mark.parametrize(
     "network, rate",
     [
-        (flq.dadaquant(flq.everyone(4), 3, 2, 0.0, examples=[10] * 4), 0.5),
-        (flq.adaquantfl(flq.sampled(3, 4), 3), 0.06),
+        more(
+            flq.dadaquant(flq.everyone(4), 3, 2, 0.0, examples=[10] * 4),
+            0.5,
+            id="dadaquant",
+        ),
+        pytest.param(flq.adaquantfl(flq.sampled(3, 4), 3), 0.06, id="adaquantfl"),
     ],
-    ids=["dadaquant", "adaquantfl"],
 )
 def test_an_interrupted_run_sends_the_bits_it_would_have_sent(network, rate, tmp_path):
     """Both change their levels before the cut and after it."""
