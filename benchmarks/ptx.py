@@ -23,6 +23,7 @@ COMPARISONS = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
     "gt": np.greater, "ge": np.greater_equal,
 }  # fmt: skip
+JOINED = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
 
 
 class Instruction(NamedTuple):
@@ -191,8 +192,11 @@ class Block:
         elif name == "mma":
             self.multiply(instruction)
         elif name == "setp":
-            values = [self.read(x, *instruction.type) for x in operands]
-            self.write(to, COMPARISONS[rest[0]](*values), active, 1)
+            values = [self.read(x, *instruction.type) for x in operands[:2]]
+            found = COMPARISONS[rest[0]](*values)
+            if rest[1] in JOINED:
+                found = JOINED[rest[1]](found, self.active(operands[2]))
+            self.write(to, found, active, 1)
         elif name == "selp":
             yes, no = (self.read(x, *instruction.type) for x in operands[:2])
             chosen = np.where(self.read(operands[2]).astype(bool), yes, no)
@@ -230,9 +234,14 @@ class Block:
             raise IndexError("a thread must stay within the arrays")
 
     def copy(self, to: str, source: str, size: str, present: str = "", *, active):
-        """cp.async: bytes from global to shared memory; those not present are 0."""
+        """cp.async: bytes from global to shared memory; those not present are 0.
+
+        What is present is a number of bytes, or a predicate that none of them is.
+        """
         length = int(size, 0)
         left = self.read(present or size, signed=True)[active]
+        if present.startswith("%p"):
+            left = np.where(left, 0, length)
         where = self.address(source)[active][:, None] + np.arange(length)
         there = np.arange(length) < left[:, None]
         self.require_owned(where[there])

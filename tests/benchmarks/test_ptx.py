@@ -56,6 +56,35 @@ def test_guarded_threads_alone_store():
     assert result.tolist() == source[:3].tolist() + [-1] * 29
 
 
+JOINED = {"and": [2, 3, 4], "or": range(32), "xor": [0, 1, *range(5, 32)]}
+
+
+@pytest.mark.parametrize("join, stored", JOINED.items())
+def test_a_comparison_is_joined_with_what_held_before(join, stored):
+    """Threads below 5, and those not below 2."""
+    body = f"""
+    ld.global.b32 %r5, [%rd4];
+    setp.lt.u32 %p1, %r1, 2;
+    setp.lt.{join}.u32 %p2, %r1, 5, !%p1;
+    @%p2 st.global.b32 [%rd5], %r5;
+    """
+    source, result = run(body, blocks=1)
+    assert np.flatnonzero(result == source).tolist() == [*stored]
+
+
+@pytest.mark.parametrize("left_out, copied", [(0, True), (1, False)])
+def test_a_copy_may_be_told_to_leave_its_source(left_out, copied):
+    body = f"""
+    mov.pred %p1, {left_out};
+    mul.lo.u32 %r6, %r1, 4;
+    cp.async.ca.shared.global [ %r6 + 0 ], [ %rd4 + 0 ], 0x4, %p1;
+    ld.shared.b32 %r7, [%r6];
+    st.global.b32 [%rd5], %r7;
+    """
+    source, result = run(body, blocks=1)
+    assert result.tolist() == (source if copied else 0 * source).tolist()
+
+
 def test_loops_go_round():
     """Five times one, by a branch back to a label."""
     body = """
