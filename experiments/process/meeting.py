@@ -109,11 +109,14 @@ class _Others:
 
     def absent(self) -> int:
         """The first process that is not there, or 0."""
-        for process, connection in list(self._there.items()):
-            if _has_ended(connection):
-                del self._there[process]
-        missing = (i for i in range(1, self._processes) if i not in self._there)
+        missing = (i for i in range(1, self._processes) if not self._has(i))
         return next(missing, 0)
+
+    def _has(self, process: int) -> bool:
+        """Whether it is there, now: one that has ended may come again."""
+        if process in self._there and _has_ended(self._there[process]):
+            del self._there[process]
+        return process in self._there
 
     def receive(self, listening: socket.socket) -> None:
         """Takes the next one in, if one comes now; whoever speaks otherwise is let go.
@@ -140,7 +143,7 @@ class _Others:
                 f"--process=0 and {processes} of --process={process}"
             )
             raise refusal(self._where, why)
-        if process in self._there:
+        if self._has(process):
             raise refusal(self._where, f"two processes have --process={process}")
         self._there[process] = self._refused.pop()
 

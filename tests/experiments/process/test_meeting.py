@@ -121,6 +121,22 @@ def test_one_that_ended_while_it_waited_may_come_again(where):
         assert met(where, (3, 1), (3, 2)) == ["", ""] and first.result() == [""]
 
 
+def test_one_that_ended_may_come_again_before_its_end_was_seen(where):
+    """Both wait in the queue of connections, the first of them already closed."""
+    me = {"program": meeting.PROGRAM, "process": 1, "processes": 2}
+    line = json.dumps(me).encode() + b"\n"
+    with meeting._listening(where) as listening, contextlib.ExitStack() as opened:
+        others = meeting._Others(where, 2, opened)
+        with connected(where) as ended:
+            ended.sendall(line)
+            others.receive(listening)
+        with connected(where) as again:
+            again.sendall(line)
+            others.receive(listening)
+            assert others.absent() == 0
+        assert others.absent() == 1
+
+
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"\0\n", b"[]\n"])
 def test_who_answers_as_another_program_does_is_told(answer, where):
     def serve():
