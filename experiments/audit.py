@@ -92,23 +92,23 @@ def _require(what: str, lines: Iterable[tuple[int, ...]], measured: int) -> None
 def broadcast(run: Run, keys: RoundKeys, state: State, k: int) -> int:
     """Sends the model of round k through bytes; the length of the payload in bytes."""
     down, layout = run.federation.downlink, run.links.downlink
-    sent = _heard(down, jax.random.clone(keys.downlink), state, np.int32(k))
+    sent = _heard(down, jax.tree.map(jax.random.clone, keys), state, np.int32(k))
     frame = wire.pack(jax.tree.map(np.asarray, sent.message), layout)
     message = wire.unpack(frame, layout)
-    model = _received(down, jax.random.clone(keys.downlink), message, state)
+    model = _received(down, jax.tree.map(jax.random.clone, keys), message, state)
     if not np.array_equal(model, sent.model):
         raise AssertionError("a client heard another model from bytes")
     return len(frame) - wire.OVERHEAD_BYTES
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _heard(down: Downlink, key: jax.Array, state: State, k: np.int32) -> Heard:
-    return heard(down, key, state.params, state.downlink, k)
+def _heard(down: Downlink, keys: RoundKeys, state: State, k: np.int32) -> Heard:
+    return heard(down, keys, state.params, state.downlink, k)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _received(down: Downlink, key: jax.Array, message: Message, state: State):
-    return received(down, key, message, state.downlink)[0]
+def _received(down: Downlink, keys: RoundKeys, message: Message, state: State):
+    return received(down, keys, message, state.downlink)[0]
 
 
 def through_bytes(messages: Message, layout) -> tuple[Message, int]:

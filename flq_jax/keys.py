@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -10,7 +11,8 @@ class RoundKeys(NamedTuple):
     """Keys of one round. Appending a field changes no earlier stream.
 
     Each client and message has a stream of its own of `local` and `uplink`; `shared` is
-    what all clients of a round draw alike, see `Broadcast`.
+    what all clients of a round draw alike, see `Broadcast`, and `last_shared` is that of
+    the round before (of round 0, a key that no round has).
     """
 
     participation: jax.Array
@@ -19,6 +21,7 @@ class RoundKeys(NamedTuple):
     downlink: jax.Array
     channel: jax.Array
     shared: jax.Array
+    last_shared: jax.Array
 
 
 def seed_key(seed: int) -> jax.Array:
@@ -54,6 +57,8 @@ def round_keys(root: jax.Array, round_index: jax.Array | int) -> RoundKeys:
         root: the run's key, see `seed_key`.
         round_index: i32[], 0 or more.
     """
-    key = jax.random.fold_in(root, round_index)
-    streams = range(len(RoundKeys._fields))
-    return RoundKeys(*(jax.random.fold_in(key, i) for i in streams))
+    index = jnp.asarray(round_index, jnp.int32)
+    key, before = (jax.random.fold_in(root, k) for k in (index, index - 1))
+    streams = [jax.random.fold_in(key, i) for i in range(len(RoundKeys._fields) - 1)]
+    last_shared = jax.random.fold_in(before, RoundKeys._fields.index("shared"))
+    return RoundKeys(*[*streams, last_shared])

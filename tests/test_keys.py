@@ -16,9 +16,18 @@ def test_streams_differ_between_seeds_rounds_and_purposes():
         _bits(key)
         for seed in range(3)
         for k in range(20)
-        for key in keys.round_keys(keys.seed_key(seed), k)
+        for key in keys.round_keys(keys.seed_key(seed), k)[:-1]
     } | {_bits(keys.init_key(keys.seed_key(seed))) for seed in range(3)}
-    assert len(found) == 3 * 20 * len(keys.RoundKeys._fields) + 3
+    assert len(found) == 3 * 20 * (len(keys.RoundKeys._fields) - 1) + 3
+
+
+def test_the_last_shared_key_is_that_of_the_round_before():
+    root = keys.seed_key(7)
+    rounds = [keys.round_keys(root, k) for k in (*range(5), np.int32(5))]
+    shared = [_bits(each.shared) for each in rounds]
+    last = [_bits(each.last_shared) for each in rounds]
+    assert last[1:] == shared[:-1]
+    assert last[0] not in shared
 
 
 def test_keys_are_the_same_each_time():

@@ -225,6 +225,7 @@ REFUSED = {
             ),
             # Of a link without an estimate there is nothing to adopt.
             "adopted": (*FLAGS, True),
+            "relayed": FLAGS,
         },
     ),
     flq.uniform_downlink: (

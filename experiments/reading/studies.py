@@ -86,7 +86,7 @@ def watch(run: Run, num_rounds: int, client: int = 0) -> Watched:
         round_keys = keys.round_keys(run.root, k)
         model = heard(
             federation.downlink,
-            jax.random.clone(round_keys.downlink),
+            jax.tree.map(jax.random.clone, round_keys),
             state.params,
             state.downlink,
             k,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from flq_jax.arguments import require_flag, require_instance, require_integers
 from flq_jax.compressors import Broadcast, Compressor, direct
+from flq_jax.keys import RoundKeys
 from flq_jax.quantizers import Message, identity, segmented, tanh_grid, uniform
 from flq_jax.quantizers.base import require_bits
 from flq_jax.quantizers.straight_through import tanh_weights
@@ -24,11 +25,18 @@ class Downlink(NamedTuple):
             clients' model: straight through the rounding.
         adopted: whether the server steps on from the model that the clients heard, not
             from its own; then what a broadcast left out is gone.
+        relayed: whether broadcasts are made with the key that the clients shared in the
+            round before, not with one of their own.
     """
 
     compressor: Compressor
     pullback: Callable[[jax.Array, jax.Array], jax.Array]
     adopted: bool = False
+    relayed: bool = False
+
+    def key(self, keys: RoundKeys) -> jax.Array:
+        """With which a round's broadcast is encoded and decoded."""
+        return keys.last_shared if self.relayed else keys.downlink
 
 
 class DownlinkState(NamedTuple):
@@ -60,7 +68,9 @@ class Heard(NamedTuple):
     state: DownlinkState
 
 
-def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
+def compressed(
+    compressor: Compressor, *, adopted: bool = False, relayed: bool = False
+) -> Downlink:
     """Broadcasts by any compressor; gradients pass straight through.
 
     With `innovation(Q)` the clients' model w follows theta (Sun et al. 2022, TWO-LAQ):
@@ -74,6 +84,18 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
     Dieuleveut 2020; read in the authors' public code, philipco/artemis-bidirectional-
     compression, GradientUpdateMethod.py) with `innovation(Q, rate=a)` on the uplink.
 
+    Where it is relayed, w moves by what the clients' own messages said. Perm-K's clients
+    send one part each of their update in a rotation R that they share,
+
+        w <- w + R^-1 (Q(z_0), ..., Q(z_(n-1))),   z = R (theta - w),
+
+    and a server that steps by their mean has in z what they sent, which the same Q, part
+    by part in the same R, says again: `perm_k(n, Q)` on the uplink, and a relayed, adopted
+    `innovation(rotated(bucketed(Q, width)))` with width = ceil(2^ceil(log2 d) / n) on the
+    downlink: what all clients sent, at the cost of their messages. With Q = `sign()` it
+    is exact for d a power of two; of d coordinates padded to n' it misses at most about
+    sqrt(n' / d - 1) of the step's length, most of it in the direction of the step.
+
     Args:
         compressor: a `Compressor`, else TypeError. Neither lazy nor with a prescribed
             radius, ValueError: theta moves in every round, by steps that nobody has agreed
@@ -81,9 +103,11 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
             one keeps back is an average of models, which no client has.
         adopted: see `Downlink`; TypeError unless True or False. Needs a compressor with
             an estimate, such as `innovation`, ValueError otherwise.
+        relayed: see `Downlink`; TypeError unless True or False.
     """
     require_instance("compressed", "compressor", compressor, Compressor)
     require_flag("compressed", "adopted", adopted)
+    require_flag("compressed", "relayed", relayed)
     if compressor.silent or compressor.scheduled:
         raise ValueError(
             "compressed: a broadcast can be neither lazy nor on a grid with a prescribed "
@@ -104,7 +128,7 @@ def compressed(compressor: Compressor, *, adopted: bool = False) -> Downlink:
             "compressed: only what the server knows of the clients' model can be adopted: "
             "needs a compressor with an estimate, such as innovation(...)"
         )
-    return Downlink(compressor, lambda theta, g: g, adopted)
+    return Downlink(compressor, lambda theta, g: g, adopted, relayed)
 
 
 def exact() -> Downlink:
@@ -171,22 +195,22 @@ def stepped_from(
 
 def heard(
     downlink: Downlink,
-    key: jax.Array,
+    keys: RoundKeys,
     theta: jax.Array,
     state: DownlinkState,
     round_index: jax.Array | int,
 ) -> Heard:
     """Broadcasts theta, f32[d], in round i32[], and lets the clients decode it."""
     message, server = downlink.compressor.encode(
-        key, theta - state.origin, state.server, Broadcast(round_index)
+        downlink.key(keys), theta - state.origin, state.server, Broadcast(round_index)
     )
-    model, clients = received(downlink, key, message, state)
+    model, clients = received(downlink, keys, message, state)
     return Heard(message, model, DownlinkState(server, clients, state.origin))
 
 
 def received(
     downlink: Downlink,
-    key: jax.Array,
+    keys: RoundKeys,
     message: Message,
     state: DownlinkState,
 ) -> tuple[jax.Array, Any]:
@@ -196,7 +220,7 @@ def received(
         ValueError: it decodes to another number of entries than the model has.
     """
     x_hat, clients = downlink.compressor.decode(
-        jax.random.clone(key), message, state.clients
+        jax.random.clone(downlink.key(keys)), message, state.clients
     )
     require_length("downlink", x_hat, state.origin)
     return state.origin + x_hat, clients

@@ -92,9 +92,7 @@ def asked(
     round_index: jax.Array,
 ) -> Asked:
     """Broadcasts the model to those whom the network asks."""
-    model = heard(
-        federation.downlink, keys.downlink, state.params, state.downlink, round_index
-    )
+    model = heard(federation.downlink, keys, state.params, state.downlink, round_index)
     told = Told(
         federation.unravel(model.model),
         Broadcast(round_index, state.movements, shared=keys.shared),

@@ -134,7 +134,7 @@ def _heard(
 ) -> tuple[jax.Array, Any]:
     """(the model f32[d] as it is heard, what is remembered of the downlink then)."""
     state = DownlinkState((), memory, origin)
-    return received(federation.downlink, round_keys(root, k).downlink, message, state)
+    return received(federation.downlink, round_keys(root, k), message, state)
 
 
 def _worked(

@@ -24,10 +24,13 @@ Judge = Callable[..., jax.Array]
 def heard_params(
     federation: Federation, root: jax.Array, state: State, round_index: jax.Array | int
 ) -> Any:
-    """The model's params as the clients would hear them in that round, see `evaluation`."""
-    key = keys.init_key(root)
+    """The model's params as the clients would hear them in that round, see `evaluation`.
+
+    A broadcast that draws at random draws here what no round's does.
+    """
+    drawn = keys.round_keys(root, round_index)._replace(downlink=keys.init_key(root))
     sent = federated.heard(
-        federation.downlink, key, state.params, state.downlink, round_index
+        federation.downlink, drawn, state.params, state.downlink, round_index
     )
     return federation.local_update.model(federation.unravel(sent.model))
 

@@ -8,6 +8,7 @@ import pytest
 from flq_jax import federated
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.federated.downlink import downlink_state
+from flq_jax.keys import round_keys
 from flq_jax.quantizers import (
     Layout,
     Message,
@@ -24,11 +25,11 @@ D = 30
 
 
 def hearing(downlink):
-    """A broadcast: (key, model, state, round index) -> what is heard, in numpy."""
+    """A broadcast: (root, model, state, round index) -> what is heard, in numpy."""
 
     @jax.jit
-    def hear(key, theta, state, k):
-        return federated.heard(downlink, jax.random.fold_in(key, k), theta, state, k)
+    def hear(root, theta, state, k):
+        return federated.heard(downlink, round_keys(root, k), theta, state, k)
 
     return lambda *args: jax.tree.map(np.asarray, hear(*args))
 
@@ -60,9 +61,10 @@ def test_a_memoryless_broadcast_is_the_quantizer_itself(key):
 
     @jax.jit
     def both(key, theta):
-        sent = federated.heard(down, key, theta, downlink_state(down, jnp.ones(D)), 0)
-        message = quantizer.encode(jax.random.clone(key), theta)
-        return sent, message, quantizer.decode(jax.random.clone(key), message)
+        state, keys = downlink_state(down, jnp.ones(D)), round_keys(key, 0)
+        sent = federated.heard(down, keys, theta, state, 0)
+        message = quantizer.encode(jax.random.clone(keys.downlink), theta)
+        return sent, message, quantizer.decode(jax.random.clone(keys.downlink), message)
 
     sent, message, x_hat = both(key, theta)
     np.testing.assert_array_equal(sent.message.codes, message.codes)

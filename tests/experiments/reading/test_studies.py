@@ -150,7 +150,7 @@ def test_the_watched_client_has_its_own_examples_where_clients_differ(config, da
         watched = studies.watch(run, 1, client)
         model = federated.heard(
             run.federation.downlink,
-            keys.round_keys(run.root, 0).downlink,
+            keys.round_keys(run.root, 0),
             run.state.params,
             run.state.downlink,
             0,
