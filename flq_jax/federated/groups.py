@@ -40,8 +40,8 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Grouping:
         and a group's rows, leading axis [g], and gives rows: g of them (a `jax.vmap`) or
         one (a sum over the group). `grouped` takes the rows of all clients, and joins
         what the groups give. Of a given `Pool` in blocks each device has its own. With
-        `sums` the function gives (a pytree to be added over the groups, rows). Whatever
-        was computed from arrays that lie on the mesh must be given: a device's program
+        `sums` the function gives (a pytree to be added over the groups, rows, what takes
+        the place of its first rows, in which nothing is copied). Whatever was computed from arrays that lie on the mesh must be given: a device's program
         cannot be closed over it.
     """
     if size < 1:
@@ -49,16 +49,21 @@ def in_groups(size: int, mesh: Mesh | None = None) -> Grouping:
     devices = 1 if mesh is None else mesh.size
 
     def grouping(function, *given, sums=False):
+        def each(given, renewed, rows):
+            if sums:
+                return function(*given, renewed, *rows)
+            return (), function(*given, *rows), ()
+
         def grouped(*rows):
             count = jax.tree.leaves(rows)[0].shape[0]
             fits = group_size(size, count, devices)
             if devices == 1 and fits == count:
                 return function(*given, *rows)
-            both = function if sums else lambda *args: ((), function(*args))
+            renewed, others = (rows[0], rows[1:]) if sums else ((), rows)
             if mesh is None or devices == 1:
-                found = _one_device(both, fits, given, rows)
+                found = _one_device(each, fits, given, renewed, others)
             else:
-                found = _each_device(both, fits, mesh, given, rows)
+                found = _each_device(each, fits, mesh, given, renewed, others)
             return found if sums else found[1]
 
         return grouped
@@ -80,54 +85,80 @@ def _one_device(
     function: Callable,
     size: int,
     given: tuple,
+    renewed: Any,
     rows: tuple,
     groups: jax.Array | None = None,
-) -> tuple[Any, Any]:
-    """(the sum over groups of `size`, their rows joined).
+) -> tuple[Any, Any, Any]:
+    """(the sum over groups of `size`, their rows joined, what is renewed).
 
-    Of groups from number `groups` on, i32[], nothing is computed, and all is 0.
+    What is renewed stays where it is from group to group. Of groups from number `groups`
+    on, i32[], nothing is computed, and all else is 0.
+
+    Args:
+        function: (given, a group of the renewed, a group of the rows) -> those three.
     """
     count = jax.tree.leaves(rows)[0].shape[0] // size
-    parts = jax.tree.map(lambda leaf: leaf.reshape(count, size, *leaf.shape[1:]), rows)
+
+    def grouped(tree):
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(count, size, *leaf.shape[1:]), tree
+        )
+
+    def joined(tree):
+        return jax.tree.map(lambda leaf: lax.collapse(leaf, 0, 2), tree)
+
+    def at(tree, index):
+        return jax.tree.map(
+            lambda leaf: lax.dynamic_index_in_dim(leaf, index, keepdims=False), tree
+        )
+
     each = jax.jit(function)  # traced once: for the shapes, and in the loop
-    first = jax.tree.map(lambda leaf: leaf[0], parts)
-    zeros = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
-        jax.eval_shape(each, *given, *first),
+    renewed, rows = grouped(renewed), grouped(rows)
+    shapes = jax.eval_shape(each, given, at(renewed, 0), at(rows, 0))
+    part, found, _ = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes
     )
 
-    def step(total, numbered):
+    def step(carry, numbered):
+        total, renewed = carry
         index, group = numbered
+        before = at(renewed, index)
         if groups is None:
-            part, found = each(*given, *group)
+            more, said, after = each(given, before, group)
         else:
-            part, found = lax.cond(
-                index < groups, each, lambda *_: zeros, *given, *group
+            more, said, after = lax.cond(
+                *(index < groups, each, lambda _, before, __: (part, found, before)),
+                *(given, before, group),
             )
-        return jax.tree.map(jnp.add, total, part), found
+        renewed = jax.tree.map(
+            lambda leaf, new: lax.dynamic_update_index_in_dim(leaf, new, index, 0),
+            *(renewed, after),
+        )
+        return (jax.tree.map(jnp.add, total, more), renewed), said
 
-    total, found = lax.scan(step, zeros[0], (jnp.arange(count), parts))
-    return total, jax.tree.map(lambda leaf: lax.collapse(leaf, 0, 2), found)
+    (total, renewed), found = lax.scan(step, (part, renewed), (jnp.arange(count), rows))
+    return total, joined(found), joined(renewed)
 
 
 def _each_device(
-    function: Callable, size: int, mesh: Mesh, given: tuple, rows: tuple
-) -> tuple[Any, Any]:
+    function: Callable, size: int, mesh: Mesh, given: tuple, renewed: Any, rows: tuple
+) -> tuple[Any, Any, Any]:
     """The same of groups that are shared out over the devices in order.
 
     Devices that have a group less than others skip one.
     """
-    groups = jax.tree.leaves(rows)[0].shape[0] // size
+    count = jax.tree.leaves(rows)[0].shape[0]
+    groups = count // size
     here = -(-groups // mesh.size)
     spare = here * mesh.size - groups
 
     def padded(leaf):
         return jnp.pad(leaf, [(0, spare * size)] + [(0, 0)] * (leaf.ndim - 1))
 
-    def device(given, mine):
+    def device(given, renewed, mine):
         left = groups - lax.axis_index(AXIS) * here if spare else None
-        total, found = _one_device(function, size, given, mine, left)
-        return lax.psum(total, AXIS), found
+        total, *found = _one_device(function, size, given, renewed, mine, left)
+        return lax.psum(total, AXIS), *found
 
     everywhere, by_clients = PartitionSpec(), PartitionSpec(AXIS)
 
@@ -141,11 +172,12 @@ def _each_device(
     spread = jax.shard_map(
         device,
         mesh=mesh,
-        in_specs=(of_given, by_clients),
-        out_specs=(everywhere, by_clients),
+        in_specs=(of_given, by_clients, by_clients),
+        out_specs=(everywhere, by_clients, by_clients),
         check_vma=False,
     )
-    total, found = spread(given, jax.tree.map(padded, rows) if spare else rows)
-    return total, jax.tree.map(
+    both = renewed, rows
+    total, *found = spread(given, *(jax.tree.map(padded, both) if spare else both))
+    return total, *jax.tree.map(
         lambda leaf: leaf[: leaf.shape[0] // (here * mesh.size) * groups], found
     )

@@ -53,7 +53,7 @@ def one_pass(
         (what was sent, without the messages themselves; the state after the round).
     """
     begun = asked(federation, keys, state, data, round_index)
-    who, shards, *_ = begun.rows
+    who, shards, memory, local, choice, turn = begun.rows
     # As in `weighed`: of whom there is an estimate counts with it, also while it is away.
     counts = begun.plan.listens | (federation.compressor.estimate is not None)
     counted = jnp.where(counts, shards.sizes, 0).astype(jnp.float32)
@@ -66,51 +66,55 @@ def one_pass(
 
     each = partial(heard_at_once, federation)
     grouped = federation.grouping(each, begun.told, begun.pool, sums=True)
-    part, (said, memory) = grouped(
-        begun.plan.listens,
-        shares,
-        take(state.server_memory, who, data.sizes.shape[0]),
-        *begun.rows,
+    server = take(state.server_memory, who, data.sizes.shape[0])
+    part, said, (memory, local, server) = grouped(
+        (memory, local, server), begun.plan.listens, shares, who, shards, choice, turn
     )
     part, _ = ravel_pytree(part)
-    sent = settled(federation, keys, state, begun, said, (said.memory, said.local))
+    said = said._replace(memory=memory, local=local)
+    sent = settled(federation, keys, state, begun, said, (memory, local))
     weights, total = weighed(federation, data, sent)
     rest = most / jnp.maximum(total, 1.0)
     if steps is not None:  # see `aggregation.shares`
         rest *= jnp.vdot(weights / jnp.maximum(total, 1.0), steps, precision=EXACT)
     mean = federation.aggregate.verdict(part * rest)
-    memory = put(state.server_memory, who, memory, data.sizes.shape[0])
-    return sent, moved(federation, state, data, round_index, sent, memory, mean, total)
+    server = put(state.server_memory, who, server, data.sizes.shape[0])
+    return sent, moved(federation, state, data, round_index, sent, server, mean, total)
 
 
 def heard_at_once(
     federation: Federation,
     told: Told,
     pool: Pool | None,
+    memories: tuple[Any, Any, Any],
     listens: jax.Array,
     shares: jax.Array,
-    server: Any,
-    *rows: Any,
-) -> tuple[jax.Array, tuple[Said, Any]]:
+    who: jax.Array,
+    shards: Shards,
+    choice: jax.Array,
+    turn: jax.Array,
+) -> tuple[jax.Array, Said, tuple[Any, Any, Any]]:
     """A group of clients works, speaks and is heard.
 
     Args:
         told: what all are told.
         pool: where their examples are.
+        memories: what each remembers of its link and of its work, and the server of it,
+            leading axis [g].
         listens: who takes part, bool[g].
         shares: what each one's estimate counts, f32[g].
-        server: what the server remembers of each, leading axis [g].
-        rows: see `Asked`.
+        who, shards, choice, turn: see `Asked.rows`.
 
     Returns:
         (its part of the sum, f32[d], or shaped as the params, see `stays_in_tensors`;
-        (what it said and remembers then, with the messages' lengths alone; what the
-        server remembers then)).
+        what it said, with the messages' lengths alone; what is remembered then).
     """
-    who, shards, memory, local, _, turn = rows
+    memory, local, server = memories
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
-    said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0, 0))(told, pool, *rows)
+    said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0, 0))(
+        told, pool, who, shards, memory, local, choice, turn
+    )
     active = speaking(listens, said, shards.sizes)
     if federation.compressor.estimate is None:
         shares = jnp.where(active & (said.message.num_bits > 0), shares, 0.0)
@@ -125,7 +129,8 @@ def heard_at_once(
     memory, local = kept(said, (memory, local), active, active)
     # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
-    return part, (said._replace(message=length, memory=memory, local=local), server)
+    said = said._replace(message=length, memory=(), local=())
+    return part, said, (memory, local, server)
 
 
 def added(shares: jax.Array, rows: Any, active: jax.Array) -> Any:

@@ -78,12 +78,13 @@ def test_sums_are_over_all_groups_and_skipped_ones_count_for_nothing(
 ):
     x = np.arange(2 * count, dtype=np.float32).reshape(count, 2)
 
-    def function(least, x):  # a row of padding would add 100
-        return {"sum": jnp.sum(jnp.where(x > least, x, 100.0), 0)}, 2 * x
+    def function(least, before, x):  # a row of padding would add 100
+        added = {"sum": jnp.sum(jnp.where(x > least, x, 100.0), 0)}
+        return added, 2 * x, {"renewed": before["renewed"] + x}
 
     grouping = federated.in_groups(size, mesh_of(devices))
-    found = jax.jit(grouping(function, -1.0, sums=True))(x)
-    expected = {"sum": x.sum(axis=0)}, 2 * x
+    found = jax.jit(grouping(function, -1.0, sums=True))({"renewed": x + 1}, x)
+    expected = {"sum": x.sum(axis=0)}, 2 * x, {"renewed": 2 * x + 1}
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
