@@ -1,9 +1,14 @@
 """Tells what each run sent until it reached an accuracy, both ways, and draws the best.
 
 python -m experiments.launch --config=configs/records/everything.py --cores=1 --workdir=runs/records
-python docs/records.py --workdir=runs/records --drawing=docs/images/records.svg
+python docs/records.py --workdir=runs/records --curves=docs/records.csv --drawing=docs/images/records.svg
+
+The file of curves has the runs of earlier calls, too: those of --workdir are put into it,
+and the tables are of all. Without a folder they are of the file alone.
 """
 
+import csv
+import pathlib
 import re
 import statistics
 from collections.abc import Iterable
@@ -17,7 +22,12 @@ from flq_jax.docs import drawing
 from flq_jax.experiments.options import command_line
 from flq_jax.experiments.reading import grouping, page, results
 
+_CURVES = flags.DEFINE_string("curves", "", "The CSV file of all runs' lines.")
 _DRAWING = flags.DEFINE_string("drawing", "", "The SVG file; none is drawn without it.")
+# Of a line of metrics; before them stand the run, and how long it took once it has ended.
+LINE = ("round", "test_accuracy", "uploads", "uplink_bits", "downlink_bits")
+SEED = re.compile(r"-seed\d+$")
+HEAD = ("run", "seconds", *LINE)
 TARGETS = {
     "mnist": (0.90, 0.95, 0.97, 0.98, 0.99),
     "fashion_mnist": (0.80, 0.85, 0.88, 0.90),
@@ -77,23 +87,80 @@ def frame_bits(payload: int, messages: int) -> int:
     return payload + messages * (7 + 8 * wire.OVERHEAD_BYTES)
 
 
-def row_of(group: grouping.Group) -> str:
-    """The group's name, without the seed that stands in it where it has but one run."""
-    return re.sub(r"-seed\d*$", "", group.name)
+def with_curves(
+    runs: Iterable[results.Result], file: pathlib.Path
+) -> list[results.Result]:
+    """The runs and those of the file, by name; it has all of them afterwards.
+
+    Of two with one name it is the one that has ended, or got further, the new one of equals.
+    """
+    best: dict[str, results.Result] = {}
+    for run in [*kept(file), *runs]:
+        before = best.get(run.name)
+        if before is None or progress(run) >= progress(before):
+            best[run.name] = run
+    found = [best[name] for name in sorted(best)]
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(HEAD)
+        for run in found:
+            told = run.name, run.summary.get("wall_seconds", "")
+            writer.writerows([*told, *map(row.get, LINE)] for row in run.rows)
+    return found
+
+
+def progress(run: results.Result) -> tuple[bool, int]:
+    """(whether it has ended, its rounds)."""
+    return bool(run.summary), run.rows[-1]["round"]
+
+
+def kept(file: pathlib.Path) -> list[results.Result]:
+    """The runs of a file of curves, without their configs; none if there is no file."""
+    runs: dict[str, results.Result] = {}
+    lines = file.read_text().splitlines() if file.exists() else []
+    for line in csv.DictReader(lines):
+        name, seconds = line["run"], line["seconds"]
+        summary = {"wall_seconds": float(seconds)} if seconds else {}
+        run = runs.setdefault(name, results.Result(name, {}, [], summary))
+        share = {"test_accuracy": float(line["test_accuracy"])}
+        counts = {key: int(line[key]) for key in LINE if key not in share}
+        run.rows.append(counts | share)
+    return [*runs.values()]
+
+
+def by_row(runs: Iterable[results.Result]) -> list[grouping.Group]:
+    """The runs whose names differ in the seed alone, in the order of their names."""
+    groups: dict[str, grouping.Group] = {}
+    for run in sorted(runs, key=lambda run: run.name):
+        name = SEED.sub("", run.name)
+        groups.setdefault(name, grouping.Group(name, {}, [])).results.append(run)
+    return [*groups.values()]
 
 
 def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
     """The lines of a group in Markdown, one for each target; it is named in the first."""
-    found, name = [], f"`{row_of(group)}`"
+    found, name = [], f"`{group.name}`"
     for target in targets:
         costs = [cost(run.rows, target) for run in group.results]
         reached = [each for each in costs if each]
-        columns = zip(*((c.uplink, c.downlink, c.bits, c.frames) for c in reached))
-        means = [f"{statistics.fmean(each):.3g}" for each in columns] or ["-"] * 4
+        columns = [(c.uplink, c.downlink, c.bits, c.frames) for c in reached]
+        took = [seconds(*each) for each in zip(costs, group.results)]
+        means = [
+            f"{statistics.fmean(each):.3g}" if each else "-"
+            for each in ([*zip(*columns)] or [()] * 4)
+            + [[each for each in took if each]]
+        ]
         rounds = "/".join(map(told, costs, group.results))
         found.append(f"| {name} | {100 * target:g} | {rounds} | {' | '.join(means)} |")
         name = ""
     return found
+
+
+def seconds(found: Cost | None, run: results.Result) -> float | None:
+    """That it took to get there, all rounds being alike; None of a run that has not ended."""
+    if found is None or "wall_seconds" not in run.summary:
+        return None
+    return run.summary["wall_seconds"] * found.rounds / run.rows[-1]["round"]
 
 
 def told(found: Cost | None, run: results.Result) -> str:
@@ -115,7 +182,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
                     [sum(row[each] for each in WAYS[way]) for row in run.rows],
                     [100 * row["test_accuracy"] for row in run.rows],
                     color=colour,
-                    label=None if number else row_of(group).removeprefix("mnist-"),
+                    label=None if number else group.name.removeprefix("mnist-"),
                 )
         for (name, published), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
             if bits := published.bits[place]:
@@ -129,11 +196,15 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
 
 
 def main(argv: list[str]) -> None:
-    """Prints the table of the runs in --workdir."""
+    """Prints the table of all runs."""
     del argv
-    groups = grouping.grouped(results.read(command_line.workdir()))
-    print("| row | accuracy (%) | rounds, by seed | up | down | both | frames, both |")
-    print("|---|---|---|---|---|---|---|")
+    runs = results.read(command_line.workdir()) if flags.FLAGS.workdir else []
+    if _CURVES.value:
+        runs = with_curves(runs, pathlib.Path(_CURVES.value))
+    groups = by_row(runs)
+    columns = ("up", "down", "both", "frames, both", "seconds")
+    print(f"| row | accuracy (%) | rounds, by seed | {' | '.join(columns)} |")
+    print("|" + "---|" * (3 + len(columns)))
     for group in groups:
         data = group.name.partition("-")[0]
         print("\n".join(table(group, TARGETS[data])))

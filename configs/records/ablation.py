@@ -4,7 +4,8 @@
     python docs/records.py --workdir=runs/ablation
 
 `mnist-first-...` have one epoch in batches of 20 at a rate of 0.1 and 3,416 parameters,
-`mnist-then-...` batches of 50 at 0.2 and 3,951. docs/records.md has the figures.
+`mnist-then-...` batches of 50 at 0.2 and 3,951, `mnist-last-...` four convolutions and
+4,086. docs/records.md has the figures.
 """
 
 from flq_jax.configs import default
@@ -12,7 +13,9 @@ from flq_jax.configs.records import _rows
 
 EDEN = "direct(eden(0.1))"
 FLOATS = "direct(identity())"
-SHARED_OUT = "perm_k(10, sign())"
+SHARED_OUT, RELAYED = _rows.SHARED_OUT, _rows.relayed(410)
+TOP = "innovation(entropy_coded(top_k(0.1, d, values=sign())))"
+ADOPTED = f"compressed({TOP}, adopted=True)"
 SIGNS = "innovation(sign())"
 EDEN_DOWN = "innovation(eden(1.0, False))"
 FIRST = {
@@ -22,7 +25,7 @@ FIRST = {
     "floats_down": _rows.Row(EDEN, rounds=15),
     "eden_down": _rows.Row(EDEN, EDEN_DOWN, 20),
     "adopted_signs": _rows.Row(EDEN, f"compressed({SIGNS}, adopted=True)", 20),
-    "adopted_top_k": _rows.Row(EDEN, _rows.ADOPTED, 20),
+    "adopted_top_k": _rows.Row(EDEN, ADOPTED, 20),
     "error_feedback": _rows.Row("error_feedback(eden(0.1, False))", SIGNS, 20),
     "top_k": _rows.Row(
         "error_feedback(entropy_coded(top_k(0.01, d, values=sign())))", rounds=15
@@ -32,12 +35,21 @@ THEN = {
     "two_epochs": _rows.Row(EDEN, EDEN_DOWN),
     "four_epochs": _rows.Row(EDEN, EDEN_DOWN, epochs=4),
     "adopted": _rows.Row(EDEN, f"compressed({EDEN_DOWN}, adopted=True)", epochs=4),
-    "adopted_top_k": _rows.Row(EDEN, _rows.ADOPTED, epochs=4),
+    "adopted_top_k": _rows.Row(EDEN, ADOPTED, epochs=4),
     "fifth_of_a_bit": _rows.Row("direct(eden(0.2))", EDEN_DOWN, epochs=4),
     "perm_k": _rows.Row(SHARED_OUT, f"compressed({EDEN_DOWN}, adopted=True)", 8, 4),
     "perm_k_floats_down": _rows.Row(SHARED_OUT, rounds=8, epochs=4),
+    "relayed": _rows.Row(SHARED_OUT, RELAYED, 8, 4),
     "twentieth_of_a_bit": _rows.Row("direct(eden(0.05))", EDEN_DOWN, 16, 4),
 }
+LAST = {
+    "deeper": _rows.Row(SHARED_OUT, RELAYED, 8, 4),
+    "moved": _rows.Row(SHARED_OUT, RELAYED, 22, 4, moved=True),
+    "floats_both": _rows.Row(FLOATS, rounds=22, epochs=4, moved=True),
+    "slower_server": _rows.Row(SHARED_OUT, RELAYED, 22, 4, moved=True),
+}
+# As many rounds as the row has.
+SLOWER = "optax.sgd(optax.linear_schedule(1.0, 0.1, 22))"
 
 
 def get_config():
@@ -48,10 +60,17 @@ def sweep():
     """name -> config of each step."""
     first = {f"mnist-first-{name}": _first(row) for name, row in FIRST.items()}
     then = {
-        f"mnist-then-{name}": _rows.all_at_work_config("mnist", row, 0)
+        f"mnist-then-{name}": _rows.all_at_work_config(
+            "mnist", row._replace(model=_rows.SMALL), 0
+        )
         for name, row in THEN.items()
     }
-    return first | then
+    last = {
+        f"mnist-last-{name}": _rows.all_at_work_config("mnist", row, 0)
+        for name, row in LAST.items()
+    }
+    last["mnist-last-slower_server"].server = SLOWER
+    return first | then | last
 
 
 def _first(row):

@@ -11,7 +11,7 @@ from flq_jax.configs.records import _rows
 
 def get_config():
     """The record's row, as `experiments.audit` takes it."""
-    return _rows.all_at_work_config("fashion_mnist", _rows.ROWS["record"], 1)
+    return _rows.all_at_work_config("fashion_mnist", _rows.RECORDS["fashion_mnist"], 1)
 
 
 def sweep():

@@ -39,14 +39,26 @@ def test_a_frame_is_never_longer_than_it_is_said_to_be():
 
 def test_a_seed_that_fails_is_told_and_not_averaged():
     runs = [
-        Result("mnist-x-seed1", {}, ROWS, {"round": 3}),
-        Result("mnist-x-seed2", {}, ROWS[:1], {"round": 1}),
+        Result("mnist-x-seed1", {}, ROWS, {"wall_seconds": 30.0}),
+        Result("mnist-x-seed2", {}, ROWS[:1], {"wall_seconds": 10.0}),
         Result("mnist-x-seed3", {}, ROWS[:1], {}),
     ]
-    assert records.table(Group("mnist-x-seed", {}, runs), [0.9, 0.99]) == [
-        "| `mnist-x` | 90 | 2/never/not yet | 180 | 40 | 220 | 4.95e+03 |",
-        "|  | 99 | never/never/not yet | - | - | - | - |",
+    (group,) = records.by_row(runs)
+    assert records.table(group, [0.9, 0.99]) == [
+        "| `mnist-x` | 90 | 2/never/not yet | 180 | 40 | 220 | 4.95e+03 | 20 |",
+        "|  | 99 | never/never/not yet | - | - | - | - | - |",
     ]
+
+
+def test_what_was_run_earlier_is_kept_and_the_run_that_got_further_counts(tmp_path):
+    file = tmp_path / "curves.csv"
+    ended = Result("mnist-x-seed1", {}, ROWS, {"wall_seconds": 30.0})
+    begun = ended._replace(rows=ROWS[:1], summary={})
+    other = Result("mnist-y-seed1", {}, ROWS[:2], {})
+    assert records.with_curves([begun, other], file) == [begun, other]
+    assert records.with_curves([ended], file) == [ended, other]
+    assert records.with_curves([begun], file) == [ended, other]
+    assert records.with_curves([], tmp_path / "none.csv") == []
 
 
 def test_the_picture_has_every_run_of_mnist_and_what_is_published():
