@@ -8,7 +8,7 @@ import optax
 from flq_jax import federated, keys
 from flq_jax.compressors import clag, direct, error_feedback, innovation, lazy, perm_k
 from flq_jax.data.clients import ClientData
-from flq_jax.quantizers import identity, sign, top_k, uniform
+from flq_jax.quantizers import bucketed, identity, rotated, sign, top_k, uniform
 from flq_jax.remote import (
     Happened,
     Instruction,
@@ -140,6 +140,12 @@ METHODS = {
     "laq": lambda: {"uplink": lazy(innovation(uniform(4)), weight=0.8)},
     "clag": lambda: {"uplink": clag(innovation(top_k(4, D)), zeta=1.0)},
     "perm_k": lambda: {"uplink": perm_k(2, sign())},
+    "relayed": lambda: {
+        "uplink": perm_k(2, sign()),
+        "downlink": federated.compressed(
+            innovation(rotated(bucketed(sign(), 8))), adopted=True, relayed=True
+        ),
+    },
     "two_laq": lambda: {
         "uplink": lazy(innovation(uniform(4)), weight=0.8),
         "downlink": federated.compressed(innovation(uniform(4))),

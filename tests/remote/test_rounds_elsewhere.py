@@ -12,7 +12,9 @@ from flq_jax.data.flat import flat_data
 from flq_jax.remote import NodeMemory
 
 
-@pytest.mark.parametrize("name", only({"floats", "ef_sign", "two_laq"}, METHODS))
+@pytest.mark.parametrize(
+    "name", only({"floats", "ef_sign", "two_laq", "relayed"}, METHODS)
+)
 def test_the_model_is_the_simulations_bit_for_bit(name):
     run = Elsewhere(**METHODS[name]())
     for k in range(ROUNDS):
