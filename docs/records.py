@@ -171,10 +171,11 @@ def told(found: Cost | None, run: results.Result) -> str:
 
 
 def drawn(groups: Iterable[grouping.Group]) -> Figure:
-    """Test accuracy of MNIST's runs against bits, up and both ways, and published figures."""
+    """Test accuracy of ten clients' runs on MNIST against bits, up and both ways, and
+    published figures."""
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    groups = [group for group in groups if group.name.startswith("mnist")]
+    groups = [group for group in groups if group.name.startswith("mnist-10-")]
     for place, (axes, way) in enumerate(zip(panels, WAYS)):
         for group, colour in zip(groups, page.colours(groups), strict=True):
             for number, run in enumerate(group.results):
@@ -182,7 +183,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
                     [sum(row[each] for each in WAYS[way]) for row in run.rows],
                     [100 * row["test_accuracy"] for row in run.rows],
                     color=colour,
-                    label=None if number else group.name.removeprefix("mnist-"),
+                    label=None if number else group.name.removeprefix("mnist-10-iid-"),
                 )
         for (name, published), marker in zip(PUBLISHED.items(), "*Ds", strict=True):
             if bits := published.bits[place]:

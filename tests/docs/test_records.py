@@ -61,9 +61,9 @@ def test_what_was_run_earlier_is_kept_and_the_run_that_got_further_counts(tmp_pa
     assert records.with_curves([], tmp_path / "none.csv") == []
 
 
-def test_the_picture_has_every_run_of_mnist_and_what_is_published():
-    runs = [Result("mnist-x-seed1", {}, ROWS, {})]
-    other = [Result("fashion_mnist-x-seed1", {}, ROWS, {})]
+def test_the_picture_has_ten_clients_runs_on_mnist_and_what_is_published():
+    runs = [Result("mnist-10-iid-x-seed1", {}, ROWS, {})]
+    other = [Result("fashion_mnist-10-iid-x-seed1", {}, ROWS, {})]
     groups = [Group(each[0].name, {}, each) for each in (runs, other)]
     up, both = records.drawn(groups).axes
     assert [*up.lines[0].get_xdata()] == [90, 180, 270]
