@@ -33,10 +33,11 @@ class Row(NamedTuple):
     Attributes:
         uplink: its expression.
         downlink: its expression.
-        rounds: of ten clients who are all at work.
+        rounds: of the run.
         epochs: of a client in a round.
         model: its expression.
         moved: whether images are moved by up to a pixel, anew in each batch.
+        server: its optimizer's expression.
     """
 
     uplink: str
@@ -45,6 +46,7 @@ class Row(NamedTuple):
     epochs: int = 2
     model: str = DEEP
     moved: bool = False
+    server: str = "optax.sgd(step)"
 
 
 RECORDS = {
@@ -113,7 +115,7 @@ def all_at_work_config(data, row, seed):
     config.client = (
         f"local_epochs({loss}optimizer=optax.sgd(rate), batch=batch, epochs=epochs)"
     )
-    config.step = "1.0"
+    config.step, config.server = "1.0", row.server
     config.uplink, config.downlink, config.rounds = row.uplink, row.downlink, row.rounds
     config.log.every, config.log.checkpoint_every = 1, 5
     config.log.train_loss = 0.0
