@@ -8,6 +8,8 @@ and the tables are of all. Without a folder they are of the file alone.
 """
 
 import csv
+import hashlib
+import json
 import pathlib
 import re
 import statistics
@@ -27,7 +29,7 @@ _DRAWING = flags.DEFINE_string("drawing", "", "The SVG file; none is drawn witho
 # Of a line of metrics; before them stand the run, and how long it took once it has ended.
 LINE = ("round", "test_accuracy", "uploads", "uplink_bits", "downlink_bits")
 SEED = re.compile(r"-seed\d+$")
-HEAD = ("run", "seconds", *LINE)
+HEAD = ("run", "config", "seconds", *LINE)
 TARGETS = {
     "mnist": (0.90, 0.95, 0.97, 0.98, 0.99),
     "fashion_mnist": (0.80, 0.85, 0.88, 0.90),
@@ -93,10 +95,18 @@ def with_curves(
     """The runs and those of the file, by name; it has all of them afterwards.
 
     Of two with one name it is the one that has ended, or got further, the new one of equals.
+
+    Raises:
+        UsageError: they are of two configs, so that one would take the other's place.
     """
     best: dict[str, results.Result] = {}
     for run in [*kept(file), *runs]:
         before = best.get(run.name)
+        if before is not None and digest(run) != digest(before):
+            raise app.UsageError(
+                f"--curves={file}: {run.name} is of another config there than in --workdir; "
+                "give the run another name, or take its lines out of the file"
+            )
         if before is None or progress(run) >= progress(before):
             best[run.name] = run
     found = [best[name] for name in sorted(best)]
@@ -104,9 +114,17 @@ def with_curves(
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEAD)
         for run in found:
-            told = run.name, run.summary.get("wall_seconds", "")
+            told = run.name, digest(run), run.summary.get("wall_seconds", "")
             writer.writerows([*told, *map(row.get, LINE)] for row in run.rows)
     return found
+
+
+def digest(run: results.Result) -> str:
+    """Twelve digits that tell its config from others; a run of a file has them alone."""
+    if set(run.config) == {"digest"}:
+        return run.config["digest"]
+    text = json.dumps(run.config, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def progress(run: results.Result) -> tuple[bool, int]:
@@ -121,7 +139,8 @@ def kept(file: pathlib.Path) -> list[results.Result]:
     for line in csv.DictReader(lines):
         name, seconds = line["run"], line["seconds"]
         summary = {"wall_seconds": float(seconds)} if seconds else {}
-        run = runs.setdefault(name, results.Result(name, {}, [], summary))
+        config = {"digest": line["config"]}
+        run = runs.setdefault(name, results.Result(name, config, [], summary))
         share = {"test_accuracy": float(line["test_accuracy"])}
         counts = {key: int(line[key]) for key in LINE if key not in share}
         run.rows.append(counts | share)

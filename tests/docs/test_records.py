@@ -3,6 +3,9 @@
 import importlib.util
 import pathlib
 
+import pytest
+from absl import app
+
 from flq_jax.experiments.reading.grouping import Group
 from flq_jax.experiments.reading.results import Result
 
@@ -55,10 +58,24 @@ def test_what_was_run_earlier_is_kept_and_the_run_that_got_further_counts(tmp_pa
     ended = Result("mnist-x-seed1", {}, ROWS, {"wall_seconds": 30.0})
     begun = ended._replace(rows=ROWS[:1], summary={})
     other = Result("mnist-y-seed1", {}, ROWS[:2], {})
-    assert records.with_curves([begun, other], file) == [begun, other]
-    assert records.with_curves([ended], file) == [ended, other]
-    assert records.with_curves([begun], file) == [ended, other]
+
+    def curves(runs):
+        return [(r.name, r.rows, r.summary) for r in records.with_curves(runs, file)]
+
+    assert curves([begun, other]) == [begun[:1] + begun[2:4], other[:1] + other[2:4]]
+    both = [ended[:1] + ended[2:4], other[:1] + other[2:4]]
+    assert curves([ended]) == both
+    assert curves([begun]) == both
     assert records.with_curves([], tmp_path / "none.csv") == []
+
+
+def test_a_run_of_another_config_does_not_take_a_name_that_is_there(tmp_path):
+    file = tmp_path / "curves.csv"
+    run = Result("mnist-x-seed1", {"uplink": "direct(sign())"}, ROWS, {})
+    records.with_curves([run], file)
+    with pytest.raises(app.UsageError, match="mnist-x-seed1 is of another config"):
+        records.with_curves([run._replace(config={"uplink": "lazy()"})], file)
+    assert records.with_curves([], file)[0].rows == ROWS
 
 
 def test_the_picture_has_ten_clients_runs_on_mnist_and_what_is_published():
