@@ -110,7 +110,7 @@ def with_curves(
         if before is None or progress(run) >= progress(before):
             best[run.name] = run
     found = [best[name] for name in sorted(best)]
-    with file.open("w", newline="") as out:
+    with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEAD)
         for run in found:
@@ -135,7 +135,7 @@ def progress(run: results.Result) -> tuple[bool, int]:
 def kept(file: pathlib.Path) -> list[results.Result]:
     """The runs of a file of curves, without their configs; none if there is no file."""
     runs: dict[str, results.Result] = {}
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     for line in csv.DictReader(lines):
         name, seconds = line["run"], line["seconds"]
         summary = {"wall_seconds": float(seconds)} if seconds else {}
