@@ -79,6 +79,7 @@ _NAMES = {
             "geometric",
             "halved",
             "identity",
+            "in_parts",
             "lloyd_max",
         ),
         *(

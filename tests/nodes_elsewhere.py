@@ -8,7 +8,7 @@ import optax
 from flq_jax import federated, keys
 from flq_jax.compressors import clag, direct, error_feedback, innovation, lazy, perm_k
 from flq_jax.data.clients import ClientData
-from flq_jax.quantizers import bucketed, identity, rotated, sign, top_k, uniform
+from flq_jax.quantizers import identity, in_parts, rotated, sign, top_k, uniform
 from flq_jax.remote import (
     Happened,
     Instruction,
@@ -143,7 +143,7 @@ METHODS = {
     "relayed": lambda: {
         "uplink": perm_k(2, sign()),
         "downlink": federated.compressed(
-            innovation(rotated(bucketed(sign(), 8))), adopted=True, relayed=True
+            innovation(rotated(in_parts(sign(), 2))), adopted=True, relayed=True
         ),
     },
     "two_laq": lambda: {

@@ -116,6 +116,13 @@ REFUSED = {
             "size": (*INTEGERS, 0),
         },
     ),
+    flq.in_parts: (
+        {"quantizer": flq.sign(), "parts": 3},
+        {
+            "quantizer": (*PARTS, GRID, SEVERAL),
+            "parts": (*INTEGERS, 0),
+        },
+    ),
     flq.twos_complement: ({"bits": 4}, {"bits": (*BITS, 1)}),
     flq.apart: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),
     flq.halved: ({"quantizer": flq.sign()}, {"quantizer": (*PARTS, GRID, SEVERAL)}),

@@ -13,7 +13,7 @@ from flq_jax.configs.records import _rows
 
 EDEN = "direct(eden(0.1))"
 FLOATS = "direct(identity())"
-SHARED_OUT, RELAYED = _rows.SHARED_OUT, _rows.relayed(410)
+SHARED_OUT, RELAYED = _rows.SHARED_OUT, _rows.RELAYED
 TOP = "innovation(entropy_coded(top_k(0.1, d, values=sign())))"
 ADOPTED = f"compressed({TOP}, adopted=True)"
 SIGNS = "innovation(sign())"

@@ -91,8 +91,7 @@ def compressed(
 
     and a server that steps by their mean has in z what they sent, which the same Q, part
     by part in the same R, says again: `perm_k(n, Q)` on the uplink, and a relayed, adopted
-    `innovation(rotated(bucketed(Q, width)))` with width = ceil(2^ceil(log2 d) / n) on the
-    downlink: what all clients sent, at the cost of their messages. With Q = `sign()` it
+    `innovation(rotated(in_parts(Q, n)))` on the downlink: what all clients sent, at the cost of their messages. With Q = `sign()` it
     is exact for d a power of two; of d coordinates padded to n' it misses at most about
     sqrt(n' / d - 1) of the step's length, most of it in the direction of the step.
 

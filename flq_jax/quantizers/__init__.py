@@ -2,7 +2,7 @@
 
 from flq_jax.quantizers.apart import apart
 from flq_jax.quantizers.base import Layout, Message, Quantizer
-from flq_jax.quantizers.bucketed import bucketed
+from flq_jax.quantizers.bucketed import bucketed, in_parts
 from flq_jax.quantizers.codebook import codebook, levels_of, lloyd_max
 from flq_jax.quantizers.eden import drive, drive_plus, eden
 from flq_jax.quantizers.entropy_coded import entropy_coded
@@ -49,6 +49,7 @@ __all__ = [
     "halved",
     "homomorphic_thc",
     "identity",
+    "in_parts",
     "levels_of",
     "lloyd_max",
     "low_rank",

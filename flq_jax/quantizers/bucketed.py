@@ -32,14 +32,52 @@ def bucketed(quantizer: Quantizer, size: int) -> Quantizer:
     """
     require_instance("bucketed", "quantizer", quantizer, Quantizer)
     require_integer("bucketed", "size", size, 1)
+    return _bucketed("bucketed", quantizer, size)
+
+
+def in_parts(quantizer: Quantizer, parts: int) -> Quantizer:
+    """Applies `quantizer` to each of `parts` equal parts of a vector of any length.
+
+    `bucketed(quantizer, ceil(d / parts))` of f32[d]; the last part is shorter where d is no
+    multiple, and there are fewer where ceil(d / parts) fill d already. Inside `rotated`,
+    the parts are those of `perm_k(parts, quantizer)`.
+
+    Args:
+        quantizer: as of `bucketed`, for vectors of any length.
+        parts: 1 or more; ValueError otherwise.
+    """
+    require_instance("in_parts", "quantizer", quantizer, Quantizer)
+    require_integer("in_parts", "parts", parts, 1)
+
+    def of(d):
+        return _bucketed("in_parts", quantizer, -(-d // parts))
+
+    of(parts)  # which says now what it would say of a vector
+
+    def encode(key, x):
+        return of(x.size).encode(key, x)
+
+    def decode(key, message):
+        return of(message.codes.size).decode(key, message)
+
+    def overload(x):
+        return of(x.size).overload(x)
+
+    fits = quantizer.overload is never
+    return Quantizer(
+        encode, decode, lambda d: of(d).layout(d), never if fits else overload
+    )
+
+
+def _bucketed(caller: str, quantizer: Quantizer, size: int) -> Quantizer:
     if quantizer.choose is not None:
-        raise ValueError("bucketed: takes no choice; choose among bucketed ones")
-    require_measured("bucketed", quantizer)
-    require_one_length("bucketed", quantizer, size)
+        raise ValueError(f"{caller}: takes no choice; choose among several {caller}")
+    require_measured(caller, quantizer)
+    require_one_length(caller, quantizer, size)
     one = quantizer.layout(size)
     if one.num_codes != size or len(one.runs) != 1:
         raise ValueError(
-            f"bucketed: needs a quantizer with one code a coordinate, got {one}"
+            f"{caller}: needs a quantizer with one code a coordinate, got {one}"
         )
 
     def pieces(d):

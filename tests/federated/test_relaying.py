@@ -9,7 +9,7 @@ import pytest
 from flq_jax import federated, keys
 from flq_jax.compressors import innovation, perm_k
 from flq_jax.data.clients import ClientData
-from flq_jax.quantizers import bucketed, rotated, sign, uniform
+from flq_jax.quantizers import in_parts, rotated, sign, uniform
 
 CLIENTS, ROUNDS = 4, 3
 SIGN = sign()
@@ -29,10 +29,8 @@ def apart(d, relayed, values=SIGN):
     drawn = np.random.default_rng(0).standard_normal((2, CLIENTS, 3, d))
     inputs, labels = drawn[0], drawn[1, ..., 0]
     data = ClientData(inputs, labels, np.int32([3] * CLIENTS))
-    width = -(-(1 << (d - 1).bit_length()) // CLIENTS)
-    down = federated.compressed(
-        innovation(rotated(bucketed(values, width))), adopted=True, relayed=relayed
-    )
+    said_again = innovation(rotated(in_parts(values, CLIENTS)))
+    down = federated.compressed(said_again, adopted=True, relayed=relayed)
     work, start = federated.gradient(loss), jnp.zeros(d)
     network = federated.everyone(CLIENTS)
     link, server = perm_k(CLIENTS, values), optax.sgd(0.1)

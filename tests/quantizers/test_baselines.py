@@ -13,6 +13,7 @@ from flq_jax.quantizers import (
     drive,
     fixed_point,
     geometric,
+    in_parts,
     natural,
     nuqsgd,
     one_of,
@@ -145,6 +146,15 @@ def test_what_is_left_over_is_a_bucket_of_its_own_length(key):
     assert quantizer.layout(7).num_bits == 2 * (4 + 32)
 
 
+def test_parts_are_buckets_of_the_share_of_any_length(key):
+    """Thirds of seven are 3, 3 and 1; of four, 2 and 2."""
+    x = np.float32([1.0, -2.0, 3.0, 10.0, 10.0, -10.0, 0.5])
+    found = roundtrip(in_parts(sign(), 3), key, x)
+    np.testing.assert_allclose(found, [2, -2, 2, 10, 10, -10, 0.5], rtol=1e-6)
+    found = roundtrip(in_parts(sign(), 3), jax.random.clone(key), x[:4])
+    np.testing.assert_allclose(found, [1.5, -1.5, 6.5, 6.5], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "make, match",
     [
@@ -165,6 +175,11 @@ def test_what_is_left_over_is_a_bucket_of_its_own_length(key):
         (lambda: fixed_point(8, 0.5), "fraction=0.5"),
         (lambda: bucketed(uniform(3), 0), "bucketed: size must be .* size=0"),
         (lambda: bucketed(top_k(2, 4), 4), "one code a coordinate"),
+        (lambda: in_parts(sign(), 0), "in_parts: parts must be .* parts=0"),
+        (
+            lambda: in_parts(one_of((sign(), uniform(3))), 4),
+            "in_parts: takes no choice",
+        ),
         (
             lambda: bucketed(one_of((sign(), uniform(3))), 4),
             "bucketed: takes no choice",
