@@ -31,8 +31,8 @@ LINE = ("round", "test_accuracy", "uploads", "uplink_bits", "downlink_bits")
 SEED = re.compile(r"-seed\d+$")
 HEAD = ("run", "config", "seconds", *LINE)
 TARGETS = {
-    "mnist": (0.90, 0.95, 0.97, 0.98, 0.99),
-    "fashion_mnist": (0.80, 0.85, 0.88, 0.90),
+    "mnist": (0.90, 0.95, 0.97, 0.98, 0.99, 0.992),
+    "fashion_mnist": (0.80, 0.85, 0.88, 0.90, 0.91),
 }
 WAYS = {
     "uplink bits": ("uplink_bits",),

@@ -5,7 +5,7 @@
 
 `mnist-first-...` have one epoch in batches of 20 at a rate of 0.1 and 3,416 parameters,
 `mnist-then-...` batches of 50 at 0.2 and 3,951, `mnist-last-...` four convolutions and
-4,086. docs/records.md has the figures.
+4,086, `mnist-wider-...` three and 6,898. docs/records.md has the figures.
 """
 
 from flq_jax.configs import default
@@ -42,18 +42,22 @@ THEN = {
     "relayed": _rows.Row(SHARED_OUT, RELAYED, 8, 4),
     "twentieth_of_a_bit": _rows.Row("direct(eden(0.05))", EDEN_DOWN, 16, 4),
 }
+FLOATS_TOO = _rows.Row(FLOATS, rounds=22, epochs=4)
+SHARED = _rows.Row(SHARED_OUT, RELAYED, 22, 4)
 LAST = {
-    "deeper": _rows.Row(SHARED_OUT, RELAYED, 8, 4),
-    "moved": _rows.Row(SHARED_OUT, RELAYED, 22, 4, moved=True),
-    "floats_both": _rows.Row(FLOATS, rounds=22, epochs=4, moved=True),
-    "slower_server": _rows.Row(
-        SHARED_OUT,
-        RELAYED,
-        22,
-        4,
-        moved=True,
-        server="optax.sgd(optax.linear_schedule(1.0, 0.1, rounds))",
+    "deeper": SHARED._replace(moved=False, rounds=8),
+    "moved": SHARED,
+    "floats_both": FLOATS_TOO,
+    "slower_server": SHARED._replace(
+        server="optax.sgd(optax.linear_schedule(1.0, 0.1, rounds))"
     ),
+    "eight_epochs": SHARED._replace(epochs=8),
+}
+WIDER = {
+    "four_epochs": SHARED._replace(rounds=11),
+    "eight_epochs": _rows.RECORD,
+    "sixteen_epochs": _rows.RECORD._replace(rounds=6, epochs=16),
+    "floats_both": FLOATS_TOO._replace(rounds=11, epochs=8),
 }
 
 
@@ -63,22 +67,27 @@ def get_config():
 
 def sweep():
     """name -> config of each step."""
-    first = {f"mnist-first-{name}": _first(row) for name, row in FIRST.items()}
-    then = {
-        f"mnist-then-{name}": _rows.all_at_work_config(
-            "mnist", row._replace(model=_rows.SMALL), 0
+    steps = {
+        "first": ({k: _one_epoch(row) for k, row in FIRST.items()}, "CNN((5, 10, 16))"),
+        "then": (
+            {k: row._replace(moved=False) for k, row in THEN.items()},
+            "CNN((8, 12, 15))",
+        ),
+        "last": (LAST, "CNN((6, 10, 14, 16))"),
+        "wider": (WIDER, _rows.CNN),
+    }
+    configs = {
+        f"mnist-{step}-{name}": _rows.all_at_work_config(
+            "mnist", row._replace(model=model), 0
         )
-        for name, row in THEN.items()
+        for step, (rows, model) in steps.items()
+        for name, row in rows.items()
     }
-    last = {
-        f"mnist-last-{name}": _rows.all_at_work_config("mnist", row, 0)
-        for name, row in LAST.items()
-    }
-    return first | then | last
+    for name, config in configs.items():
+        if name.startswith("mnist-first-"):
+            config.let.rate, config.let.batch = 0.1, 20
+    return configs
 
 
-def _first(row):
-    row = row._replace(epochs=1, model="CNN((5, 10, 16))")
-    config = _rows.all_at_work_config("mnist", row, 0)
-    config.let.rate, config.let.batch = 0.1, 20
-    return config
+def _one_epoch(row):
+    return row._replace(epochs=1, moved=False)
