@@ -34,6 +34,11 @@ TARGETS = {
     "mnist": (0.90, 0.95, 0.97, 0.98, 0.99, 0.992),
     "fashion_mnist": (0.80, 0.85, 0.88, 0.90, 0.91),
 }
+COLUMNS = ("up", "down", "both", "frames, both", "seconds")
+HEADER = (
+    f"| row | accuracy (%) | rounds, by seed | {' | '.join(COLUMNS)} |",
+    "|" + "---|" * (3 + len(COLUMNS)),
+)
 WAYS = {
     "uplink bits": ("uplink_bits",),
     "uplink and downlink bits": ("uplink_bits", "downlink_bits"),
@@ -156,8 +161,18 @@ def by_row(runs: Iterable[results.Result]) -> list[grouping.Group]:
     return [*groups.values()]
 
 
+def set_ups(groups: Iterable[grouping.Group]) -> dict[str, list[grouping.Group]]:
+    """data, clients and split -> its rows, which are named without them there."""
+    found: dict[str, list[grouping.Group]] = {}
+    for group in groups:
+        set_up, _, row = group.name.rpartition("-")
+        found.setdefault(set_up, []).append(group._replace(name=row))
+    return found
+
+
 def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
-    """The lines of a group in Markdown, one for each target; it is named in the first."""
+    """The lines of a group in Markdown, one for each target that a seed reached, and one
+    for the next; the group is named in the first."""
     found, name = [], f"`{group.name}`"
     for target in targets:
         costs = [cost(run.rows, target) for run in group.results]
@@ -172,6 +187,8 @@ def table(group: grouping.Group, targets: Iterable[float]) -> list[str]:
         rounds = "/".join(map(told, costs, group.results))
         found.append(f"| {name} | {100 * target:g} | {rounds} | {' | '.join(means)} |")
         name = ""
+        if not reached:
+            break
     return found
 
 
@@ -194,7 +211,7 @@ def drawn(groups: Iterable[grouping.Group]) -> Figure:
     published figures."""
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    groups = [group for group in groups if group.name.startswith("mnist-10-")]
+    groups = [group for group in groups if group.name.startswith("mnist-10-iid-")]
     for place, (axes, way) in enumerate(zip(panels, WAYS)):
         for group, colour in zip(groups, page.colours(groups), strict=True):
             for number, run in enumerate(group.results):
@@ -222,12 +239,10 @@ def main(argv: list[str]) -> None:
     if _CURVES.value:
         runs = with_curves(runs, pathlib.Path(_CURVES.value))
     groups = by_row(runs)
-    columns = ("up", "down", "both", "frames, both", "seconds")
-    print(f"| row | accuracy (%) | rounds, by seed | {' | '.join(columns)} |")
-    print("|" + "---|" * (3 + len(columns)))
-    for group in groups:
-        data = group.name.partition("-")[0]
-        print("\n".join(table(group, TARGETS[data])))
+    for set_up, within in set_ups(groups).items():
+        data = set_up.partition("-")[0]
+        lines = [line for group in within for line in table(group, TARGETS[data])]
+        print("\n".join(["", f"### {set_up}", "", *HEADER, *lines]))
     if _DRAWING.value:
         drawing.write_svg(drawn(groups), _DRAWING.value)
 

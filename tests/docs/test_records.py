@@ -47,10 +47,26 @@ def test_a_seed_that_fails_is_told_and_not_averaged():
         Result("mnist-x-seed3", {}, ROWS[:1], {}),
     ]
     (group,) = records.by_row(runs)
-    assert records.table(group, [0.9, 0.99]) == [
-        "| `mnist-x` | 90 | 2/never/not yet | 180 | 40 | 220 | 4.95e+03 | 20 |",
-        "|  | 99 | never/never/not yet | - | - | - | - | - |",
+    assert records.table(group, [0.8, 0.9]) == [
+        "| `mnist-x` | 80 | 1/1/1 | 90 | 20 | 110 | 2.48e+03 | 10 |",
+        "|  | 90 | 2/never/not yet | 180 | 40 | 220 | 4.95e+03 | 20 |",
     ]
+
+
+def test_of_what_nobody_reached_the_first_is_told():
+    run = Result("mnist-x-seed1", {}, ROWS, {})
+    (group,) = records.by_row([run])
+    last = "|  | 98 | not yet | - | - | - | - | - |"
+    assert records.table(group, [0.9, 0.98, 0.99])[1:] == [last]
+
+
+def test_rows_of_one_set_up_are_named_without_it():
+    names = "mnist-10-iid-x", "mnist-100-iid-x", "mnist-10-iid-y"
+    found = records.set_ups([Group(name, {}, []) for name in names])
+    assert {told: [each.name for each in rows] for told, rows in found.items()} == {
+        "mnist-10-iid": ["x", "y"],
+        "mnist-100-iid": ["x"],
+    }
 
 
 def test_what_was_run_earlier_is_kept_and_the_run_that_got_further_counts(tmp_path):
