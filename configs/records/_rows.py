@@ -54,8 +54,9 @@ ROWS = {
 }
 UNDER_SKEW = ("record", "fedavg")
 # Who was not there has missed a broadcast, which can't build on earlier ones, then.
+EIGHT_BITS = "direct(segmented(uniform(8)))"
 ROWS_OF_A_TENTH = {
-    "record": Row(SHARED_OUT, "direct(segmented(uniform(8)))", 12, 20),
+    "record": Row(SHARED_OUT, EIGHT_BITS, 12, 20),
     "fedavg": Row("direct(identity())", rounds=20, epochs=5),
 }
 
