@@ -126,6 +126,33 @@ def silence(message: Message, send: jax.Array) -> Message:
     )
 
 
+def around(
+    compressor: Compressor, init: Callable, encode: Callable, overload: Callable
+) -> Compressor:
+    """A link that wraps another's client, of which its own memory has the `inner`.
+
+    The server is the inner link's, and what it remembers and estimates is told from the
+    inner memory.
+
+    Args:
+        compressor: what is wrapped.
+        init, encode, overload: see `Compressor`; of a memory with the field `inner`.
+    """
+
+    def of_inner(
+        tell: Callable[[Memory], Any] | None,
+    ) -> Callable[[Memory], Any] | None:
+        return None if tell is None else lambda memory: tell(memory.inner)
+
+    return compressor._replace(
+        init=init,
+        encode=encode,
+        overload=overload,
+        estimate=of_inner(compressor.estimate),
+        mirrored=of_inner(compressor.mirrored),
+    )
+
+
 def echo(
     compressor: Compressor,
     key: jax.Array,
