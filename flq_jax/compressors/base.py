@@ -74,7 +74,8 @@ class Compressor(NamedTuple):
         turns: whether a client must know its turn and the round's shared key, see
             `Broadcast`.
         mirrored: the client's memory -> what the server remembers of it, which decoding
-            takes; None where that is nothing.
+            takes, as arrays of that memory; None where that is nothing. A simulation
+            keeps them once.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
