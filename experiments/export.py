@@ -151,7 +151,7 @@ def require_public(config: ConfigDict) -> None:
 def newest(folder: pathlib.Path, run: Run) -> tuple[int, State]:
     """(finished rounds, state) of the newest whole checkpoint; `ConfigError` if none."""
     checkpoints = Checkpoints(folder / "checkpoints", console.tell, reading=True)
-    found = restored(checkpoints, run.state)
+    found = restored(checkpoints, run.federation.compressor, run.state)
     checkpoints.close()
     if found is None:
         raise ConfigError(f"--workdir: must hold a checkpoint, got {folder}")

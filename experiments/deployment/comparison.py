@@ -61,7 +61,7 @@ def deployed(run: Run, folder: pathlib.Path) -> tuple[int, State]:
     """(finished rounds, the server's state) of the folder's last checkpoint."""
     like = elsewhere(run.state, len(run.partition.sizes))
     checkpoints = Checkpoints(folder / "checkpoints", console.tell, reading=True)
-    found = restored(checkpoints, like)
+    found = restored(checkpoints, run.federation.compressor, like)
     checkpoints.close()
     return (0, like) if found is None else (found[0], found[1])
 

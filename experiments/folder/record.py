@@ -216,7 +216,7 @@ def resumed(
         ConfigError: its checkpoints are of another state, another version, or of other
             examples.
     """
-    found = restored(checkpoints, run.state)
+    found = restored(checkpoints, run.federation.compressor, run.state)
     if found is None:
         return Progress(0, run.state), [], 0.0, since({}, provenance())
     rounds, state, kept = found

@@ -74,7 +74,8 @@ class Compressor(NamedTuple):
         turns: whether a client must know its turn and the round's shared key, see
             `Broadcast`.
         mirrored: the client's memory -> what the server remembers of it, which decoding
-            takes; None where that is nothing.
+            takes, as arrays of that memory; None where that is nothing. A simulation
+            keeps them once.
     """
 
     init: Callable[[int], tuple[Memory, Memory]]
@@ -123,6 +124,33 @@ def silence(message: Message, send: jax.Array) -> Message:
     """The message itself if `send` (bool[]), otherwise silence: all zeros."""
     return jax.tree.map(
         lambda leaf: jnp.where(send, leaf, jnp.zeros_like(leaf)), message
+    )
+
+
+def around(
+    compressor: Compressor, init: Callable, encode: Callable, overload: Callable
+) -> Compressor:
+    """A link that wraps another's client, of which its own memory has the `inner`.
+
+    The server is the inner link's, and what it remembers and estimates is told from the
+    inner memory.
+
+    Args:
+        compressor: what is wrapped.
+        init, encode, overload: see `Compressor`; of a memory with the field `inner`.
+    """
+
+    def of_inner(
+        tell: Callable[[Memory], Any] | None,
+    ) -> Callable[[Memory], Any] | None:
+        return None if tell is None else lambda memory: tell(memory.inner)
+
+    return compressor._replace(
+        init=init,
+        encode=encode,
+        overload=overload,
+        estimate=of_inner(compressor.estimate),
+        mirrored=of_inner(compressor.mirrored),
     )
 
 

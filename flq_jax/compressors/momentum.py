@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors.base import NO_BROADCAST, Compressor
+from flq_jax.compressors.base import NO_BROADCAST, Compressor, around
 from flq_jax.single import single
 
 
@@ -60,12 +60,5 @@ def momentum(compressor: Compressor, beta: float) -> Compressor:
     def overload(x, memory, broadcast=NO_BROADCAST):
         return compressor.overload(averaged(x, memory), memory.inner, broadcast)
 
-    made = compressor._replace(
-        init=init, encode=encode, overload=overload, transforms=True, beta=beta
-    )
-    if compressor.mirrored is not None:
-        mirrored = compressor.mirrored
-        made = made._replace(mirrored=lambda memory: mirrored(memory.inner))
-    if compressor.estimate is None:
-        return made
-    return made._replace(estimate=lambda memory: compressor.estimate(memory.inner))
+    made = around(compressor, init, encode, overload)
+    return made._replace(transforms=True, beta=beta)

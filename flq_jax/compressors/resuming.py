@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors.base import NO_BROADCAST, Compressor
+from flq_jax.compressors.base import NO_BROADCAST, Compressor, around
 from flq_jax.quantizers import Message
 
 
@@ -60,7 +60,4 @@ def resuming(
     def overload(x, memory, broadcast=NO_BROADCAST):
         return link(memory.state).overload(x, memory.inner, broadcast)
 
-    made = first._replace(init=init, encode=encode, overload=overload)
-    if first.estimate is None:
-        return made
-    return made._replace(estimate=lambda memory: first.estimate(memory.inner))
+    return around(first, init, encode, overload)

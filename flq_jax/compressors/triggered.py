@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from flq_jax.compressors.base import NO_BROADCAST, Broadcast, Compressor, silence
+from flq_jax.compressors.base import (
+    NO_BROADCAST,
+    Broadcast,
+    Compressor,
+    around,
+    silence,
+)
 
 
 class Candidate(NamedTuple):
@@ -81,14 +87,8 @@ def triggered(compressor: Compressor, trigger: Trigger) -> Compressor:
     def overload(x, memory, broadcast=NO_BROADCAST):
         return compressor.overload(x, memory.inner, broadcast)
 
-    return compressor._replace(
-        init=init,
-        encode=encode,
-        overload=overload,
-        estimate=lambda memory: estimate(memory.inner),
-        history=trigger.history,
-        silent=True,
-    )
+    made = around(compressor, init, encode, overload)
+    return made._replace(history=trigger.history, silent=True)
 
 
 def squared_norm(x: jax.Array) -> jax.Array:

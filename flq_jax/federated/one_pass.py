@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from flq_jax.compressors.base import silence
 from flq_jax.data.flat import Pool, Shards
+from flq_jax.federated.mirrored import as_kept, whole
 from flq_jax.federated.rows import put, select, take
 from flq_jax.federated.serving import decoded, moved, weighed
 from flq_jax.federated.state import Federation, State, Uplink
@@ -66,6 +67,7 @@ def one_pass(
 
     each = partial(heard_at_once, federation)
     grouped = federation.grouping(each, begun.told, begun.pool, sums=True)
+    memory = as_kept(state.client_memory, memory)
     server = take(state.server_memory, who, data.sizes.shape[0])
     part, said, (memory, local, server) = grouped(
         (memory, local, server), begun.plan.listens, shares, who, shards, choice, turn
@@ -100,7 +102,7 @@ def heard_at_once(
         told: what all are told.
         pool: where their examples are.
         memories: what each remembers of its link and of its work, and the server of it,
-            leading axis [g].
+            leading axis [g], see `State`.
         listens: who takes part, bool[g].
         shares: what each one's estimate counts, f32[g].
         who, shards, choice, turn: see `Asked.rows`.
@@ -109,7 +111,8 @@ def heard_at_once(
         (its part of the sum, f32[d], or shaped as the params, see `stays_in_tensors`;
         what it said, with the messages' lengths alone; what is remembered then).
     """
-    memory, local, server = memories
+    own, local, server = memories
+    memory = whole(federation.compressor, own, server)
     plain = stays_in_tensors(federation)
     each = partial(client, federation, plain=plain)
     said = jax.vmap(each, (None, None, 0, 0, 0, 0, 0, 0))(
@@ -127,6 +130,7 @@ def heard_at_once(
         )
         part = jnp.dot(shares, federation.aggregate.share(estimates), precision=EXACT)
     memory, local = kept(said, (memory, local), active, active)
+    memory = as_kept(own, memory)
     # pyrefly: ignore[bad-argument-type] nothing else of it is kept
     length = Message((), (), said.message.num_bits)
     said = said._replace(message=length, memory=(), local=())

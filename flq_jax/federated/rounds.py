@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from flq_jax.data.flat import Shards
 from flq_jax.federated.downlink import downlink_state
+from flq_jax.federated.mirrored import unmirrored
 from flq_jax.federated.network import require_clients
 from flq_jax.federated.one_pass import one_pass, takes_one_pass
 from flq_jax.federated.rows import among_all
@@ -44,7 +45,7 @@ def init(federation: Federation, params: Any, clients: int) -> State:
     return State(
         params=theta,
         opt_state=federation.server_optimizer.init(theta),
-        client_memory=jax.tree.map(each, client),
+        client_memory=jax.tree.map(each, unmirrored(federation.compressor, client)),
         local_memory=jax.tree.map(each, federation.local_update.init(params)),
         server_memory=jax.tree.map(each, server),
         movements=jnp.zeros(federation.compressor.history),
@@ -89,8 +90,8 @@ def round_step(
 
     Where the state is donated, a round takes, beside it and the examples, a few f32[d]
     for each client that the network asks, and numbers for each of the others: 10,000
-    clients of softmax regression, 100 a round, peak about 200 MB above their state of 0
-    (SGD), 314 (error feedback) or 628 MB (lazy innovations)
+    clients of softmax regression, 100 a round, peak about 150 MB above their state of 0
+    (SGD) or 314 MB (error feedback, lazy innovations)
     (`python -m benchmarks.client_memory`).
 
     Args:

@@ -51,7 +51,8 @@ class State(NamedTuple):
     Attributes:
         params: the server's model theta, f32[d].
         opt_state: the server optimizer's.
-        client_memory: what each client's end of the link remembers, leading axis [m].
+        client_memory: what each client's end of the link remembers, leading axis [m];
+            `AtServer` in the place of what the server remembers, too.
         local_memory: what each client's own work remembers, leading axis [m], see
             `LocalUpdate`.
         server_memory: what the server remembers of each client, leading axis [m].

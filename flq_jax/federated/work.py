@@ -12,6 +12,7 @@ from flq_jax.compressors import Broadcast
 from flq_jax.compressors.base import echo
 from flq_jax.data.flat import Pool, Shards, joined
 from flq_jax.federated.downlink import Heard, heard
+from flq_jax.federated.mirrored import as_kept, whole
 from flq_jax.federated.network import Plan
 from flq_jax.federated.rows import put, select, take, turns
 from flq_jax.federated.state import Federation, State, Uplink
@@ -102,7 +103,11 @@ def asked(
     plan = federation.network.plan(keys.participation, state.network, round_index)
     clients = data.sizes.shape[0]
     pool, shards = data.of(plan.who).apart()
-    memory, local = take((state.client_memory, state.local_memory), plan.who, clients)
+    memory, server, local = take(
+        (state.client_memory, state.server_memory, state.local_memory),
+        *(plan.who, clients),
+    )
+    memory = whole(federation.compressor, memory, server)
     rows = plan.who, shards, memory, local, plan.choice, turns(plan.who)
     return Asked(model, told, plan, pool, rows, clients)
 
@@ -154,6 +159,7 @@ def settled(
     )
     arrived = active & outcome.arrived
     memory, local = kept(said, memories, active, arrived)
+    memory = as_kept(state.client_memory, memory)
     weights = jnp.where(active, shards.sizes, 0).astype(jnp.float32)
     lost = jnp.where(active, weights * said.loss, 0.0)
     loss = jnp.sum(lost) / jnp.sum(weights)

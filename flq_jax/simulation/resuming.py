@@ -10,9 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from flq_jax.compressors import Compressor
 from flq_jax.data.dataset import digest
+from flq_jax.federated import State
+from flq_jax.federated.mirrored import as_kept, both_ends
 from flq_jax.ledger import Links
-from flq_jax.simulation.checkpoints import Checkpoints
+from flq_jax.simulation.checkpoints import Checkpoints, NotThisRuns
 from flq_jax.simulation.examples import Examples
 from flq_jax.simulation.progress import Progress, from_note, noted
 
@@ -52,11 +55,41 @@ def leave(
     store.save(progress.rounds, progress.state, kept)
 
 
+def restored(
+    store: Checkpoints, compressor: Compressor, like: State
+) -> tuple[int, State, dict[str, Any]] | None:
+    """The newest checkpoint that is whole, see `Checkpoints.restore`.
+
+    Versions up to 0.1.0 kept at both ends what both remember, see `mirrored`. Theirs are
+    read, too, and the clients' copy is left out.
+
+    Args:
+        store: where they lie.
+        compressor: the uplink.
+        like: a state of the same shapes, on the devices where it shall lie.
+
+    Raises:
+        NotThisRuns: see there.
+    """
+    try:
+        return store.restore(like)
+    except NotThisRuns as other:
+        try:
+            found = store.restore(both_ends(compressor, like))
+        except NotThisRuns:
+            raise other from None
+    if found is None:
+        return None
+    rounds, state, note = found
+    memory = as_kept(like.client_memory, state.client_memory)
+    return rounds, state._replace(client_memory=memory), note
+
+
 def newest(
-    store: Checkpoints, like: Any, of: Mapping[str, Any]
+    store: Checkpoints, compressor: Compressor, like: State, of: Mapping[str, Any]
 ) -> tuple[Progress, list] | None:
     """(progress, rows) as last saved, or None; ValueError if another simulation's."""
-    found = store.restore(like)
+    found = restored(store, compressor, like)
     store.close()
     if found is None:
         return None

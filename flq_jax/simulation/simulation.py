@@ -259,7 +259,8 @@ class Simulation:
 
     def _go_on(self, store: Checkpoints, further_than: int) -> bool:
         """Whether there is a checkpoint; taken if it is further than so many rounds."""
-        found = resuming.newest(store, self._progress.state, self._of)
+        link = self.federation.compressor
+        found = resuming.newest(store, link, self._progress.state, self._of)
         if found is not None and found[0].rounds > further_than:
             self._progress, self.rows = found
         return found is not None

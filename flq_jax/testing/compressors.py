@@ -30,7 +30,8 @@ def check_compressor(
     turn where there is a choice, of which the decoder is not told; silence by a rule of
     its own needs `silent`. Silence leaves the server's memory alone; where the server
     holds an estimate, it is bit for bit the one that the client believes it holds, and is
-    what silence decodes to; elsewhere silence decodes to zero. Memories keep their shapes
+    what silence decodes to; elsewhere silence decodes to zero. What is `mirrored` is the
+    server's memory, bit for bit, whatever is silent or lost. Memories keep their shapes
     and dtypes; vmap over clients, round after round, is a loop; x is heeded: somewhere on
     the way -x makes another message. Keys and decoders are as in `check_quantizer`.
 
@@ -89,6 +90,10 @@ def _check_walk(
         client = client if lost[k] else after
         believed = beliefs[0 if lost[k] else 1] if beliefs else None
         server = _check_arrival(link, key, message, server, broadcast, believed)
+        if compressor.mirrored is not None:
+            mirrored = compressor.mirrored(client)
+            agree = _like(mirrored, server) and same(mirrored, server)
+            require("mirrored", agree, where, f"the server's {server}", mirrored)
     must = "another message about -x than about x"
     require("x", heeded or not spoke, f"{len(xs)} rounds", must, "always the same")
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from flq_jax.compressors import direct, error_feedback, innovation, momentum
+from flq_jax.compressors import direct, error_feedback, innovation, momentum, resuming
 from flq_jax.compressors.base import NO_BROADCAST, echo
 from flq_jax.quantizers import eden, sign, stochastic
 
@@ -15,6 +15,11 @@ LINKS = {
     "innovation": innovation(sign()),
     "small steps": innovation(stochastic(1), rate=0.25),
     "small steps of momentum": momentum(innovation(stochastic(1), rate=0.25), 0.5),
+    "small steps, resumed": resuming(
+        lambda side: innovation(stochastic(1), rate=0.25),
+        lambda message: message.side,
+        np.zeros(1, np.float32),
+    ),
     "momentum": momentum(direct(sign()), 0.5),
 }
 

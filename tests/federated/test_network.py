@@ -13,6 +13,7 @@ from flq_jax import federated, keys
 from flq_jax.compressors import direct, error_feedback, innovation, lazy
 from flq_jax.data.clients import ClientData
 from flq_jax.federated import Federation, Network, Outcome, Plan
+from flq_jax.federated.mirrored import both_ends
 from flq_jax.quantizers import identity, one_of, sign, uniform
 
 D, M, ROUNDS = 3, 4, 20
@@ -87,10 +88,22 @@ def jitted(compressor, network, step):
     return fed, jax.jit(go)
 
 
-def run(compressor, told, rounds, step=1.0, theta=(0.0, 0.0, 0.0), network=SCRIPTED):
-    """(final state, list of metrics), in numpy; `told` is the network's state."""
+def run(
+    compressor,
+    told,
+    rounds,
+    step=1.0,
+    theta=(0.0, 0.0, 0.0),
+    network=SCRIPTED,
+    apart=False,
+):
+    """(final state, list of metrics), in numpy; `told` is the network's state.
+
+    With `apart` each end has a memory of its own also of what both remember.
+    """
     fed, go = jitted(compressor, network, step)
     state = federated.init(fed, np.asarray(theta, np.float32), M)._replace(network=told)
+    state = both_ends(compressor, state) if apart else state
     log = []
     for k in range(rounds):
         state, metrics = go(data(), state, np.int32(k))
@@ -164,15 +177,12 @@ def test_who_is_lost_or_absent_remembers_what_it_did_before(link):
         run(link, script(listens, arrives), rounds, 0.1, (0.0, 1.0, 5.0))[0]
         for rounds in (1, 2)
     )
-    for old, new in zip(
-        jax.tree.leaves(before.client_memory), jax.tree.leaves(after.client_memory)
-    ):
-        np.testing.assert_array_equal(old[1:], new[1:])  # lost, lost, absent
-    moved = jax.tree.map(
-        lambda old, new: np.any(old[0] != new[0]),
-        before.client_memory,
-        after.client_memory,
+    before, after = (
+        (state.client_memory, state.server_memory) for state in (before, after)
     )
+    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        np.testing.assert_array_equal(old[1:], new[1:])  # lost, lost, absent
+    moved = jax.tree.map(lambda old, new: np.any(old[0] != new[0]), before, after)
     assert any(jax.tree.leaves(moved))
 
 
@@ -180,7 +190,8 @@ def test_who_is_lost_or_absent_remembers_what_it_did_before(link):
 def test_both_ends_agree_whatever_is_lost(seed):
     rng = np.random.default_rng(seed)
     listens, arrives = rng.uniform(size=(2, ROUNDS, M)) < 0.6
-    state, log = run(ONE_BIT, script(listens, arrives), ROUNDS, step=0.1)
+    told = script(listens, arrives)
+    state, log = run(ONE_BIT, told, ROUNDS, step=0.1, apart=True)
     np.testing.assert_array_equal(state.client_memory.inner, state.server_memory)
     assert sum(metrics.lost for metrics in log) > 0
     assert np.any(state.server_memory != 0.0)

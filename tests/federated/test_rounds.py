@@ -138,7 +138,8 @@ def test_a_memory_that_overflows_with_an_update_does_not_poison_the_server(wrap)
         state, metrics = jitted(fed)(data, state, np.int32(k))
         log.append(int(metrics.diverged))
         assert np.all(np.isfinite(state.params))
-        assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(state.client_memory))
+        remembered = jax.tree.leaves((state.client_memory, state.server_memory))
+        assert all(np.all(np.isfinite(x)) for x in remembered)
     assert log[0] == 0 and sum(log) > 0
 
 
@@ -177,7 +178,6 @@ def test_those_not_sampled_count_with_their_last_estimate():
     # With a step of 0 all are heard in time: the references are their gradients.
     expected = -np.arange(4.0)[:, None] * np.ones(D)
     np.testing.assert_allclose(state.server_memory, expected, atol=1e-6)
-    np.testing.assert_array_equal(state.server_memory, state.client_memory)
     assert sum(metrics.uplink_bits.sum() for metrics in log) == 60 * 96
 
 

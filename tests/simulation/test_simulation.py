@@ -13,8 +13,10 @@ import flq_jax as flq
 from flq_jax import data, models
 from flq_jax.configs import mnist_flq_binary
 from flq_jax.experiments.assembly.stacked_runs import looping, stacked
-from flq_jax.simulation import intervals
+from flq_jax.federated.mirrored import both_ends
+from flq_jax.simulation import intervals, resuming
 from flq_jax.simulation import simulation as module
+from flq_jax.simulation.leaves import nbytes
 from flq_jax.simulation.progress import Progress
 
 RNG = np.random.default_rng(0)
@@ -299,3 +301,23 @@ def test_it_sends_what_the_command_sends():
     np.testing.assert_allclose(
         ravel_pytree(sim.params)[0], progress[0].state.params, atol=1e-7
     )
+
+
+def test_a_checkpoint_with_both_ends_of_0_1_0_is_taken_up(tmp_path):
+    """It has each client's reference twice, f32[4 clients, 4 weights]."""
+    mine = functools.partial(make, uplink=flq.momentum(flq.innovation(flq.sign()), 0.5))
+    sim, other = mine(), mine()
+    list(sim.run(rounds=2))
+    progress, store = sim._progress, resuming.store_in(tmp_path)
+    state = both_ends(sim.federation.compressor, progress.state)
+    assert nbytes(state) - nbytes(progress.state) == 4 * 4 * 4
+    resuming.leave(store, progress._replace(state=state), sim.rows, sim._of)
+    store.close()
+    other.restore(tmp_path)
+    assert jax.tree.structure(other._progress.state) == jax.tree.structure(
+        progress.state
+    )
+    assert same(other._progress.state, progress.state) and other.rows == sim.rows
+    assert list(other.run(rounds=3)) == list(sim.run(rounds=3))
+    with pytest.raises(ValueError, match=r"not this run's: \.client_memory"):
+        make(uplink=flq.innovation(flq.sign())).restore(tmp_path)

@@ -282,8 +282,16 @@ COMPRESSORS = {
     "never silent, it says": (lazy(LINK)._replace(silent=False), "^silence: .*True"),
     "the client remembers x": (LINK._replace(encode=_own_x), "^memory: round"),
     "decays while nobody speaks": (
-        LINK._replace(decode=_restless, estimate=None),
+        LINK._replace(decode=_restless, estimate=None, mirrored=None),
         "^silence: round",
+    ),
+    "mirrors something else": (
+        LINK._replace(mirrored=lambda memory: -memory),
+        "^mirrored: round",
+    ),
+    "mirrors nothing": (
+        LINK._replace(mirrored=lambda memory: ()),
+        "^mirrored: round 0",
     ),
     "memory in another dtype": (LINK._replace(decode=_half), "^memory: round 0"),
     "silence with a side": (

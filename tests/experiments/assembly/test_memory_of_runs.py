@@ -52,6 +52,14 @@ def test_it_is_what_the_arrays_take():
     assert sum(found.parts.values()) - copy == lie
 
 
+def test_what_both_ends_of_a_link_remember_is_held_once():
+    """A reference of each of 5 clients, f32[d]; rounds of silence and the last error."""
+    config = config_of(uplink="lazy(innovation(sign()))", server="optax.sgd(step)")
+    found = memory_of(config, data.synthetic(train=100, test=10))
+    assert found.parts["server's links"] == 5 * 4 * D
+    assert found.parts["clients' links"] == 5 * (4 + 4)
+
+
 @pytest.mark.parametrize("network", ["everyone()", "sampled(2)", "cell(random(2))"])
 def test_examples_are_counted_on_every_device_that_has_them(network, monkeypatch):
     """Clients of a cell, of whom some are asked, have theirs everywhere, too."""
