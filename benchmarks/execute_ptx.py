@@ -34,6 +34,19 @@ MUTATIONS = {
     "shl.b32": "shr.u32",
     "or.b32": "and.b32",
 }
+OWN_MUTATIONS = MUTATIONS | {
+    "and.b32": "or.b32",
+    "mul.wide.s32": "add.s64",
+    "mul.lo.s32": "add.s32",
+    "mad.lo.s32": "min.s32",
+    "div.u32": "rem.u32",
+    "rem.u32": "div.u32",
+    "shr.u32": "shl.b32",
+    "min.u32": "or.b32",
+    "setp.lt.u32": "setp.ge.u32",
+    "setp.lt.and.u32": "setp.lt.or.u32",
+    "setp.ge.u32": "setp.ne.u32",
+}
 MUTANTS = 2  # of each mutation
 
 
@@ -88,14 +101,16 @@ def executed(text: str, entry: str, tiling, operands, shape) -> np.ndarray:
     return parts.sum(0)[:rows, :columns]
 
 
-def mutants(text: str):
+def mutants(text: str, mutations=MUTATIONS):
     """(what was changed, the text with that one instruction changed)."""
-    for old, new in MUTATIONS.items():
+    for old, new in mutations.items():
         for place in list(re.finditer(rf"\b{re.escape(old)}\b", text))[:MUTANTS]:
             yield old, text[: place.start()] + new + text[place.end() :]
 
 
-def proved(text: str, entry: str, tiling, operands, right: np.ndarray) -> dict:
+def proved(
+    text: str, entry: str, tiling, operands, right: np.ndarray, mutations=MUTATIONS
+) -> dict:
     """Whether a program [m, n] computes the right numbers, and its mutants do not."""
 
     def is_right(text: str) -> bool:
@@ -105,7 +120,7 @@ def proved(text: str, entry: str, tiling, operands, right: np.ndarray) -> dict:
             return False
         return np.array_equal(result, right)
 
-    tried = list(mutants(text))
+    tried = list(mutants(text, mutations))
     return {
         "error": "" if is_right(text) else "other numbers",
         "mutants": len(tried),
