@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from more import more
 
 from flq_jax.benchmarks import execute_ptx
-from flq_jax.kernels import gpu_ptx, popcount, ptx_programs
+from flq_jax.kernels import bit_conv, bit_matmul, gpu_ptx, popcount, ptx_programs
 from flq_jax.kernels.geometry import resolve
 from flq_jax.kernels.predicted import Tiling
 
@@ -20,6 +21,13 @@ KERNELS = {
 }
 # planes of a, rows, words, planes of b, columns: ragged, one block, several blocks
 SHAPES = [(1, 3, 1, 1, 5), (1, 33, 5, 2, 129), (3, 17, 1, 2, 70), (8, 17, 3, 2, 70)]
+# stride, dilation, padding, groups, kernel
+GEOMETRIES = [
+    (1, 1, "SAME", 1, (3, 3)),
+    (2, 1, "VALID", 2, (3, 2)),
+    ((1, 2), (2, 1), ((2, 0), (1, 3)), 1, (2, 3)),
+    ((2, 3), 2, "SAME", 3, (1, 3)),
+]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -53,6 +61,35 @@ def test_any_tiles_and_parts_are_exact(oracle, kernel, block, splits):
     run = functools.partial(KERNELS[kernel], tiling=Tiling(block, splits))
     expected = oracle.counts(a, b, kernel.endswith("xor"))
     np.testing.assert_array_equal(jax.jit(run)(a, b), expected)
+
+
+@pytest.mark.parametrize("geometry", range(len(GEOMETRIES)))
+@pytest.mark.parametrize(
+    "backend, bits",
+    [
+        ("ptx_popcount", (1, 1)),
+        ("ptx_int8", (2, 3)),
+        more("ptx_popcount", (2, 3)),
+        more("ptx_int8", (1, 1)),
+        more("ptx_int8", (8, 8)),
+    ],
+)
+@pytest.mark.usefixtures("assembled")
+def test_values_are_exact(oracle, backend, bits, geometry):
+    """Products and convolutions of signs and of codes, as users ask for them."""
+    stride, dilation, padding, groups, kernel = GEOMETRIES[geometry]
+    signed = (bits[0] == 1, True)
+    options = {"backend": backend, "platform": "gpu"}
+    a = oracle.operand((5, 70), bits[0], signed[0])
+    b = oracle.operand((70, 9), bits[1], signed[1])
+    product = jax.jit(functools.partial(bit_matmul, **options))
+    np.testing.assert_array_equal(product(a, b), oracle.matmul(a, b))
+    x = oracle.operand((2, 5, 6, 34 * groups), bits[0], signed[0])
+    w = oracle.operand((*kernel, 34, 4 * groups), bits[1], signed[1])
+    options |= {"stride": stride, "dilation": dilation, "padding": padding}
+    conv = jax.jit(functools.partial(bit_conv, groups=groups, **options))
+    expected = oracle.conv(x, w, stride, dilation, padding, groups)
+    np.testing.assert_array_equal(conv(x, w), expected)
 
 
 @pytest.mark.usefixtures("assembled")
