@@ -8,6 +8,7 @@ programs with one instruction changed were found out. Needs the extra `gpu-compi
 H100's int8 products of 64 rows and more (wgmma) are not modelled: tiles here have 16.
 """
 
+import itertools
 import json
 import pathlib
 import re
@@ -47,6 +48,7 @@ OWN_MUTATIONS = MUTATIONS | {
     "setp.lt.and.u32": "setp.lt.or.u32",
     "setp.ge.u32": "setp.ne.u32",
 }
+MUTATIONS_OF = {"gpu": MUTATIONS, "ptx": OWN_MUTATIONS}
 MUTANTS = 2  # of each mutation
 
 
@@ -136,16 +138,16 @@ def main(argv: list[str]) -> None:
         dump = pathlib.Path(folder)
         compile_kernels.prepare(target, folder)
         device = compile_kernels.topology(target).devices[0]
-        kernels = compile_kernels.kernels(target)
-        for name, bits, shape in CASES:
+        works = itertools.product(compile_kernels.rooms(target), CASES)
+        for room, (name, bits, shape) in works:
             entry, planes = f"{name.split()[0]}_product", operands(shape, bits)
-            kernel, _ = kernels[name]
+            kernel, _ = compile_kernels.kernels(room)[name]
             sizes = [x.shape for x in planes]
             compile_kernels.program(kernel, target, device, sizes, dump)
             text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
-            tiling = tiling_of(name, shape, bits)
-            row = {"target": target, "kernel": name, "bits": bits}
-            row |= proved(text, entry, tiling, planes, expected(name, planes))
+            tiling, right = tiling_of(name, shape, bits), expected(name, planes)
+            row = {"target": target, "room": room, "kernel": name, "bits": bits}
+            row |= proved(text, entry, tiling, planes, right, MUTATIONS_OF[room])
             print(json.dumps(row), flush=True)
 
 
