@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from flq_jax.kernels import dot, host, predicted
+from flq_jax.kernels import dot, gpu_ptx, host, predicted, ptx
+from flq_jax.kernels.packing import num_words
 
 BACKENDS = (
     "reference",
@@ -97,7 +98,8 @@ def choose(platform: str, shape: Shape) -> str:
     GPU (predicted for an H100 by `predicted.gpu_costs`, never timed): a kernel of ours only where
     b is packed and its cost is predicted to be at most half of lax_dot's; otherwise, and
     for convolutions of any size, lax_dot. The kernel is Pallas', or its sister in PTX where
-    JAX has no Triton any more; nobody knows which is faster.
+    JAX has no Triton any more and both operands have less than 2 GiB; nobody knows which is
+    faster.
 
     TPU (predicted from the compiler's static schedules for v5e). The vector unit reaches
     29,817 products a bundle by popcounts, the MXU 123,136 from int8 in memory and
@@ -112,7 +114,9 @@ def choose(platform: str, shape: Shape) -> str:
         best = min(costs, key=costs.__getitem__)
         if GPU_LEAD * costs[best] > costs["lax_dot"]:
             return "lax_dot"
-        return best if has_triton() else best.replace("gpu_", "ptx_")
+        if has_triton():
+            return best
+        return "lax_dot" if _too_large(shape) else best.replace("gpu_", "ptx_")
     if platform == "tpu" and not shape.conv and shape.packed[1]:
         return "tpu_int8"
     if platform == "cpu" and _popcount_cost(shape) < _dot_cost(shape):
@@ -197,11 +201,19 @@ def _obstacle(backend: str, platform: str, shape: Shape, interpret) -> str | Non
         return f"needs a {home}, not a {platform}"
     if way == "gpu" and not has_triton():
         return f"needs {TRITON}, which this JAX has not"
+    if way == "ptx" and not shape.conv and _too_large(shape):
+        return f"takes operands of less than {gpu_ptx.MOST_BYTES} bytes ({shape=})"
     if backend != "reference" and 0 in (shape.rows, shape.length, shape.columns):
         return (
             f"takes no empty product ({shape.rows=} {shape.length=} {shape.columns=})"
         )
     return None
+
+
+def _too_large(shape: Shape) -> bool:
+    """Whether an operand of a matrix product has more bytes than an offset in PTX reaches."""
+    lines = shape.rows * shape.bits[0], shape.columns * shape.bits[1]
+    return ptx.BYTES * max(lines) * num_words(shape.length) >= gpu_ptx.MOST_BYTES
 
 
 @functools.cache

@@ -99,7 +99,8 @@ def bit_conv(
         i32[n, ho, wo, o], equal to the integer convolution on every back end.
 
     Raises:
-        ValueError: as in `bit_matmul`, or if groups do not divide c and o.
+        ValueError: as in `bit_matmul`, or if groups do not divide c and o, or an operand
+            of a ptx_* back end has 2 GiB or more.
     """
     batch, rows, columns, channels = _shape("x", x, 4, -1)
     height, width, part, outputs = _shape("w", w, 4, -2)

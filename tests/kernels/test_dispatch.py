@@ -145,6 +145,20 @@ def test_ptx_is_chosen_where_jax_has_no_triton(monkeypatch):
         assert dispatch.resolve("x", "gpu_int8", "gpu", few, False) == "ptx_popcount"
 
 
+def test_ptx_takes_no_operand_beyond_its_offsets(monkeypatch):
+    # Columns of 2^15 words: 2^14 - 1 of them have less than 2^31 bytes, 2^14 have as many.
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    within = Shape(4, 2**20, 2**14 - 1, (1, 1))
+    beyond = within._replace(columns=2**14)
+    assert choose("gpu", within) == "ptx_popcount"
+    assert choose("gpu", beyond) == "lax_dot"
+    dispatch._say_once.cache_clear()
+    with pytest.warns(
+        UserWarning, match="x: ptx_int8 takes operands of less than 2147"
+    ):
+        assert dispatch.resolve("x", "ptx_int8", "gpu", beyond, False) == "lax_dot"
+
+
 def test_triton_is_kept_while_jax_has_it():
     assert dispatch.has_triton()
     assert choose("gpu", Shape(4, 16384, 16384, (1, 1))) == "gpu_popcount"
