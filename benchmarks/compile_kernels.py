@@ -55,12 +55,14 @@ class Case(NamedTuple):
     """One compilation: a kernel of words at a shape.
 
     Attributes:
+        room: "gpu", "ptx" or "tpu", the first part of its back end.
         name: "popcount xor", "popcount and" or "int8", and "conv" after it.
         kernel: of packed operands; `interpret` is its option.
         sizes: shapes of both, with as many planes as `bits`.
         bits: of both.
     """
 
+    room: str
     name: str
     kernel: Callable
     sizes: tuple[tuple[int, ...], tuple[int, ...]]
@@ -108,42 +110,54 @@ def topology(target: str):
     )
 
 
-def kernels(target: str):
-    """name -> (function of words, whether it takes one plane of each only)."""
-    from flq_jax.kernels import gpu, tpu
+def rooms(target: str) -> tuple[str, ...]:
+    """Whose kernels a target has."""
+    return ("tpu",) if target in TPU_TOPOLOGIES else ("gpu", "ptx")
 
-    room = tpu if target in TPU_TOPOLOGIES else gpu
+
+def modules(room: str):
+    """The modules with a room's products and convolutions."""
+    from flq_jax.kernels import gpu, gpu_conv, gpu_ptx, tpu, tpu_conv
+
+    pairs = {"gpu": (gpu, gpu_conv), "ptx": (gpu_ptx, gpu_ptx), "tpu": (tpu, tpu_conv)}
+    return pairs[room]
+
+
+def kernels(room: str):
+    """name -> (function of words, whether it takes one plane of each only)."""
+    products, _ = modules(room)
+    popcount = products.popcount_product
     return {
-        "popcount xor": (functools.partial(room.popcount_product, binary=True), True),
-        "popcount and": (functools.partial(room.popcount_product, binary=False), False),
-        "int8": (room.int8_product, False),
+        "popcount xor": (functools.partial(popcount, binary=True), True),
+        "popcount and": (functools.partial(popcount, binary=False), False),
+        "int8": (products.int8_product, False),
     }
 
 
 def cases(target: str, few: bool) -> Iterator[Case]:
     """Every compilation, or those at one shape of products and one of convolutions."""
-    for name, (kernel, one_plane) in kernels(target).items():
-        for m, p, n in FEW if few else SHAPES:
-            for bits in WIDTHS[:1] if one_plane else WIDTHS[1:]:
-                yield Case(name, kernel, ((bits[0], m, p), (bits[1], p, n)), bits)
-    for name, conv, bits in convolutions(target):
-        for image, window, outputs, stride in CONVOLUTIONS[: 1 if few else None]:
-            sizes = (bits[0], *image), (bits[1], *window, image[-1], outputs)
-            geometry = resolved(image, window, stride)
-            kernel = functools.partial(conv, geometry=geometry)
-            yield Case(f"{name} conv", kernel, sizes, bits)
+    for room in rooms(target):
+        for name, (kernel, one_plane) in kernels(room).items():
+            for m, p, n in FEW if few else SHAPES:
+                for bits in WIDTHS[:1] if one_plane else WIDTHS[1:]:
+                    sizes = (bits[0], m, p), (bits[1], p, n)
+                    yield Case(room, name, kernel, sizes, bits)
+        for name, conv, bits in convolutions(room):
+            for image, window, outputs, stride in CONVOLUTIONS[: 1 if few else None]:
+                sizes = (bits[0], *image), (bits[1], *window, image[-1], outputs)
+                geometry = resolved(image, window, stride)
+                kernel = functools.partial(conv, geometry=geometry)
+                yield Case(room, f"{name} conv", kernel, sizes, bits)
 
 
-def convolutions(target: str):
+def convolutions(room: str):
     """(name, convolution of words, bits)."""
-    from flq_jax.kernels import gpu_conv, tpu_conv
-
-    room = tpu_conv if target in TPU_TOPOLOGIES else gpu_conv
-    popcount = room.popcount_conv
+    _, convs = modules(room)
+    popcount = convs.popcount_conv
     return [
         ("popcount xor", functools.partial(popcount, binary=True), (1, 1)),
         ("popcount and", functools.partial(popcount, binary=False), (1, 2)),
-        ("int8", room.int8_conv, (1, 2)),
+        ("int8", convs.int8_conv, (1, 2)),
     ]
 
 
@@ -155,7 +169,10 @@ def resolved(image, window, stride):
 
 
 def program(kernel, target: str, device, sizes, dump: pathlib.Path) -> None:
-    """Compiles one kernel; the compiler's files are the only ones in `dump` then."""
+    """Compiles one kernel; the compiler's files are the only ones in `dump` then.
+
+    The PTX that it hands on as it is lies there, too: XLA leaves it to the driver.
+    """
     import jax
     import jax.numpy as jnp
     from jax.sharding import SingleDeviceSharding
@@ -170,6 +187,27 @@ def program(kernel, target: str, device, sizes, dump: pathlib.Path) -> None:
     with gpu.in_mind(GPU_NAMES.get(target, "NVIDIA H100")):  # a TPU's does not look
         lowered = jax.jit(kernel).trace(*like).lower(lowering_platforms=(platform,))
     lowered.compile()
+    for number, text in enumerate(handed_on(lowered)):
+        (dump / f"handed_on_{number}.ptx").write_text(text, encoding="utf-8")
+
+
+def handed_on(lowered) -> list[str]:
+    """The PTX in a lowered program's calls."""
+    from jaxlib.mlir import ir
+
+    from flq_jax.kernels import gpu_ptx
+
+    texts = []
+
+    def look(operation):
+        named = operation.attributes.get("call_target_name")
+        if named is not None and ir.StringAttr(named).value == gpu_ptx.CALL:
+            config = ir.DictAttr(operation.attributes["mhlo.backend_config"])
+            texts.append(ir.StringAttr(config["kernel_data"]).value)
+        return ir.WalkResult.ADVANCE
+
+    lowered.compiler_ir("stablehlo").operation.walk(look)
+    return texts
 
 
 def compiled(case: Case, target: str, device, dump) -> dict:
@@ -203,7 +241,8 @@ def main(argv: list[str]) -> None:
         prepare(target, dump)
         device, folder = topology(target).devices[0], pathlib.Path(dump)
         for case in cases(target, FEW_ONLY.value):
-            row = {"target": target, "kernel": case.name, "shape": case.sizes}
+            row = {"target": target, "room": case.room, "kernel": case.name}
+            row |= {"shape": case.sizes}
             row |= compiled(case, target, device, folder)
             print(json.dumps(row), flush=True)
 

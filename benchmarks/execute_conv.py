@@ -10,6 +10,7 @@ change of it would be found out. Needs the extra `gpu-compile`.
 """
 
 import functools
+import itertools
 import json
 import pathlib
 import tempfile
@@ -30,15 +31,16 @@ IMAGES, WORDS, OUTPUTS = (3, 5, 4, 2), 2, 20
 TILINGS = {"popcount": ((16, 16), 2), "int8": ((16, 32), 1)}
 
 
-def kernel_of(name: str, geometry, tiling):
-    """The convolution of that name, of packed images and weights."""
-    from flq_jax.kernels import gpu_conv, predicted
+def kernel_of(room: str, name: str, geometry, tiling):
+    """A room's convolution of that name, of packed images and weights."""
+    from flq_jax.kernels import predicted
 
+    _, convs = compile_kernels.modules(room)
     options = {"geometry": geometry, "tiling": predicted.Tiling(*tiling)}
     if name == "int8":
-        return functools.partial(gpu_conv.int8_conv, **options)
+        return functools.partial(convs.int8_conv, **options)
     binary = name.endswith("xor")
-    return functools.partial(gpu_conv.popcount_conv, binary=binary, **options)
+    return functools.partial(convs.popcount_conv, binary=binary, **options)
 
 
 def main(argv: list[str]) -> None:
@@ -52,21 +54,25 @@ def main(argv: list[str]) -> None:
         from flq_jax.kernels.geometry import resolve
 
         device = compile_kernels.topology(chip).devices[0]
-        for name, stride, dilation, bits, window in CASES:
+        works = itertools.product(compile_kernels.rooms(chip), CASES)
+        for room, (name, stride, dilation, bits, window) in works:
             kind = name.split()[0]
             weights, entry = (bits[1], *window, WORDS, OUTPUTS), f"{kind}_conv"
             shapes = (bits[0], *IMAGES), weights
             x, w = (rng.integers(-(2**31), 2**31, s, dtype=np.int32) for s in shapes)
             geometry = resolve(IMAGES[1:3], window, stride, dilation)
-            kernel = kernel_of(name, geometry, TILINGS[kind])
+            kernel = kernel_of(room, name, geometry, TILINGS[kind])
             compile_kernels.program(kernel, chip, device, shapes, dump)
             text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
             code = machine_code.of_gpu(dump, entry, chip)
             right = popcount.conv_counts(x, w, name.endswith("xor"), geometry)
             right = np.asarray(right).reshape(-1, OUTPUTS)
-            row = {"target": chip, "kernel": name, "bits": bits}
+            row = {"target": chip, "room": room, "kernel": name, "bits": bits}
             row |= {"spills": code.spills, "instructions": code.instructions}
-            row |= execute_ptx.proved(text, entry, TILINGS[kind], (x, w), right)
+            mutations = execute_ptx.MUTATIONS_OF[room]
+            row |= execute_ptx.proved(
+                text, entry, TILINGS[kind], (x, w), right, mutations
+            )
             row["error"] = machine_code.complaint(code, name) or row["error"]
             print(json.dumps(row), flush=True)
 

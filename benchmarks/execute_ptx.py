@@ -8,6 +8,7 @@ programs with one instruction changed were found out. Needs the extra `gpu-compi
 H100's int8 products of 64 rows and more (wgmma) are not modelled: tiles here have 16.
 """
 
+import itertools
 import json
 import pathlib
 import re
@@ -34,6 +35,20 @@ MUTATIONS = {
     "shl.b32": "shr.u32",
     "or.b32": "and.b32",
 }
+OWN_MUTATIONS = MUTATIONS | {
+    "and.b32": "or.b32",
+    "mul.wide.s32": "add.s64",
+    "mul.lo.s32": "add.s32",
+    "mad.lo.s32": "min.s32",
+    "div.u32": "rem.u32",
+    "rem.u32": "div.u32",
+    "shr.u32": "shl.b32",
+    "min.u32": "or.b32",
+    "setp.lt.u32": "setp.ge.u32",
+    "setp.lt.and.u32": "setp.lt.or.u32",
+    "setp.ge.u32": "setp.ne.u32",
+}
+MUTATIONS_OF = {"gpu": MUTATIONS, "ptx": OWN_MUTATIONS}
 MUTANTS = 2  # of each mutation
 
 
@@ -88,14 +103,16 @@ def executed(text: str, entry: str, tiling, operands, shape) -> np.ndarray:
     return parts.sum(0)[:rows, :columns]
 
 
-def mutants(text: str):
+def mutants(text: str, mutations=MUTATIONS):
     """(what was changed, the text with that one instruction changed)."""
-    for old, new in MUTATIONS.items():
+    for old, new in mutations.items():
         for place in list(re.finditer(rf"\b{re.escape(old)}\b", text))[:MUTANTS]:
             yield old, text[: place.start()] + new + text[place.end() :]
 
 
-def proved(text: str, entry: str, tiling, operands, right: np.ndarray) -> dict:
+def proved(
+    text: str, entry: str, tiling, operands, right: np.ndarray, mutations=MUTATIONS
+) -> dict:
     """Whether a program [m, n] computes the right numbers, and its mutants do not."""
 
     def is_right(text: str) -> bool:
@@ -105,7 +122,7 @@ def proved(text: str, entry: str, tiling, operands, right: np.ndarray) -> dict:
             return False
         return np.array_equal(result, right)
 
-    tried = list(mutants(text))
+    tried = list(mutants(text, mutations))
     return {
         "error": "" if is_right(text) else "other numbers",
         "mutants": len(tried),
@@ -121,16 +138,16 @@ def main(argv: list[str]) -> None:
         dump = pathlib.Path(folder)
         compile_kernels.prepare(target, folder)
         device = compile_kernels.topology(target).devices[0]
-        kernels = compile_kernels.kernels(target)
-        for name, bits, shape in CASES:
+        works = itertools.product(compile_kernels.rooms(target), CASES)
+        for room, (name, bits, shape) in works:
             entry, planes = f"{name.split()[0]}_product", operands(shape, bits)
-            kernel, _ = kernels[name]
+            kernel, _ = compile_kernels.kernels(room)[name]
             sizes = [x.shape for x in planes]
             compile_kernels.program(kernel, target, device, sizes, dump)
             text = machine_code.ptx_of(dump, entry).read_text(encoding="utf-8")
-            tiling = tiling_of(name, shape, bits)
-            row = {"target": target, "kernel": name, "bits": bits}
-            row |= proved(text, entry, tiling, planes, expected(name, planes))
+            tiling, right = tiling_of(name, shape, bits), expected(name, planes)
+            row = {"target": target, "room": room, "kernel": name, "bits": bits}
+            row |= proved(text, entry, tiling, planes, right, MUTATIONS_OF[room])
             print(json.dumps(row), flush=True)
 
 

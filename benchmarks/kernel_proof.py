@@ -4,13 +4,14 @@
 
 Every kernel at realistic shapes, on each rung:
 
-    interpret     the kernel's arithmetic, run as ordinary JAX, equals the lax popcounts
-    lower         Triton's and Mosaic's rules take it
+    interpret     the kernel's arithmetic, run as ordinary JAX, equals the lax popcounts;
+                  what is written in PTX has none
+    lower         Triton's and Mosaic's rules take it, or the call that takes PTX
     v5e, v6e      libtpu compiles it to machine code of the expected instructions, and
                   no vector register is spilt
     sm_80, sm_90a the CUDA plugin and ptxas do, likewise
     ptx ...       the PTX computes the right numbers, executed on the host, and programs
-                  with one instruction changed do not (popcounts, and A100's int8)
+                  with one instruction changed do not
 
 The compilers run in processes of their own, in the environment of `--compilers` (extras
 `tpu-compile`, `gpu-compile`), for they may abort. A rung that cannot run is named, and
@@ -33,7 +34,7 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from flq_jax.kernels import gpu, popcount, tpu
+from flq_jax.kernels import gpu, popcount
 
 from . import compile_kernels
 
@@ -44,6 +45,7 @@ _COMPILERS = flags.DEFINE_string(
     "compilers", sys.executable, "Python with libtpu and the CUDA plugin."
 )
 _RUNGS = flags.DEFINE_list("rungs", list(RUNGS), "Rungs to climb.")
+TARGETS = {"cuda": "sm_80", "tpu": "v5e"}  # a platform's target with all its kernels
 INTERPRETED_ROWS = 256  # of the larger shapes, and images at most
 
 
@@ -68,13 +70,6 @@ def operands(sizes):
     return [jnp.asarray(rng.integers(low, high, s, dtype=np.int32)) for s in sizes]
 
 
-def cases(room, few: bool):
-    """(name, case) of everything in `gpu` or `tpu` and their convolutions."""
-    target, platform = ("v5e", "tpu") if room is tpu else ("sm_80", "gpu")
-    for case in compile_kernels.cases(target, few):
-        yield f"{platform} {case.name}", case
-
-
 def counted(case, a, b):
     """What a case's kernel is to make of its operands."""
     binary = "xor" in case.name
@@ -87,9 +82,11 @@ def counted(case, a, b):
 def interpreted(few: bool) -> dict[str, Outcome]:
     """Kernels run as ordinary JAX against the lax form."""
     outcomes = collections.defaultdict(Outcome)
-    for room in (gpu, tpu):
-        for name, case in cases(room, few):
-            a, b = operands(case.sizes)
+    for target in TARGETS.values():
+        for case in compile_kernels.cases(target, few):
+            if case.room == "ptx":  # has no body to run: its text is executed
+                continue
+            name, (a, b) = f"{case.room} {case.name}", operands(case.sizes)
             run = functools.partial(case.kernel, interpret=True)
             expected = jax.jit(functools.partial(counted, case))(a, b)
             right = bool(jnp.all(jax.jit(run)(a, b) == expected))
@@ -100,8 +97,9 @@ def interpreted(few: bool) -> dict[str, Outcome]:
 def lowered(few: bool) -> dict[str, Outcome]:
     """Kernels lowered for their platform."""
     outcomes = collections.defaultdict(Outcome)
-    for room, platform in ((gpu, "cuda"), (tpu, "tpu")):
-        for name, case in cases(room, few):
+    for platform, target in TARGETS.items():
+        for case in compile_kernels.cases(target, few):
+            name = f"{case.room} {case.name}"
             like = [jax.ShapeDtypeStruct(size, jnp.int32) for size in case.sizes]
             try:
                 with gpu.in_mind():
@@ -131,7 +129,7 @@ def compiled(target: str, python: str, few: bool) -> dict[str, Outcome]:
     rows, broken = in_process("compile_kernels", target, python, f"--few={few}")
     outcomes = collections.defaultdict(Outcome)
     for row in rows:
-        name = f"{'tpu' if target[0] == 'v' else 'gpu'} {row['kernel']}"
+        name = f"{row['room']} {row['kernel']}"
         where = f"{row['shape']}: {row['error']}"
         outcomes[name] = outcomes[name].plus(not row["error"], where)
     if broken and outcomes:
@@ -144,7 +142,7 @@ def executed(target: str, python: str) -> dict[str, Outcome]:
     rows, broken = in_process("execute_ptx", target, python)
     outcomes = collections.defaultdict(Outcome)
     for row in rows:
-        name = f"gpu {row['kernel']}"
+        name = f"{row['room']} {row['kernel']}"
         outcomes[name] = outcomes[name].plus(not row["error"], row["error"])
         dead = row["mutants"] - len(row["survivors"])
         found = outcomes[f"{name}, mutants"]

@@ -19,7 +19,8 @@ NOTHING = {
     "add-dependency", "opt-barrier", "copy-done", "async-done", "async-update",
 }  # fmt: skip
 COPIES = {"copy", "copy-start"}
-OURS = ("__gpu$xla.gpu.triton", "triton_kernel_call")  # custom calls that are a kernel
+# Custom calls that are a kernel.
+OURS = ("__gpu$xla.gpu.triton", "triton_kernel_call", "__gpu$xla.gpu.ptx")
 
 
 class Launches(NamedTuple):

@@ -32,9 +32,14 @@ def arithmetic(name: str, rest: list[str], bits: int, values: list[np.ndarray]):
         "xor": lambda: x ^ y,
         "mul": lambda: x * y,
         "mad": lambda: x * y + z,
+        "div": lambda: x // y,
+        "rem": lambda: x % y,
+        "min": lambda: np.minimum(x, y),
         "popc": lambda: np.bitwise_count(x),
         "prmt": lambda: _permuted(x, y, z),
     }
+    if name in ("div", "rem") and x.dtype != np.uint64:  # rounded down, not to 0
+        raise NotImplementedError(".".join([name, *rest]))
     if name == "mul" and "hi" in rest and bits == 32:
         return (x * y) >> x.dtype.type(32)
     if name == "mul" and "hi" in rest and x.dtype == np.uint64 and bits == 64:

@@ -1,6 +1,7 @@
 """XLA's own products and a copy, which are the ceilings; low-bit products beside them."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -52,8 +53,9 @@ def backends_here() -> tuple[str | None, ...]:
     platform = jax.default_backend()
     if platform == "cpu":
         return None, "lax_dot", "lax_popcount"
-    own = "tpu" if platform == "tpu" else "gpu"
-    return None, "lax_dot", f"{own}_popcount", f"{own}_int8"
+    own = ("tpu",) if platform == "tpu" else ("gpu", "ptx")
+    kinds = itertools.product(own, ("popcount", "int8"))
+    return None, "lax_dot", *("_".join(kind) for kind in kinds)
 
 
 def products(small: bool, ceiling: dict[str, float]) -> Works:

@@ -5,19 +5,24 @@ lax_popcount   popcounts of packed words in lax, vectorised by XLA:CPU
 lax_dot        unpacked operands on the units that multiply, exact (see `dot`)
 gpu_popcount   Pallas (Triton) for NVIDIA: popcounts of packed words
 gpu_int8       Pallas (Triton): packed words, unpacked to int8 tensor cores
+ptx_popcount   the same for NVIDIA in PTX, which XLA takes as text: no Triton needed
+ptx_int8       PTX: packed words, spread to bytes in the registers of tensor cores
 tpu_popcount   Pallas (Mosaic) for TPU: popcounts on the vector unit
 tpu_int8       Pallas (Mosaic): packed columns, unpacked in VMEM to the int8 MXU
 
-The convolutions of the last four are implicit products (`gpu_conv`, `tpu_conv`).
+The convolutions of the last six are implicit products (`gpu_conv`, `ptx_programs`,
+`tpu_conv`).
 """
 
 import functools
+import importlib.util
 import warnings
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from flq_jax.kernels import dot, host, predicted
+from flq_jax.kernels import dot, gpu_ptx, host, predicted, ptx
+from flq_jax.kernels.packing import num_words
 
 BACKENDS = (
     "reference",
@@ -25,10 +30,18 @@ BACKENDS = (
     "lax_dot",
     "gpu_popcount",
     "gpu_int8",
+    "ptx_popcount",
+    "ptx_int8",
     "tpu_popcount",
     "tpu_int8",
 )
 PLATFORMS = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "tpu": "tpu"}
+HOMES = {
+    "gpu": "gpu",
+    "ptx": "gpu",
+    "tpu": "tpu",
+}  # of kernels, by a back end's first part
+TRITON = "jax.experimental.pallas.triton"  # deprecated from JAX 0.11 on
 
 # Costs on a CPU, in multiply-adds of its f32 dot.
 PLAIN_WORD_COST = 2.0
@@ -84,7 +97,9 @@ def choose(platform: str, shape: Shape) -> str:
 
     GPU (predicted for an H100 by `predicted.gpu_costs`, never timed): a kernel of ours only where
     b is packed and its cost is predicted to be at most half of lax_dot's; otherwise, and
-    for convolutions of any size, lax_dot.
+    for convolutions of any size, lax_dot. The kernel is Pallas', or its sister in PTX where
+    JAX has no Triton any more and both operands have less than 2 GiB; nobody knows which is
+    faster.
 
     TPU (predicted from the compiler's static schedules for v5e). The vector unit reaches
     29,817 products a bundle by popcounts, the MXU 123,136 from int8 in memory and
@@ -97,7 +112,11 @@ def choose(platform: str, shape: Shape) -> str:
     if platform == "gpu" and not shape.conv and shape.packed[1]:
         costs = predicted.gpu_costs(shape)
         best = min(costs, key=costs.__getitem__)
-        return best if GPU_LEAD * costs[best] <= costs["lax_dot"] else "lax_dot"
+        if GPU_LEAD * costs[best] > costs["lax_dot"]:
+            return "lax_dot"
+        if has_triton():
+            return best
+        return "lax_dot" if _too_large(shape) else best.replace("gpu_", "ptx_")
     if platform == "tpu" and not shape.conv and shape.packed[1]:
         return "tpu_int8"
     if platform == "cpu" and _popcount_cost(shape) < _dot_cost(shape):
@@ -176,14 +195,31 @@ def resolve(
 
 def _obstacle(backend: str, platform: str, shape: Shape, interpret) -> str | None:
     """Why a back end cannot do a product, or None if it can."""
-    home = backend.split("_")[0]
-    if home in ("gpu", "tpu") and home != platform and not interpret:
+    way = backend.split("_")[0]
+    home = HOMES.get(way, platform)
+    if home != platform and (way == "ptx" or not interpret):
         return f"needs a {home}, not a {platform}"
+    if way == "gpu" and not has_triton():
+        return f"needs {TRITON}, which this JAX has not"
+    if way == "ptx" and not shape.conv and _too_large(shape):
+        return f"takes operands of less than {gpu_ptx.MOST_BYTES} bytes ({shape=})"
     if backend != "reference" and 0 in (shape.rows, shape.length, shape.columns):
         return (
             f"takes no empty product ({shape.rows=} {shape.length=} {shape.columns=})"
         )
     return None
+
+
+def _too_large(shape: Shape) -> bool:
+    """Whether an operand of a matrix product has more bytes than an offset in PTX reaches."""
+    lines = shape.rows * shape.bits[0], shape.columns * shape.bits[1]
+    return ptx.BYTES * max(lines) * num_words(shape.length) >= gpu_ptx.MOST_BYTES
+
+
+@functools.cache
+def has_triton() -> bool:
+    """Whether JAX still has the back end of Pallas on which gpu_* stand."""
+    return importlib.util.find_spec(TRITON) is not None
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Where a convolution's window lies: strides, dilations, padding, and its taps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -138,6 +138,24 @@ def seen(window: jax.Array, i, j, batch: int, geometry: Geometry):
 def _position(out: jax.Array, tap, axis: int, geometry: Geometry) -> jax.Array:
     first = out * geometry.stride[axis] - geometry.padding[axis][0]
     return first + tap * geometry.dilation[axis]
+
+
+def as_windows(conv: Callable, a: jax.Array, b: jax.Array, **options) -> jax.Array:
+    """A product by a convolution: a row is an image of one pixel, a column an output.
+
+    Args:
+        conv: (i32[k, m, 1, 1, p], i32[l, 1, 1, p, n], geometry=, **options) ->
+            i32[m, 1, 1, n].
+        a: i32[k, m, p].
+        b: i32[l, p, n].
+        **options: of conv.
+
+    Returns:
+        i32[m, n].
+    """
+    one_pixel = resolve((1, 1), (1, 1))
+    x, w = a[:, :, None, None], b[:, None, None]
+    return conv(x, w, geometry=one_pixel, **options)[:, 0, 0]
 
 
 def validity(geometry: Geometry, axis: int) -> np.ndarray:

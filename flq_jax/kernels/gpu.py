@@ -11,7 +11,7 @@ import jax
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from flq_jax.kernels import gpu_conv
-from flq_jax.kernels.geometry import resolve
+from flq_jax.kernels.geometry import as_windows
 
 
 def in_mind(kind: str = "NVIDIA H100") -> AbstractContextManager:
@@ -35,7 +35,7 @@ def popcount_product(
     Returns:
         i32[m, n].
     """
-    return _as_windows(
+    return as_windows(
         gpu_conv.popcount_conv,
         a,
         b,
@@ -60,7 +60,7 @@ def int8_product(
     Returns:
         i32[m, n].
     """
-    return _as_windows(
+    return as_windows(
         gpu_conv.int8_conv,
         a,
         b,
@@ -68,10 +68,3 @@ def int8_product(
         interpret=interpret,
         name="int8_product",
     )
-
-
-def _as_windows(conv, a, b, **options) -> jax.Array:
-    """A row is an image of one pixel, and a column an output seen through one tap."""
-    one_pixel = resolve((1, 1), (1, 1))
-    x, w = a[:, :, None, None], b[:, None, None]
-    return conv(x, w, geometry=one_pixel, **options)[:, 0, 0]

@@ -12,7 +12,7 @@ of u32. Nothing here was ever timed.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from jax.experimental.pallas import triton as plt
 from flq_jax.kernels import int8, predicted
 from flq_jax.kernels.geometry import Geometry, seen
 from flq_jax.kernels.packing import WORD_BITS
-from flq_jax.kernels.predicted import CHUNK, Tiling
+from flq_jax.kernels.predicted import CHUNK, Tiling, require_block
 
 
 def popcount_conv(
@@ -221,11 +221,3 @@ def _spread(planes: list[jax.Array], axis: int) -> jax.Array:
     flat = list(planes[0].shape)
     flat[axis] *= WORD_BITS
     return codes.reshape(flat)
-
-
-def require_block(where: str, block: Sequence[int], least: int = 1) -> None:
-    """Raises ValueError unless every size is a power of 2 from `least`."""
-    if any(size < least or size & (size - 1) for size in block):
-        raise ValueError(
-            f"{where}: block must be powers of 2 from {least}, got {block=}"
-        )

@@ -1,5 +1,6 @@
 """What products are predicted to cost on a GPU that none of them was timed on."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from flq_jax.kernels.packing import WORD_BITS, num_words
@@ -33,6 +34,14 @@ class Tiling(NamedTuple):
     def tiles(self, rows: int, columns: int) -> int:
         """How many cover a result."""
         return -(-rows // self.block[0]) * -(-columns // self.block[1])
+
+
+def require_block(where: str, block: Sequence[int], least: int = 1) -> None:
+    """Raises ValueError unless every size is a power of 2 from `least`."""
+    if any(size < least or size & (size - 1) for size in block):
+        raise ValueError(
+            f"{where}: block must be powers of 2 from {least}, got {block=}"
+        )
 
 
 def popcount_tiling(rows: int, columns: int, steps: int) -> Tiling:

@@ -1,11 +1,13 @@
 """Products and convolutions of low-bit operands: one function each, over all back ends."""
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import jax
 
-from flq_jax.kernels import affine, dispatch, dot, popcount, reference
+from flq_jax.kernels import affine, dispatch, dot, gpu_ptx, popcount, reference
 from flq_jax.kernels.geometry import Geometry, Pair, resolve
 from flq_jax.kernels.packing import Codes, Packed, pack, unpack
 
@@ -97,7 +99,8 @@ def bit_conv(
         i32[n, ho, wo, o], equal to the integer convolution on every back end.
 
     Raises:
-        ValueError: as in `bit_matmul`, or if groups do not divide c and o.
+        ValueError: as in `bit_matmul`, or if groups do not divide c and o, or an operand
+            of a ptx_* back end has 2 GiB or more.
     """
     batch, rows, columns, channels = _shape("x", x, 4, -1)
     height, width, part, outputs = _shape("w", w, 4, -2)
@@ -140,10 +143,12 @@ def _conv_counts(backend, binary, interpret, geometry: Geometry, x, w) -> jax.Ar
     def one_group(x, w):
         if backend == "lax_popcount":
             return popcount.conv_counts(x, w, binary, geometry)
-        from flq_jax.kernels import gpu_conv, tpu_conv  # Pallas, for those who use it
-
+        if backend == "ptx_popcount":
+            return gpu_ptx.popcount_conv(x, w, binary=binary, geometry=geometry)
+        if backend == "ptx_int8":
+            return gpu_ptx.int8_conv(x, w, geometry=geometry)
         platform, kind = backend.split("_")
-        room = {"gpu": gpu_conv, "tpu": tpu_conv}[platform]
+        room = _pallas(f"{platform}_conv")
         options = {"geometry": geometry, "interpret": interpret}
         if kind == "int8":
             return room.int8_conv(x, w, **options)
@@ -161,15 +166,22 @@ def _counts(backend: str, binary: bool, interpret) -> Callable:
     """(i32[k, m, p], i32[l, p, n]) -> i32[m, n] on a back end for packed words."""
     if backend == "lax_popcount":
         return lambda a, b: popcount.counts(a, b, binary)
-    from flq_jax.kernels import gpu, tpu  # Pallas, for those who use it
-
+    if backend == "ptx_popcount":
+        return functools.partial(gpu_ptx.popcount_product, binary=binary)
+    if backend == "ptx_int8":
+        return gpu_ptx.int8_product
     platform, kind = backend.split("_")
-    module = {"gpu": gpu, "tpu": tpu}[platform]
+    module = _pallas(platform)
     if kind == "int8":
         return functools.partial(module.int8_product, interpret=interpret)
     return functools.partial(
         module.popcount_product, binary=binary, interpret=interpret
     )
+
+
+def _pallas(name: str) -> ModuleType:
+    """A module of Pallas kernels, for those who use it: JAX may lack what others need."""
+    return importlib.import_module(f"flq_jax.kernels.{name}")
 
 
 def _is_packed(operand: Operand) -> bool:

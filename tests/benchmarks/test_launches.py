@@ -67,6 +67,11 @@ def test_a_trip_counts_as_often_as_it_is_made():
     assert [loop.trips for loop in found.loops] == [7]
 
 
+def test_a_kernel_in_ptx_is_one_too():
+    own = text(known(10), known(7)).replace("__gpu$xla.gpu.triton", "__gpu$xla.gpu.ptx")
+    assert launches.a_round(own).once == Launches(kernels=9, copies=1, library=7)
+
+
 def test_a_loop_of_unknown_length_asks_the_host():
     # Its predicate is a kernel, too, and it counts once.
     found = launches.a_round(text(known(10)))

@@ -11,7 +11,12 @@ from flq_jax.experiments.assembly.build import build
 from flq_jax.experiments.assembly.programs import Arrays
 from flq_jax.kernels import dispatch
 
-CALLS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}
+# whose kernels: where they run, and what they are called by
+CALLS = {
+    "gpu": ("cuda", "__gpu$xla.gpu.triton"),
+    "ptx": ("cuda", "__gpu$xla.gpu.ptx"),
+    "tpu": ("tpu", "tpu_custom_call"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +31,10 @@ def gpu_in_place_of_the_mesh_s(monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["popcount", more("int8")])
-@pytest.mark.parametrize("platform", CALLS)
-def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, form):
+@pytest.mark.parametrize("way", CALLS)
+def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, way, form):
     """Two rounds of clients' W1A2G6 gradients, then three packed layers' predictions."""
-    backend = f"{dispatch.PLATFORMS[platform]}_{form}"
+    (platform, call), backend = CALLS[way], f"{way}_{form}"
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
     monkeypatch.setattr(dispatch, "choose", lambda platform, shape: backend)
     config = default.get_config()
@@ -51,5 +56,5 @@ def test_rounds_and_evaluation_lower_with_the_kernels(monkeypatch, platform, for
 
     given = run.state, run.data, run.test
     lowered = jax.jit(program).trace(*given).lower(lowering_platforms=(platform,))
-    calls = lowered.as_text().count(f"@{CALLS[platform]}(")
+    calls = lowered.as_text().count(f"@{call}(")
     assert calls == 3

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from flq_jax.kernels import Codes
+from flq_jax.benchmarks import ptx
+from flq_jax.kernels import Codes, gpu_ptx
 from flq_jax.kernels.geometry import resolve
 
 
@@ -92,3 +93,37 @@ def interpret(request):
     if not request.param and jax.default_backend() != "gpu":
         pytest.skip(f"no GPU here: JAX's platform is {jax.default_backend()}")
     return request.param
+
+
+@pytest.fixture(params=["executed", "on the card"])
+def assembled(request, monkeypatch):
+    """How kernels in PTX run: their text executed on the host; where there is a GPU, there too.
+
+    Everything around a kernel is compiled by JAX as it stands.
+    """
+    if request.param == "executed":
+        monkeypatch.setattr(jax.ffi, "ffi_call", on_the_host)
+    elif jax.default_backend() != "gpu":
+        pytest.skip(f"no GPU here: JAX's platform is {jax.default_backend()}")
+
+
+def on_the_host(target, result, vmap_method):
+    """In place of `jax.ffi.ffi_call`: what XLA does with the call, on the host."""
+    assert target == gpu_ptx.CALL
+
+    def call(*operands, name, kernel_type, kernel_data, output_indices, **sizes):
+        assert kernel_type == "ptx" and output_indices.tolist() == [len(operands)]
+        assert sizes["shared_mem_bytes"] == 0
+        program = ptx.parse(kernel_data, name)
+        block = [int(sizes[f"block_{axis}"]) for axis in "xyz"]
+        assert block == [program.threads, 1, 1]
+        grid = [int(sizes[f"grid_{axis}"]) for axis in "xyz"]
+
+        def run(*arrays):
+            # Whoever leaves a result out leaves a number that stands out.
+            out = np.full(result.shape, -(10**9), result.dtype)
+            return ptx.launch(program, grid, [*map(np.asarray, arrays), out])[-1]
+
+        return jax.pure_callback(run, result, *operands, vmap_method=vmap_method)
+
+    return call

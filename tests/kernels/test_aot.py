@@ -15,10 +15,11 @@ from flq_jax.benchmarks import kernel_proof
 
 pytestmark = pytest.mark.aot
 # Compiled: xor popcounts at 1 x 1, and popcounts and int8 at 1 x 2 and 8 x 8; convolutions
-# by xor popcounts at 1 x 1, by popcounts and int8 at 1 x 2.
+# by xor popcounts at 1 x 1, by popcounts and int8 at 1 x 2. For GPUs through Triton, and as
+# they are written in PTX, which are not interpreted.
 CASES = {
-    "interpret": 16, "lower": 16, "v5e": 8, "v6e": 8, "sm_80": 8, "sm_90a": 8,
-    "ptx sm_80": 5, "ptx sm_90a": 5,
+    "interpret": 16, "lower": 24, "v5e": 8, "v6e": 8, "sm_80": 16, "sm_90a": 16,
+    "ptx sm_80": 10, "ptx sm_90a": 10,
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_every_kernel_passes(climbed, rung):
     assert sum(kernels) == CASES[rung]
 
 
-@pytest.mark.parametrize("rung, least", [("ptx sm_80", 45), ("ptx sm_90a", 45)])
+@pytest.mark.parametrize("rung, least", [("ptx sm_80", 140), ("ptx sm_90a", 140)])
 def test_changed_programs_are_found_out(climbed, rung, least):
     tried = [one for name, one in climbed[rung].items() if "mutants" in name]
     assert sum(one.cases for one in tried) >= least
@@ -57,9 +58,9 @@ def test_compiled_convolution_gathers_the_right_windows():
     """For sm_80, whose windows are gathered by the same lines, the command is run by hand."""
     rows, broken = kernel_proof.in_process("execute_conv", "sm_90a", sys.executable)
     assert not broken
-    assert [row["error"] for row in rows] == [""] * 4
-    assert [row["spills"] for row in rows] == [0] * 4
-    assert [row["survivors"] for row in rows] == [[]] * 4
+    assert [row["error"] for row in rows] == [""] * 8
+    assert [row["spills"] for row in rows] == [0] * 8
+    assert [row["survivors"] for row in rows] == [[]] * 8
     assert all(row["mutants"] >= 9 for row in rows)
 
 

@@ -131,6 +131,49 @@ def test_what_cannot_run_falls_back_and_says_so_once():
         assert dispatch.resolve("here", "gpu_int8", "cuda", shape, False) == "gpu_int8"
 
 
+def test_ptx_is_chosen_where_jax_has_no_triton(monkeypatch):
+    few, many = Shape(4, 16384, 16384, (1, 1)), Shape(64, 16384, 16384, (1, 1))
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    assert [choose("gpu", shape) for shape in (few, many)] == [
+        "ptx_popcount", "ptx_int8",
+    ]  # fmt: skip
+    # Still only where it is predicted to win by twice, and on no other platform.
+    assert choose("gpu", Shape(1024, 1152, 128, (1, 1))) == "lax_dot"
+    assert not choose("cpu", few).startswith("ptx")
+    dispatch._say_once.cache_clear()
+    with pytest.warns(UserWarning, match="gpu_int8 needs jax.*triton, which this JAX"):
+        assert dispatch.resolve("x", "gpu_int8", "gpu", few, False) == "ptx_popcount"
+
+
+def test_ptx_takes_no_operand_beyond_its_offsets(monkeypatch):
+    # Columns of 2^15 words: 2^14 - 1 of them have less than 2^31 bytes, 2^14 have as many.
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    within = Shape(4, 2**20, 2**14 - 1, (1, 1))
+    beyond = within._replace(columns=2**14)
+    assert choose("gpu", within) == "ptx_popcount"
+    assert choose("gpu", beyond) == "lax_dot"
+    dispatch._say_once.cache_clear()
+    with pytest.warns(
+        UserWarning, match="x: ptx_int8 takes operands of less than 2147"
+    ):
+        assert dispatch.resolve("x", "ptx_int8", "gpu", beyond, False) == "lax_dot"
+
+
+def test_triton_is_kept_while_jax_has_it():
+    assert dispatch.has_triton()
+    assert choose("gpu", Shape(4, 16384, 16384, (1, 1))) == "gpu_popcount"
+
+
+@pytest.mark.parametrize("interpret", [True, False])
+def test_ptx_needs_a_gpu_and_is_not_interpreted(interpret):
+    dispatch._say_once.cache_clear()
+    shape = Shape(3, 33, 7, (1, 1))
+    with pytest.warns(UserWarning, match="x: ptx_int8 needs a gpu, not a tpu; using"):
+        chosen = dispatch.resolve("x", "ptx_int8", "tpu", shape, interpret)
+    assert chosen == choose("tpu", shape)
+    assert dispatch.resolve("x", "ptx_int8", "cuda", shape, interpret) == "ptx_int8"
+
+
 def test_forced_back_end_for_an_empty_product_falls_back():
     dispatch._say_once.cache_clear()
     shape = Shape(0, 3, 3, (1, 1))

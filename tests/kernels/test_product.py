@@ -1,4 +1,6 @@
 import functools
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from more import more
 
-from flq_jax.kernels import Codes, as_signs, bit_conv, bit_matmul, dot, pack
+from flq_jax.kernels import Codes, as_signs, bit_conv, bit_matmul, dispatch, dot, pack
 
 
 def test_orthogonal_signs_by_hand():
@@ -138,6 +140,26 @@ def test_pallas_back_ends_are_exact_on_values(oracle, backend, bits):
     w = oracle.operand((3, 3, 17, 4), bits[1], signed[1])
     result = jax.jit(functools.partial(bit_conv, stride=2, groups=2, **options))(x, w)
     np.testing.assert_array_equal(result, oracle.conv(x, w, 2, 1, "SAME", 2))
+
+
+def test_products_need_no_triton():
+    """A GPU's back ends and a TPU's are found where importing Triton fails."""
+    code = f"""
+import sys
+sys.modules[{dispatch.TRITON!r}] = None
+import jax, jax.numpy as jnp
+from flq_jax.kernels import as_signs, bit_matmul, pack
+ones = as_signs(jnp.ones((64, 64)))
+for backend, platform in (("ptx_int8", "cuda"), ("tpu_int8", "tpu")):
+    way = {{"backend": backend, "platform": platform}}
+    run = jax.jit(lambda a, b: bit_matmul(pack(a), pack(b, -2), **way))
+    run.trace(ones, ones).lower(lowering_platforms=(platform,))
+print("lowered")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.stdout == "lowered\n", done.stderr
 
 
 def test_empty_products(oracle):

@@ -1,7 +1,9 @@
 """The card's parts keep their time, and its works fail alone."""
 
+import jax
 import pytest
 
+from flq_jax.benchmarks.on_card import kernels
 from flq_jax.benchmarks.on_card.card import PARTS, Part, card
 
 
@@ -107,3 +109,10 @@ def test_small_form_measures_every_part():
     # But for the ceilings themselves, everything has a floor.
     del of["ceilings"]
     assert all(row["floor_us"] > 0 for part in of.values() for row in part)
+
+
+@pytest.mark.parametrize("platform, own", [("gpu", ("gpu", "ptx")), ("tpu", ("tpu",))])
+def test_a_platforms_own_kernels_are_timed_beside_xlas(monkeypatch, platform, own):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    named = [f"{way}_{kind}" for way in own for kind in ("popcount", "int8")]
+    assert kernels.backends_here() == (None, "lax_dot", *named)
