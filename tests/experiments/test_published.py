@@ -32,7 +32,11 @@ PUBLISHED = {
     ("mnist_flq_low_mlp",): {"test_accuracy": (0.937, 1)},
     ("mnist_flq_low_mlp", "--config.rounds=1000"): {"test_accuracy": (0.928, 1)},
     # Ten messages of 852 bits a round, and from the second on a broadcast of 8,512.
-    ("records/mnist_10", RECORD, "--config.rounds=3"): {  # of ten clients 820 signs and a scale
+    (
+        "records/mnist_10",
+        RECORD,
+        "--config.rounds=3",
+    ): {  # of ten clients 820 signs and a scale
         "test_accuracy": (0.98, 1),
         "uplink_bits": (25_560, 25_560),
         "downlink_bits": (17_024, 17_600),
