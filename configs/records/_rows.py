@@ -31,6 +31,8 @@ class Row(NamedTuple):
         model: its expression.
         moved: whether images are moved by up to a pixel, anew in each batch.
         server: its optimizer's expression.
+        rate: a client's step.
+        batch: examples of a step.
     """
 
     uplink: str
@@ -40,6 +42,8 @@ class Row(NamedTuple):
     model: str = CNN
     moved: bool = True
     server: str = "optax.sgd(step)"
+    rate: float = 0.2
+    batch: int = 50
 
 
 RECORD = Row(SHARED_OUT, RELAYED, 11, 8)
@@ -56,8 +60,8 @@ UNDER_SKEW = ("record", "fedavg")
 # Who was not there has missed a broadcast, which can't build on earlier ones, then.
 EIGHT_BITS = "direct(segmented(uniform(8)))"
 ROWS_OF_A_TENTH = {
-    "record": Row(SHARED_OUT, EIGHT_BITS, 12, 20),
-    "fedavg": Row("direct(identity())", rounds=20, epochs=5),
+    "record": Row(SHARED_OUT, EIGHT_BITS, 12, 20, rate=0.1, batch=20),
+    "fedavg": Row("direct(identity())", rounds=20, epochs=5, rate=0.1, batch=20),
 }
 
 
@@ -103,7 +107,8 @@ def all_at_work_config(data, row, seed, split="iid"):
     config = default.get_config()
     config.data, config.seed, config.split = f"{data}()", seed, SPLITS[split]
     config.model, config.task = row.model, "classification()"
-    config.let.rate, config.let.batch, config.let.epochs = 0.2, 50, row.epochs
+    config.let.rate, config.let.batch = row.rate, row.batch
+    config.let.epochs = row.epochs
     loss = "augmented(loss, crop_and_flip(1, flip=False)), " if row.moved else ""
     config.client = (
         f"local_epochs({loss}optimizer=optax.sgd(rate), batch=batch, epochs=epochs)"
@@ -119,5 +124,4 @@ def a_tenth_at_work_config(data, row, split, seed):
     """One of a hundred clients, ten of them in a round."""
     config = all_at_work_config(data, row, seed, split)
     config.clients, config.network = 100, "sampled(10)"
-    config.let.rate, config.let.batch = 0.1, 20
     return config

@@ -67,27 +67,17 @@ def get_config():
 
 def sweep():
     """name -> config of each step."""
-    steps = {
-        "first": ({k: _one_epoch(row) for k, row in FIRST.items()}, "CNN((5, 10, 16))"),
-        "then": (
-            {k: row._replace(moved=False) for k, row in THEN.items()},
-            "CNN((8, 12, 15))",
-        ),
-        "last": (LAST, "CNN((6, 10, 14, 16))"),
-        "wider": (WIDER, _rows.CNN),
+    first = {"epochs": 1, "rate": 0.1, "batch": 20, "moved": False}
+    steps = {  # rows, and what all of them have
+        "first": (FIRST, {"model": "CNN((5, 10, 16))", **first}),
+        "then": (THEN, {"model": "CNN((8, 12, 15))", "moved": False}),
+        "last": (LAST, {"model": "CNN((6, 10, 14, 16))"}),
+        "wider": (WIDER, {"model": _rows.CNN}),
     }
-    configs = {
+    return {
         f"mnist-{step}-{name}": _rows.all_at_work_config(
-            "mnist", row._replace(model=model), 0
+            "mnist", row._replace(**same), 0
         )
-        for step, (rows, model) in steps.items()
+        for step, (rows, same) in steps.items()
         for name, row in rows.items()
     }
-    for name, config in configs.items():
-        if name.startswith("mnist-first-"):
-            config.let.rate, config.let.batch = 0.1, 20
-    return configs
-
-
-def _one_epoch(row):
-    return row._replace(epochs=1, moved=False)

@@ -39,8 +39,8 @@ def in_parts(quantizer: Quantizer, parts: int) -> Quantizer:
     """Applies `quantizer` to each of `parts` equal parts of a vector of any length.
 
     `bucketed(quantizer, ceil(d / parts))` of f32[d]; the last part is shorter where d is no
-    multiple, and there are fewer where ceil(d / parts) fill d already. Inside `rotated`,
-    the parts are those of `perm_k(parts, quantizer)`.
+    multiple of that size, and where d is small there may be fewer parts. Inside `rotated`,
+    they are those of `perm_k(parts, quantizer)`.
 
     Args:
         quantizer: as of `bucketed`, for vectors of any length.
